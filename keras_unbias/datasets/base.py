@@ -1,0 +1,303 @@
+"""The one value that every data set is: arrays, attribute, tf.data streams."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from numbers import Integral
+
+import numpy as np
+import tensorflow as tf
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """The rows of one split, in memory.
+
+    Args:
+        inputs: Array of shape `(rows, ...)` in its stored dtype, e.g. uint8
+            images.
+        labels: Integer array of shape `(rows,)`, kept as int32.
+        attributes: Array of shape `(rows, attribute_size)`, kept as float32.
+            `None` when the data set's `encode_attribute` computes the
+            attribute from the inputs. Defaults to `None`.
+
+    Raises:
+        ValueError: If lengths, ranks or dtypes do not fit.
+    """
+
+    inputs: np.ndarray
+    labels: np.ndarray
+    attributes: np.ndarray | None = None
+
+    def __post_init__(self):
+        inputs, labels = np.asarray(self.inputs), np.asarray(self.labels)
+        fits = labels.dtype.kind in "iu" and np.array_equal(
+            labels.astype(np.int32), labels
+        )
+        if labels.ndim != 1 or not fits:
+            raise ValueError(
+                "Labels are one class number per row. Expected: an array "
+                f"of shape (rows,) that fits int32. Received: shape={labels.shape}, "
+                f"dtype={labels.dtype}. Flatten the labels and cast them."
+            )
+        if inputs.ndim == 0 or len(inputs) != len(labels):
+            raise ValueError(
+                "Inputs and labels must describe the same rows. Expected: "
+                f"{len(labels)} rows of inputs, one per label. Received: "
+                f"inputs of shape {inputs.shape}. Put the rows first."
+            )
+        object.__setattr__(self, "inputs", inputs)
+        object.__setattr__(self, "labels", labels.astype(np.int32))
+        if self.attributes is None:
+            return
+        attributes = np.asarray(self.attributes, dtype=np.float32)
+        if attributes.ndim != 2 or len(attributes) != len(labels):
+            raise ValueError(
+                "Attributes and labels must describe the same rows. "
+                f"Expected: shape ({len(labels)}, attribute_size). Received: "
+                f"shape={attributes.shape}. Put the rows first; a single "
+                "value per row is a column."
+            )
+        object.__setattr__(self, "attributes", attributes)
+
+    def __len__(self):
+        return len(self.labels)
+
+    @cached_property
+    def tensors(self):
+        """The arrays as host tensors, shared by all pipelines of the split.
+
+        A copy per pipeline, or one in the memory of a GPU, would cost as
+        much again as the data set.
+        """
+        with tf.device("CPU:0"):
+            return (
+                tf.constant(self.inputs),
+                tf.constant(self.labels),
+                None
+                if self.attributes is None
+                else tf.constant(self.attributes),
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class BiasedDataset:
+    """A data set whose training labels are entangled with an attribute.
+
+    Args:
+        name: The key of the data set in `DATASETS`, or a name of your own.
+        train: The training `Split`.
+        test: The test `Split`.
+        num_classes: Number of classes; labels are 0..num_classes-1.
+        attribute_size: Width of the attribute vector.
+        encode_attribute: A function from a batch of input tensors to a
+            float32 tensor of shape `(batch, attribute_size)`, written with
+            TensorFlow operations: it runs inside the tf.data pipeline.
+            `None` when the splits hold their attributes. Defaults to `None`.
+        facts: What a record says of the data: `source`, `checksum`,
+            `train_size`, `test_size`, `floor_nats` (I(label; attribute)),
+            `attribute_entropy_nats`, `attribute_only_accuracy` and `note`, a
+            string that is empty or qualifies the data, e.g. "5,000 digits".
+
+    Raises:
+        ValueError: If labels lie outside 0..num_classes-1, if attributes are
+            missing, given twice or of another width than `attribute_size`.
+    """
+
+    name: str
+    train: Split
+    test: Split
+    num_classes: int
+    attribute_size: int
+    encode_attribute: Callable | None = None
+    facts: Mapping = field(default_factory=dict)
+
+    def __post_init__(self):
+        for split_name in ("train", "test"):
+            split = self._split(split_name)
+            self._check_labels(split_name, split.labels)
+            self._check_attributes(split_name, split)
+
+    def attributes(self, split_name):
+        """Returns the attributes of a split.
+
+        Args:
+            split_name: `"train"` or `"test"`.
+
+        Returns:
+            Float32 array of shape `(rows, attribute_size)`.
+
+        Raises:
+            ValueError: If there is no such split.
+        """
+        split = self._split(split_name)
+        if split.attributes is not None:
+            return split.attributes
+        parts = [np.empty((0, self.attribute_size), np.float32)]
+        for _, targets in self.batches(split_name, 4096):
+            parts.append(targets["attribute"].numpy())
+        return np.concatenate(parts)
+
+    def batches(self, split_name, batch_size):
+        """One ordered pass over a split, for evaluation.
+
+        Args:
+            split_name: `"train"` or `"test"`.
+            batch_size: Rows per batch; the last batch may have fewer.
+
+        Returns:
+            A `tf.data.Dataset` of `(inputs, {"label": ..., "attribute":
+            ...})` with int32 labels of shape `(n,)` and float32 attributes
+            of shape `(n, attribute_size)`.
+
+        Raises:
+            ValueError: If there is no such split or `batch_size` is not a
+                positive integer.
+        """
+        split = self._split(split_name)
+        _check_integer("batch_size", batch_size, minimum=1)
+        rows, gather = len(split), self._gather(split)
+
+        def batch(start):
+            return gather(tf.range(start, tf.minimum(start + batch_size, rows)))
+
+        starts = tf.data.Dataset.range(0, rows, batch_size)
+        return starts.map(batch).prefetch(2)
+
+    def stream(self, batch_size, *, seed, first_epoch=0, estimator_batches=0):
+        """The endless stream of training elements.
+
+        An epoch has `rows // batch_size` steps. Each step is one element of
+        `(1 + estimator_batches) * batch_size` rows, `1 + estimator_batches`
+        mini-batches on end: the first walks once through the epoch's random
+        permutation of the training split (the remainder is dropped), each of
+        the others through a further, independent permutation. So the rows
+        inside a mini-batch are distinct, and the first mini-batch is the
+        same whatever `estimator_batches` is.
+
+        The order is a pure function of `(seed, epoch)`: a resumed run that
+        starts with `first_epoch` sees what an unbroken one would have seen.
+
+        Args:
+            batch_size: Rows per mini-batch.
+            seed: Non-negative integer that fixes the order.
+            first_epoch: The epoch that the stream begins with. Defaults to 0.
+            estimator_batches: Further mini-batches per element. Defaults to
+                0.
+
+        Returns:
+            An endless `tf.data.Dataset` of elements as in `batches`.
+
+        Raises:
+            ValueError: If a number is out of range, `batch_size` larger than
+                the training split among them.
+        """
+        _check_integer("batch_size", batch_size, minimum=1)
+        _check_integer("seed", seed, minimum=0)
+        _check_integer("first_epoch", first_epoch, minimum=0)
+        _check_integer("estimator_batches", estimator_batches, minimum=0)
+        rows = len(self.train)
+        if batch_size > rows:
+            raise ValueError(
+                "A batch cannot be larger than the training split. Expected: "
+                f"batch_size <= {rows} rows of '{self.name}'. Received: "
+                f"batch_size={batch_size}. Lower the batch size or use more "
+                "rows."
+            )
+        steps, mini_batches = rows // batch_size, 1 + estimator_batches
+        gather = self._gather(self.train)
+
+        def epoch_steps(epoch):
+            key = tf.stack([tf.constant(seed, tf.int64), epoch])
+
+            def permutation(number):
+                return tf.random.experimental.stateless_shuffle(
+                    tf.range(rows),
+                    seed=tf.random.fold_in(key, number),
+                    alg="philox",
+                )
+
+            orders = tf.map_fn(
+                permutation,
+                tf.range(mini_batches, dtype=tf.int64),
+                fn_output_signature=tf.TensorSpec((rows,), tf.int32),
+            )
+            orders = tf.reshape(
+                orders[:, : steps * batch_size],
+                (mini_batches, steps, batch_size),
+            )
+            orders = tf.reshape(
+                tf.transpose(orders, (1, 0, 2)),
+                (steps, mini_batches * batch_size),
+            )
+            return tf.data.Dataset.from_tensor_slices(orders)
+
+        epochs = tf.data.Dataset.counter(first_epoch)
+        endless = tf.data.experimental.assert_cardinality(
+            tf.data.INFINITE_CARDINALITY
+        )
+        return epochs.flat_map(epoch_steps).apply(endless).map(gather).prefetch(2)
+
+    def _split(self, split_name):
+        if split_name not in ("train", "test"):
+            raise ValueError(
+                f"'{self.name}' has no such split. Expected: 'train' or "
+                f"'test'. Received: split_name={split_name!r}."
+            )
+        return getattr(self, split_name)
+
+    def _gather(self, split):
+        """Returns the function from row numbers to one element."""
+        inputs, labels, attributes = split.tensors
+
+        def gather(rows):
+            batch = tf.gather(inputs, rows)
+            if self.encode_attribute is None:
+                attribute = tf.gather(attributes, rows)
+            else:
+                attribute = self.encode_attribute(batch)
+            label = tf.gather(labels, rows)
+            return batch, {"label": label, "attribute": attribute}
+
+        return gather
+
+    def _check_labels(self, split_name, labels):
+        outside = (labels < 0) | (labels >= self.num_classes)
+        if outside.any():
+            raise ValueError(
+                f"Labels of the {split_name} split of '{self.name}' are out "
+                f"of range. Expected: 0..{self.num_classes - 1}. Received: "
+                f"{labels[outside][0]} in {outside.sum()} of {len(labels)} "
+                "rows. Renumber the classes or raise num_classes."
+            )
+
+    def _check_attributes(self, split_name, split):
+        where = f"the {split_name} split of '{self.name}'"
+        if (split.attributes is None) == (self.encode_attribute is None):
+            received = "neither" if split.attributes is None else "both"
+            raise ValueError(
+                f"The attribute of {where} must come from one place. "
+                "Expected: either the split's attributes or "
+                f"encode_attribute. Received: {received}. Drop one or supply "
+                "the other."
+            )
+        if split.attributes is not None:
+            example = split.attributes
+        else:
+            example = self.encode_attribute(tf.constant(split.inputs[:1]))
+        width, dtype = tuple(example.shape)[1:], tf.as_dtype(example.dtype)
+        if width != (self.attribute_size,) or dtype != tf.float32:
+            raise ValueError(
+                f"The attribute of {where} does not fit attribute_size. "
+                f"Expected: float32 rows of width {self.attribute_size}. "
+                f"Received: {dtype.name} of shape {tuple(example.shape)}. "
+                "Set attribute_size to the width, or correct the encoding."
+            )
+
+
+def _check_integer(name, value, *, minimum):
+    if not isinstance(value, Integral) or value < minimum:
+        raise ValueError(
+            f"`{name}` is out of range. Expected: an integer >= {minimum}. "
+            f"Received: {name}={value!r}. Pass another number."
+        )

@@ -1,0 +1,11 @@
+"""The training methods: every one a `RepresentationClassifier`."""
+
+from keras_unbias.methods.base import RepresentationClassifier
+from keras_unbias.methods.bias_balanced import BiasBalanced, LabelPrior
+from keras_unbias.methods.mi_backprop import MutualInformationBackpropagation
+
+METHODS = {
+    "erm": RepresentationClassifier,
+    "bias_balanced": BiasBalanced,
+    "mi_backprop": MutualInformationBackpropagation,
+}

@@ -1,0 +1,137 @@
+"""The classifier that every training method extends."""
+
+import keras
+
+
+@keras.saving.register_keras_serializable("keras_unbias")
+class RepresentationClassifier(keras.Model):
+    """An encoder and a linear classifier, trained by empirical risk (ERM).
+
+    Batches are `(x, {"label": y, "attribute": c})` with `y` of shape `(n,)`
+    and `c` of shape `(n, a)`. `call` is the inference path: it returns
+    `{"logits": (n, num_classes), "features": (n, d)}`. `evaluate`, `predict`
+    and the loops of `fit` are Keras's own.
+
+    Args:
+        encoder: a Keras model or layer from inputs to features `(n, d)`.
+        num_classes: int, the number of labels.
+        label_prior: a `LabelPrior` or `None`. Its `log p(y|c)` is added to
+            the logits of the training loss, and nowhere else (see
+            `BiasBalanced`). Defaults to `None`.
+    """
+
+    def __init__(self, encoder, num_classes, *, label_prior=None, **kwargs):
+        super().__init__(**kwargs)
+        self.encoder = encoder
+        self.num_classes = num_classes
+        self.label_prior = label_prior
+        self.classifier = keras.layers.Dense(
+            num_classes, dtype="float32", name="classifier"
+        )
+
+    def build(self, input_shape):
+        """Creates the weights for inputs of `input_shape`."""
+        if not self.encoder.built:
+            self.encoder.build(input_shape)
+        features_shape = self.encoder.compute_output_shape(input_shape)
+        if len(features_shape) != 2:
+            raise ValueError(
+                "The encoder must return one feature vector an example. "
+                "Expected: output shape (batch, d). Received: output shape "
+                f"{tuple(features_shape)}. End it with a Flatten or pooling "
+                "layer."
+            )
+        self.classifier.build(features_shape)
+        self.built = True
+
+    def call(self, inputs, training=False):
+        features = self.encoder(inputs, training=training)
+        return {"logits": self.classifier(features), "features": features}
+
+    def compile(self, optimizer="adam", loss=None, metrics=None, **kwargs):
+        """Keras's `compile`, with the defaults of a classifier.
+
+        Args:
+            optimizer: optimizer of the encoder and the classifier.
+            loss: any Keras loss of labels and logits. Defaults to the sparse
+                categorical cross-entropy (equation 4 of the paper).
+            metrics: Keras metrics of labels and logits. Defaults to
+                `["accuracy"]`.
+            **kwargs: further arguments of `keras.Model.compile`.
+        """
+        super().compile(
+            optimizer=optimizer,
+            loss=loss
+            or keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+            metrics=["accuracy"] if metrics is None else metrics,
+            **kwargs,
+        )
+
+    def compile_from_config(self, config):
+        # Keras does not replay an overridden `compile` by itself. The
+        # optimizers are built here, for the saved state is loaded next.
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        if self.built:
+            self.build_optimizers()
+
+    def build_optimizers(self):
+        """Creates the optimizer's weights, before a state is loaded."""
+        if not self.optimizer.built:
+            self.optimizer.build(self.trainable_variables)
+
+    def compute_loss(
+        self, x=None, y=None, y_pred=None, sample_weight=None, training=True
+    ):
+        logits = y_pred["logits"]
+        if training and self.label_prior is not None:
+            logits = logits + self.label_prior(y["attribute"])
+        return super().compute_loss(
+            x, y["label"], logits, sample_weight, training
+        )
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        return super().compute_metrics(
+            x, y["label"], y_pred["logits"], sample_weight
+        )
+
+    def inference_model(self):
+        """The encoder and the classifier alone, sharing these weights.
+
+        Returns:
+            A functional model: inputs to `{"logits", "features"}`.
+        """
+        inputs = [
+            keras.Input(batch_shape=tensor.shape, dtype=tensor.dtype)
+            for tensor in self.encoder.inputs
+        ]
+        inputs = inputs[0] if len(inputs) == 1 else inputs
+        return keras.Model(inputs, self(inputs))
+
+    def export(self, filepath, **kwargs):
+        """Writes a SavedModel of the inference path, for any batch size.
+
+        Keras's `export` of the encoder and classifier alone: no estimator,
+        no optimizer. The endpoint `serve` maps inputs to `{"logits",
+        "features"}`.
+        """
+        self.inference_model().export(filepath, **kwargs)
+
+    def get_config(self):
+        serialize = keras.saving.serialize_keras_object
+        return {
+            **super().get_config(),
+            "encoder": serialize(self.encoder),
+            "num_classes": self.num_classes,
+            "label_prior": serialize(self.label_prior),
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(
+            **{
+                name: keras.saving.deserialize_keras_object(value)
+                if isinstance(value, dict)
+                else value
+                for name, value in config.items()
+            }
+        )

@@ -1,0 +1,130 @@
+"""Bias-balanced training: a logit adjustment by the attribute's label prior.
+
+Reference: Hong & Yang, "Unbiased Classification through Bias-Contrastive and
+Bias-Balanced Learning", NeurIPS 2021.
+"""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_unbias.methods.base import RepresentationClassifier
+
+
+@keras.saving.register_keras_serializable("keras_unbias")
+class LabelPrior(keras.layers.Layer):
+    """`strength * log p(y|c)`, from counts over the cells of the attribute.
+
+    A cell is one value of the attribute vector. Call `adapt` once on the
+    training data, as with `keras.layers.Normalization`. An attribute that
+    was never seen takes the nearest cell.
+
+    Args:
+        num_classes: int, the number of labels.
+        strength: float, factor of the logarithm; below 1 it is a tempered
+            adjustment. Defaults to 1.
+        smoothing: float, added to every count. Defaults to 0.05.
+    """
+
+    # More cells than this are no cells any more but a continuous attribute.
+    MAX_CELLS = 4096
+
+    def __init__(self, num_classes, strength=1.0, smoothing=0.05, **kwargs):
+        super().__init__(**kwargs)
+        self.num_classes = num_classes
+        self.strength = strength
+        self.smoothing = smoothing
+
+    def adapt(self, attributes, labels):
+        """Counts the labels of every cell.
+
+        Args:
+            attributes: `(rows, a)` array.
+            labels: `(rows,)` int array in `0..num_classes-1`.
+        """
+        attributes = np.asarray(attributes, np.float32)
+        cells, cell = np.unique(attributes, axis=0, return_inverse=True)
+        if len(cells) > self.MAX_CELLS:
+            raise ValueError(
+                "A label prior is counted per value of the attribute. "
+                f"Expected: at most {self.MAX_CELLS} different attribute "
+                f"rows. Received: {len(cells)}. Bin the attribute first."
+            )
+        counts = np.full((len(cells), self.num_classes), self.smoothing)
+        np.add.at(counts, (cell.ravel(), np.asarray(labels)), 1)
+        self.build_from_config(
+            {"cells": len(cells), "attribute_size": attributes.shape[1]}
+        )
+        self.cells.assign(cells)
+        self.log_prior.assign(
+            np.log(counts / counts.sum(axis=1, keepdims=True))
+        )
+
+    def build_from_config(self, config):
+        if self.built:
+            return
+        self.cells = self.add_weight(
+            shape=(config["cells"], config["attribute_size"]),
+            trainable=False,
+            name="cells",
+        )
+        self.log_prior = self.add_weight(
+            shape=(config["cells"], self.num_classes),
+            trainable=False,
+            name="log_prior",
+        )
+        self.built = True
+
+    def get_build_config(self):
+        if not self.built:
+            return None
+        cells, attribute_size = self.cells.shape
+        return {"cells": cells, "attribute_size": attribute_size}
+
+    def build(self, input_shape):
+        raise ValueError(
+            "A LabelPrior has no counts yet. Expected: "
+            "`prior.adapt(attributes, labels)` before training. Received: "
+            f"attributes of shape {tuple(input_shape)}."
+        )
+
+    def call(self, attributes):
+        # Squared distance up to a constant of the row.
+        distances = tf.reduce_sum(self.cells**2, 1) - 2 * tf.matmul(
+            attributes, self.cells, transpose_b=True
+        )
+        nearest = tf.argmin(distances, 1)
+        return self.strength * tf.gather(self.log_prior, nearest)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "num_classes": self.num_classes,
+            "strength": self.strength,
+            "smoothing": self.smoothing,
+        }
+
+
+@keras.saving.register_keras_serializable("keras_unbias")
+class BiasBalanced(RepresentationClassifier):
+    """ERM with `log p(y|c)` added to the logits of the training loss.
+
+    What the attribute says of the label is given to the loss for free, so
+    the network has no reason to learn it. Hand the same `label_prior` to
+    `MutualInformationBackpropagation` to have both.
+
+    Args:
+        encoder: as in `RepresentationClassifier`.
+        num_classes: as in `RepresentationClassifier`.
+        label_prior: an adapted `LabelPrior`.
+    """
+
+    def __init__(self, encoder, num_classes, *, label_prior, **kwargs):
+        if label_prior is None:
+            raise ValueError(
+                "BiasBalanced adjusts the logits by a label prior. Expected: "
+                "an adapted LabelPrior. Received: label_prior=None."
+            )
+        super().__init__(
+            encoder, num_classes, label_prior=label_prior, **kwargs
+        )

@@ -1,0 +1,308 @@
+"""Mutual information backpropagation (Ragonesi et al., Algorithm 1).
+
+Where this differs from the paper, by default (each is an argument):
+    - The estimator learns on standardised features with a separable critic;
+      the paper's concatenated critic on raw features is an option.
+    - The gradient of the bound has an optimizer of its own, as in the
+      released code; the paper writes one.
+    - The estimator's K steps draw on P mini-batches embedded once a step:
+      the encoder does not change meanwhile.
+"""
+
+import keras
+import tensorflow as tf
+
+from keras_unbias.methods.base import RepresentationClassifier
+from keras_unbias.mutual_information import MutualInformationEstimator
+
+
+@keras.saving.register_keras_serializable("keras_unbias")
+class ScaledSchedule(keras.optimizers.schedules.LearningRateSchedule):
+    """A learning rate schedule times a constant."""
+
+    def __init__(self, schedule, factor):
+        self.schedule = schedule
+        self.factor = factor
+
+    def __call__(self, step):
+        return self.factor * self.schedule(step)
+
+    def get_config(self):
+        return {
+            "schedule": keras.saving.serialize_keras_object(self.schedule),
+            "factor": self.factor,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        schedule = keras.saving.deserialize_keras_object(config["schedule"])
+        return cls(schedule, config["factor"])
+
+
+def scaled_optimizer(optimizer, factor):
+    """A new optimizer like `optimizer`, its learning rate times `factor`.
+
+    A schedule is scaled as a whole, so that both rates decay together: a
+    rate that stays up while the task's gradient vanishes destroys the
+    network. Weight decay and averaging stay with the first optimizer.
+    """
+    config = optimizer.get_config()
+    rate = config["learning_rate"]
+    if isinstance(rate, dict):
+        schedule = keras.optimizers.schedules.deserialize(rate)
+        config["learning_rate"] = ScaledSchedule(schedule, factor)
+    else:
+        config["learning_rate"] = factor * rate
+    if config["weight_decay"]:
+        config["weight_decay"] = 0.0
+    config.update(name=f"mi_{optimizer.name}", use_ema=False)
+    return type(optimizer).from_config(config)
+
+
+def clip_to(gradients, reference):
+    """Scales each gradient down to its reference's norm where it is longer.
+
+    The released code's form of the paper's "gradient clipping": per
+    variable, `g * min(|reference|, |g|) / |g|`.
+    """
+    return [
+        gradient
+        * tf.math.divide_no_nan(
+            tf.minimum(tf.norm(other), tf.norm(gradient)), tf.norm(gradient)
+        )
+        for gradient, other in zip(gradients, reference)
+    ]
+
+
+@keras.saving.register_keras_serializable("keras_unbias")
+class MutualInformationBackpropagation(RepresentationClassifier):
+    """Minimises the task loss and the information of features and attribute.
+
+    One step is one turn of Algorithm 1: the estimator learns K steps on the
+    present features, then the encoder descends on the task loss and on the
+    bound. A batch of `(1 + P) * n` rows gives the task its first n rows and
+    the estimator the rest; with P = 0 both use all rows.
+
+    Metrics: `loss` (the task's), `mutual_information` (the bound on the task
+    rows, nats; in training only), and those of `compile`.
+
+    Args:
+        encoder: as in `RepresentationClassifier`.
+        num_classes: as in `RepresentationClassifier`.
+        mi_weight: float >= 0, the paper's lambda. Defaults to 1.
+        conditional: bool, whether I(Z;C|Y) is minimised instead of the
+            paper's I(Z;C). The latter cannot go below I(Y;C) while z tells
+            y; the former has no such floor. Defaults to `False`.
+        estimator: a `MutualInformationEstimator` or `None`, one with the
+            defaults. Its `num_classes` must agree with `conditional`.
+        estimator_batches: int, the number P of mini-batches for the
+            estimator in every batch. Defaults to 0.
+        own_optimizer: bool, whether the bound's gradient has an optimizer of
+            its own, like the task's with `mi_weight` times the rate; else
+            both gradients are added, the bound's times `mi_weight`, for one
+            optimizer. Defaults to `True`.
+        clip: bool, whether the bound's gradient is clipped to the norm of the
+            task's, variable by variable. Defaults to `True`.
+        attribute_size: int, width of the attribute. `None` (the default)
+            takes it from the first data given to `fit`.
+        label_prior: as in `RepresentationClassifier`.
+    """
+
+    def __init__(
+        self,
+        encoder,
+        num_classes,
+        *,
+        mi_weight=1.0,
+        conditional=False,
+        estimator=None,
+        estimator_batches=0,
+        own_optimizer=True,
+        clip=True,
+        attribute_size=None,
+        **kwargs,
+    ):
+        if mi_weight < 0:
+            raise ValueError(
+                "`mi_weight` weighs the mutual information in the objective. "
+                f"Expected: a number >= 0. Received: mi_weight={mi_weight}. "
+                "For plain training use 0 or RepresentationClassifier."
+            )
+        classes = num_classes if conditional else None
+        if estimator is None:
+            estimator = MutualInformationEstimator(num_classes=classes)
+        if estimator.num_classes != classes:
+            raise ValueError(
+                "The estimator and the objective differ. Expected: an "
+                f"estimator with num_classes={classes} for conditional="
+                f"{conditional}. Received: num_classes="
+                f"{estimator.num_classes}."
+            )
+        super().__init__(encoder, num_classes, **kwargs)
+        self.mi_weight = mi_weight
+        self.conditional = conditional
+        self.estimator = estimator
+        self.estimator_batches = estimator_batches
+        self.own_optimizer = own_optimizer
+        self.clip = clip
+        self.attribute_size = attribute_size
+        self.mi_optimizer = None
+        self.bound_tracker = keras.metrics.Mean(name="mutual_information")
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        if self.attribute_size is not None:
+            self._build_estimator()
+
+    def _build_estimator(self):
+        if not self.estimator.built:
+            self.estimator.build(
+                features_shape=(None, self.classifier.kernel.shape[0]),
+                attributes_shape=(None, self.attribute_size),
+            )
+
+    def compile(self, optimizer="adam", **kwargs):
+        super().compile(optimizer=optimizer, **kwargs)
+        if self.own_optimizer:
+            self.mi_optimizer = scaled_optimizer(
+                self.optimizer, self.mi_weight
+            )
+
+    def build_optimizers(self):
+        super().build_optimizers()
+        if self.own_optimizer and not self.mi_optimizer.built:
+            self.mi_optimizer.build(self.encoder.trainable_variables)
+
+    def fit(self, x=None, y=None, **kwargs):
+        """Keras's `fit`; the batches hold labels and attributes."""
+        self._build_for(x, y)
+        return super().fit(x, y, **kwargs)
+
+    def _build_for(self, x, y):
+        # Everything exists before the first callback runs: a backup restores
+        # only the state that it finds.
+        if hasattr(x, "element_spec"):
+            inputs, targets = x.element_spec[:2]
+        elif y is None:
+            inputs, targets = x[0][:2]
+        else:
+            inputs, targets = x, y
+        if not self.built:
+            self.build(keras.tree.map_structure(lambda t: t.shape, inputs))
+        self.attribute_size = targets["attribute"].shape[-1]
+        self._build_estimator()
+        self.build_optimizers()
+
+    def train_step(self, data):
+        (x, y, sample_weight), reserve = self._split(data)
+        with tf.GradientTape(persistent=True) as tape:
+            y_pred = self(x, training=True)
+            loss = self.compute_loss(x, y, y_pred, sample_weight, True)
+            with tape.stop_recording():
+                self._update_estimator(y_pred["features"], y, reserve)
+            bound = self.estimator.bound(
+                y_pred["features"], y["attribute"], y["label"]
+            )
+        variables = self.trainable_variables
+        encoder_variables = self.encoder.trainable_variables
+        task_gradients = tape.gradient(loss, variables)
+        # Line 12: the classifier has no gradient of the bound.
+        mi_gradients = tape.gradient(bound, encoder_variables)
+        del tape
+        if self.clip:
+            of_task = {
+                id(variable): gradient
+                for variable, gradient in zip(variables, task_gradients)
+            }
+            mi_gradients = clip_to(
+                mi_gradients, [of_task[id(v)] for v in encoder_variables]
+            )
+        self._descend(task_gradients, mi_gradients)
+        for metric in self.metrics:
+            if metric.name == "loss":
+                metric.update_state(loss, tf.shape(y["label"])[0])
+        return self.compute_metrics(x, y, y_pred, sample_weight)
+
+    def _descend(self, task_gradients, mi_gradients):
+        variables = self.trainable_variables
+        encoder_variables = self.encoder.trainable_variables
+        if self.own_optimizer:
+            # First, so that the task optimizer's weight average sees it.
+            self.mi_optimizer.apply(mi_gradients, encoder_variables)
+        else:
+            of_bound = {
+                id(variable): self.mi_weight * gradient
+                for variable, gradient in zip(encoder_variables, mi_gradients)
+            }
+            task_gradients = [
+                gradient + of_bound.get(id(variable), 0.0)
+                for variable, gradient in zip(variables, task_gradients)
+            ]
+        self.optimizer.apply(task_gradients, variables)
+
+    def _update_estimator(self, features, y, reserve):
+        if reserve is None:
+            pool = features[None], y["attribute"][None], y["label"][None]
+        else:
+            inputs, targets = reserve
+            pool = (
+                tf.map_fn(
+                    lambda batch: self.encoder(batch, training=True),
+                    inputs,
+                    fn_output_signature=tf.float32,
+                    parallel_iterations=1,
+                ),
+                targets["attribute"],
+                targets["label"],
+            )
+        self.estimator.update(*pool)
+
+    def _split(self, data):
+        """The task's rows, and the estimator's as `(P, n, ...)` or None."""
+        data = keras.utils.unpack_x_y_sample_weight(data)
+        parts = 1 + self.estimator_batches
+        if parts == 1:
+            return data, None
+        labels = data[1]["label"]
+        if labels.shape[0] is not None and labels.shape[0] % parts:
+            raise ValueError(
+                f"estimator_batches={self.estimator_batches} divides every "
+                f"batch into {parts} equal parts. Expected: a batch size "
+                f"that is a multiple of {parts}. Received: "
+                f"{labels.shape[0]} rows. Change the batch size, or use "
+                "estimator_batches=0."
+            )
+        task_rows = tf.shape(labels)[0] // parts
+
+        def reshaped(tensor):
+            shape = tf.concat([[-1, task_rows], tf.shape(tensor)[1:]], 0)
+            tensor = tf.reshape(tensor[task_rows:], shape)
+            rows = labels.shape[0] and labels.shape[0] // parts
+            return tf.ensure_shape(
+                tensor, (parts - 1, rows, *tensor.shape[2:])
+            )
+
+        task = keras.tree.map_structure(
+            lambda t: None if t is None else t[:task_rows], data
+        )
+        return task, keras.tree.map_structure(reshaped, data[:2])
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        self.bound_tracker.update_state(
+            self.estimator.bound(
+                y_pred["features"], y["attribute"], y["label"]
+            )
+        )
+        return super().compute_metrics(x, y, y_pred, sample_weight)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "mi_weight": self.mi_weight,
+            "conditional": self.conditional,
+            "estimator": keras.saving.serialize_keras_object(self.estimator),
+            "estimator_batches": self.estimator_batches,
+            "own_optimizer": self.own_optimizer,
+            "clip": self.clip,
+            "attribute_size": self.attribute_size,
+        }

@@ -1,0 +1,375 @@
+"""Neural estimation of mutual information (MINE).
+
+The Donsker-Varadhan bound and its class-conditional form, two critics, and
+the estimator that fits a critic to the features of the moment. All values
+are in nats.
+
+References:
+    Belghazi et al., "Mutual Information Neural Estimation", ICML 2018.
+    Ragonesi et al., "Learning Unbiased Representations via Mutual
+    Information Backpropagation", equations 5 and 6.
+"""
+
+import keras
+import tensorflow as tf
+
+
+def donsker_varadhan_bound(
+    joint_scores, marginal_scores, labels=None, num_classes=1, pairs=None
+):
+    """Donsker-Varadhan lower bound of I(Z;C), or of I(Z;C|Y), in nats.
+
+    `E_joint[T] - log E_marginal[exp T]` (equation 5 of the paper). With
+    `labels` the bound is taken inside every class and averaged with the
+    class frequencies, which bounds I(Z;C|Y):
+    `E_joint[T] - sum_y p(y) log E_marginal|y[exp T]`.
+
+    Args:
+        joint_scores: `(n,)` float tensor, T at the observed pairs.
+        marginal_scores: `(n, m)` or `(n,)` float tensor, T with row i's
+            features and attributes drawn independently of them.
+        labels: `(n,)` int tensor in `0..num_classes-1`. Defaults to `None`,
+            one class.
+        num_classes: int, the number of classes. Defaults to 1.
+        pairs: float tensor like `marginal_scores`, 1 where the pair counts
+            and 0 where it does not. Defaults to `None`, all count.
+
+    Returns:
+        Scalar tensor, the bound in nats.
+    """
+    joint_scores = tf.convert_to_tensor(joint_scores)
+    rows = joint_scores.shape[0] or tf.shape(joint_scores)[0]
+    marginal_scores = tf.reshape(marginal_scores, (rows, -1))
+    if labels is None:
+        labels = tf.zeros_like(joint_scores, tf.int32)
+    if pairs is None:
+        pairs = tf.ones_like(marginal_scores)
+    # The log-mean-exp of each class, shifted by the class's own maximum: with
+    # one shift for all, a class of low scores would underflow to log 0.
+    shift = tf.math.unsorted_segment_max(
+        tf.reduce_max(
+            tf.where(pairs > 0, marginal_scores, marginal_scores.dtype.min), 1
+        ),
+        labels,
+        num_classes,
+    )
+    shift = tf.stop_gradient(shift)
+    weights = pairs * tf.exp(
+        tf.minimum(marginal_scores - tf.gather(shift, labels)[:, None], 0.0)
+    )
+    members = tf.one_hot(labels, num_classes, dtype=joint_scores.dtype)
+    class_sums = tf.linalg.matvec(
+        members, tf.reduce_sum(weights, 1), transpose_a=True
+    )
+    class_pairs = tf.linalg.matvec(
+        members, tf.reduce_sum(pairs, 1), transpose_a=True
+    )
+    # An absent class has share 0; the guards keep 0 * log(0 / 0) from NaN.
+    present = class_pairs > 0
+    log_mean_exp = tf.where(
+        present,
+        tf.math.log(
+            tf.where(present, class_sums, 1.0)
+            / tf.where(present, class_pairs, 1.0)
+        )
+        + tf.where(present, shift, 0.0),
+        0.0,
+    )
+    shares = tf.reduce_mean(members, 0)
+    return tf.reduce_mean(joint_scores) - tf.reduce_sum(shares * log_mean_exp)
+
+
+def repair(labels, seed):
+    """Random partners inside each class; never oneself where avoidable.
+
+    The rows of a class are put in random order and each takes the next one's
+    place. A plain permutation has fixed points, which are joint pairs and
+    bias the bound.
+
+    Args:
+        labels: `(n,)` int tensor.
+        seed: `(2,)` int tensor, the seed of the order.
+
+    Returns:
+        `(n,)` int32 tensor: row i is re-paired with row `partners[i]`.
+    """
+    rows = tf.shape(labels)[0]
+    noise = tf.random.stateless_uniform((rows,), seed, dtype=tf.float32)
+    order = tf.argsort(tf.cast(labels, tf.float32) + 0.999 * noise)
+    in_order = tf.gather(labels, order)
+    first = tf.searchsorted(in_order, in_order, side="left")
+    last = tf.searchsorted(in_order, in_order, side="right") - 1
+    position = tf.range(rows)
+    following = tf.where(position == last, first, position + 1)
+    return tf.gather(tf.gather(order, following), tf.argsort(order))
+
+
+class Critic(keras.layers.Layer):
+    """A statistics network T(z, c): the contract of the critics.
+
+    `call(features, attributes, labels, seed)` takes `(n, d)` features,
+    `(n, a)` attributes, `(n,)` int labels (re-pairings stay inside a class)
+    and a `(2,)` int seed, and returns `joint (n,)`, `marginal (n, m)` and
+    `pairs (n, m)`, the arguments of `donsker_varadhan_bound`.
+
+    Args:
+        hidden: tuple of ints, units of the hidden layers (leaky ReLU 0.2,
+            as in the released code). Defaults to `(64, 64, 64)`.
+    """
+
+    def __init__(self, hidden=(64, 64, 64), **kwargs):
+        super().__init__(**kwargs)
+        self.hidden = tuple(hidden)
+
+    def _network(self, outputs):
+        layers = []
+        for units in self.hidden:
+            layers.append(keras.layers.Dense(units))
+            layers.append(keras.layers.LeakyReLU(negative_slope=0.2))
+        layers.append(keras.layers.Dense(outputs))
+        return keras.Sequential(layers, name="network")
+
+    def get_config(self):
+        return {**super().get_config(), "hidden": self.hidden}
+
+
+@keras.saving.register_keras_serializable("keras_unbias")
+class ConcatenatedCritic(Critic):
+    """The paper's critic: an MLP on `[c, z]`, one random re-pairing a batch."""
+
+    def build(self, features_shape, attributes_shape):
+        self.network = self._network(1)
+        self.network.build((None, features_shape[-1] + attributes_shape[-1]))
+
+    def call(self, features, attributes, labels, seed):
+        repaired = tf.gather(attributes, repair(labels, seed))
+        joint = self.network(tf.concat([attributes, features], 1))
+        marginal = self.network(tf.concat([repaired, features], 1))
+        return joint[:, 0], marginal, tf.ones_like(marginal)
+
+
+@keras.saving.register_keras_serializable("keras_unbias")
+class SeparableCritic(Critic):
+    """`T(z, c) = f(z) . c`, all pairs of the batch as the marginal.
+
+    The optimal critic of a one-hot attribute is linear in it, so nothing is
+    lost there, and one small matrix product gives all `n x n` pairs. The
+    pairs i = j stay in, a bias of about 1/n.
+    """
+
+    def build(self, features_shape, attributes_shape):
+        self.network = self._network(attributes_shape[-1])
+        self.network.build((None, features_shape[-1]))
+
+    def call(self, features, attributes, labels, seed):
+        scores = tf.matmul(
+            self.network(features), attributes, transpose_b=True
+        )
+        same_class = labels[:, None] == labels[None, :]
+        return (
+            tf.linalg.diag_part(scores),
+            scores,
+            tf.cast(same_class, scores.dtype),
+        )
+
+
+CRITICS = {"concatenated": ConcatenatedCritic, "separable": SeparableCritic}
+
+
+@keras.saving.register_keras_serializable("keras_unbias")
+class MutualInformationEstimator(keras.layers.Layer):
+    """Fits a critic to the present features and reads the bound off it.
+
+    The critic's weights, the optimizer's, the standardisation of the
+    features and the count of updates (which seeds the re-pairings) are Keras
+    state: saved and restored with the model. To a model that holds the
+    estimator they are non-trainable weights; only `update` changes them.
+
+    Args:
+        critic: a `Critic`. Defaults to `SeparableCritic()`.
+        optimizer: a Keras optimizer of the critic. Its rate is the paper's
+            eta. Defaults to `Adam(2e-3)`.
+        steps: int, gradient steps of one `update`: the paper's K.
+            Defaults to 16.
+        num_classes: int or `None`. With a number the estimator bounds
+            I(Z;C|Y) for labels in `0..num_classes-1`; `None` (the default)
+            bounds I(Z;C).
+        standardize: bool, whether the features are standardised with the
+            mean and deviation of the last `update`'s rows, as constants for
+            the gradient. Defaults to `True`.
+        jit_compile: bool, whether XLA compiles the K steps. `None` (the
+            default) means on a GPU: on a CPU it gains nothing.
+        seed: int, seed of the re-pairings. Defaults to 0.
+    """
+
+    def __init__(
+        self,
+        critic=None,
+        optimizer=None,
+        steps=16,
+        num_classes=None,
+        standardize=True,
+        jit_compile=None,
+        seed=0,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        if steps < 1:
+            raise ValueError(
+                "`steps` is the number of gradient steps of one update. "
+                f"Expected: an integer >= 1. Received: steps={steps}. "
+                "For a model without an estimator use RepresentationClassifier."
+            )
+        self.critic = SeparableCritic() if critic is None else critic
+        self.optimizer = (
+            keras.optimizers.Adam(2e-3) if optimizer is None else optimizer
+        )
+        self.steps = steps
+        self.num_classes = num_classes
+        self.standardize = standardize
+        self.jit_compile = jit_compile
+        self.seed = seed
+
+    def build(self, features_shape, attributes_shape):
+        """Creates the critic's, the optimizer's and the own weights."""
+        width = features_shape[-1]
+        if not self.critic.built:
+            self.critic.build(features_shape, attributes_shape)
+        self.optimizer.build(self.critic.trainable_variables)
+        # A surrounding model must not train the critic with its own loss.
+        for variable in self.critic.variables:
+            variable.trainable = False
+        self.mean = self.add_weight(
+            shape=(width,), initializer="zeros", trainable=False, name="mean"
+        )
+        self.scale = self.add_weight(
+            shape=(width,), initializer="ones", trainable=False, name="scale"
+        )
+        self.updates = self.add_weight(
+            shape=(),
+            initializer="zeros",
+            dtype="int32",
+            trainable=False,
+            name="updates",
+        )
+        jit_compile = self.jit_compile
+        if jit_compile is None:
+            jit_compile = bool(tf.config.list_physical_devices("GPU"))
+        self._fit_critic = tf.function(
+            self._critic_steps, jit_compile=jit_compile
+        )
+        self.built = True
+
+    def bound(self, features, attributes, labels=None):
+        """The bound of the present critic, differentiable in the features.
+
+        Args:
+            features: `(n, d)` float tensor.
+            attributes: `(n, a)` float tensor.
+            labels: `(n,)` int tensor; needed when `num_classes` is set.
+
+        Returns:
+            Scalar tensor, nats.
+        """
+        features = tf.cast(features, tf.float32)
+        attributes = tf.cast(attributes, tf.float32)
+        self._ensure_built(features, attributes)
+        return self._bound(
+            self._standardized(features),
+            attributes,
+            self._classes(features, labels),
+        )
+
+    def update(self, features, attributes, labels=None):
+        """K gradient steps of the critic (lines 5-8 of Algorithm 1).
+
+        Args:
+            features: `(P, n, d)` float tensor: P mini-batches, visited in
+                turn. They are constants here.
+            attributes: `(P, n, a)` float tensor.
+            labels: `(P, n)` int tensor; needed when `num_classes` is set.
+        """
+        features = tf.stop_gradient(tf.cast(features, tf.float32))
+        attributes = tf.cast(attributes, tf.float32)
+        self._ensure_built(features, attributes)
+        if self.standardize:
+            mean, variance = tf.nn.moments(features, (0, 1))
+            self.mean.assign(mean)
+            # Dead ReLU units have no deviation: the constant keeps them 0.
+            self.scale.assign(tf.sqrt(variance) + 1e-2)
+        self._fit_critic(
+            self._standardized(features),
+            attributes,
+            self._classes(features, labels),
+        )
+
+    def _critic_steps(self, features, attributes, labels):
+        batches = tf.shape(features)[0]
+        variables = self.critic.variables
+        # Gathering by number, not slicing: a slice that moves would make XLA
+        # compile anew at every call.
+        for step in tf.range(self.steps):
+            batch = step % batches
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                tape.watch([variable.value for variable in variables])
+                loss = -self._bound(
+                    tf.gather(features, batch),
+                    tf.gather(attributes, batch),
+                    tf.gather(labels, batch),
+                )
+            gradients = tape.gradient(
+                loss, [variable.value for variable in variables]
+            )
+            self.optimizer.apply(gradients, variables)
+            self.updates.assign_add(1)
+
+    def _bound(self, features, attributes, labels):
+        joint, marginal, pairs = self.critic(
+            features,
+            attributes,
+            labels,
+            tf.stack([self.seed, self.updates.value]),
+        )
+        return donsker_varadhan_bound(
+            joint, marginal, labels, self.num_classes or 1, pairs
+        )
+
+    def _standardized(self, features):
+        return (features - self.mean) / self.scale
+
+    def _classes(self, features, labels):
+        if self.num_classes is None:
+            return tf.zeros(tf.shape(features)[:-1], tf.int32)
+        if labels is None:
+            raise ValueError(
+                "An estimator of I(Z;C|Y) needs the labels. "
+                f"Expected: labels in 0..{self.num_classes - 1}. "
+                "Received: labels=None. Pass `labels`, or build the "
+                "estimator with `num_classes=None` for I(Z;C)."
+            )
+        return tf.cast(labels, tf.int32)
+
+    def _ensure_built(self, features, attributes):
+        if not self.built:
+            # Also called while a training step is traced; the variables
+            # belong outside its graph.
+            with tf.init_scope():
+                self.build(features.shape[-1:], attributes.shape[-1:])
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "critic": keras.saving.serialize_keras_object(self.critic),
+            "optimizer": keras.saving.serialize_keras_object(self.optimizer),
+            "steps": self.steps,
+            "num_classes": self.num_classes,
+            "standardize": self.standardize,
+            "jit_compile": self.jit_compile,
+            "seed": self.seed,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        for key in ("critic", "optimizer"):
+            config[key] = keras.saving.deserialize_keras_object(config[key])
+        return cls(**config)

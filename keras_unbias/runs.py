@@ -1,0 +1,209 @@
+"""What a run is: its config, its directory, its record. No TensorFlow here.
+
+A run is identified by what changes its result: data set, method, settings
+and seed; never by paths, jobs or dates. Its record is written to a temporary
+name and renamed, so that `record.json` is there exactly when the run is done.
+"""
+
+import dataclasses
+import hashlib
+import json
+import os
+import pathlib
+import re
+
+SCHEMA = 1
+STATUSES = ("done", "diverged")
+
+
+@dataclasses.dataclass(frozen=True)
+class RunConfig:
+    """One cell of one table, for one seed.
+
+    Args:
+        dataset: name in `keras_unbias.datasets.DATASETS`.
+        method: name in `keras_unbias.methods.METHODS`.
+        row: the table row that the run belongs to, for people.
+        profile: the profile that its settings come from, for people.
+        seed: int, of the data's colours, the weights and all random orders.
+        settings: dict of JSON values, everything that changes the result.
+    """
+
+    dataset: str
+    method: str
+    row: str
+    profile: str
+    seed: int
+    settings: dict
+
+    @property
+    def run_id(self):
+        """Readable prefix and the hash of what changes the result."""
+        identity = json.dumps(
+            [self.dataset, self.method, self.seed, self.settings],
+            sort_keys=True,
+        )
+        digest = hashlib.sha256(identity.encode()).hexdigest()[:10]
+        prefix = f"{self.profile}-{self.row}-seed{self.seed}".lower()
+        return f"{re.sub(r'[^a-z0-9]+', '-', prefix).strip('-')}-{digest}"
+
+    def directory(self, output_dir):
+        """Where the run keeps its files, below `output_dir`."""
+        return (
+            pathlib.Path(output_dir) / self.dataset / self.method / self.run_id
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Record:
+    """The result of one run, as `record.json` holds it.
+
+    Args:
+        config: the `RunConfig`.
+        status: `"done"` or `"diverged"`.
+        metrics: dict of final values.
+        data: dict, the facts of the data set.
+        history: dict of lists, one value an epoch.
+        environment: dict of versions, device, precision, threads, commit.
+        wall_seconds: float, over all attempts of the run.
+        audit: dict, what a finished representation still tells.
+        reason: why the run diverged; empty when it is done.
+    """
+
+    config: RunConfig
+    status: str
+    metrics: dict
+    data: dict
+    history: dict
+    environment: dict
+    wall_seconds: float
+    audit: dict = dataclasses.field(default_factory=dict)
+    reason: str = ""
+
+    def write(self, path):
+        """Writes the record in one step: a reader sees all or nothing."""
+        write_json(path, {"schema": SCHEMA, **dataclasses.asdict(self)})
+
+
+def write_json(path, value):
+    """Writes JSON to a temporary name beside `path` and renames it."""
+    path = pathlib.Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text(json.dumps(value, indent=1) + "\n")
+    os.replace(temporary, path)
+
+
+def read_json(path):
+    """Reads a JSON file, with an error that names it."""
+    try:
+        return json.loads(pathlib.Path(path).read_text())
+    except json.JSONDecodeError as error:
+        raise ValueError(
+            f"{path} is not JSON ({error}). Expected: a file written by "
+            "keras_unbias. Received: damaged text. Move it away to run this "
+            "cell again."
+        ) from error
+
+
+def read_record(path):
+    """Reads a record.
+
+    Args:
+        path: path of a `record.json`.
+
+    Returns:
+        A `Record`.
+
+    Raises:
+        ValueError: the file is damaged, of another schema version, or lacks
+            a key.
+    """
+    value = read_json(path)
+    schema = value.pop("schema", None) if isinstance(value, dict) else None
+    if schema != SCHEMA:
+        raise ValueError(
+            f"{path} is no record of this version. Expected: schema="
+            f"{SCHEMA}. Received: schema={schema}. Use the keras_unbias "
+            "that wrote it, or move it away to run this cell again."
+        )
+    try:
+        config = RunConfig(**value.pop("config"))
+        record = Record(config=config, **value)
+    except (KeyError, TypeError) as error:
+        raise ValueError(
+            f"{path} lacks or exceeds the keys of a record ({error}). "
+            "Expected: the keys of `keras_unbias.runs.Record`. Received: "
+            f"{sorted(value)}. Move it away to run this cell again."
+        ) from error
+    if record.status not in STATUSES:
+        raise ValueError(
+            f"{path} has an unknown status. Expected: one of {STATUSES}. "
+            f"Received: status={record.status!r}."
+        )
+    return record
+
+
+def read_records(directory):
+    """Reads all records below a directory.
+
+    Finished runs (`.../record.json`) and released records
+    (`<data set>/<method>/<run id>.json`) are found alike.
+
+    Args:
+        directory: an output directory, or a directory of records.
+
+    Returns:
+        List of `Record`, ordered by path.
+    """
+    directory = pathlib.Path(directory)
+    if not directory.is_dir():
+        raise FileNotFoundError(
+            f"No directory of records at {directory}. Expected: the output "
+            "directory of a sweep, or reproduce/records."
+        )
+    paths = [
+        path
+        for path in sorted(directory.rglob("*.json"))
+        if path.name == "record.json"
+        or len(path.relative_to(directory).parts) == 3
+    ]
+    return [read_record(path) for path in paths]
+
+
+def open_run(config, output_dir):
+    """Makes, or finds, the directory of a run.
+
+    Args:
+        config: the `RunConfig`.
+        output_dir: directory of all runs.
+
+    Returns:
+        The run's directory, with `config.json` in it.
+
+    Raises:
+        PermissionError: the directory cannot be written.
+        ValueError: the directory was made with another config.
+    """
+    directory = config.directory(output_dir)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        (directory / ".writable").touch()
+        (directory / ".writable").unlink()
+    except OSError as error:
+        raise PermissionError(
+            f"The output directory cannot be written: {error}. Expected: a "
+            f"directory of yours. Received: {output_dir}. Choose another "
+            "with --output-dir."
+        ) from error
+    path = directory / "config.json"
+    if not path.exists():
+        write_json(path, dataclasses.asdict(config))
+    found = read_json(path)
+    if found != json.loads(json.dumps(dataclasses.asdict(config))):
+        raise ValueError(
+            f"{directory} was made by another run. Expected: {config}. "
+            f"Received: {found} in {path}. Nothing was changed; choose "
+            "another --output-dir or move the directory away."
+        )
+    return directory
