@@ -10,7 +10,11 @@ import tabulate
 FORMATS = ("text", "markdown", "latex")
 DIVERGED = "†"
 LATEX_ESCAPES = str.maketrans(
-    {**{c: f"\\{c}" for c in "&%$#_{}"}, "-": "{-}", "†": r"\dag{}"}
+    {
+        **{character: f"\\{character}" for character in "&%$#_{}"},
+        **{"\\": r"\textbackslash{}", "~": r"\~{}", "^": r"\^{}"},
+        **{"±": r"$\pm$", "†": r"\dag{}"},
+    }
 )
 
 
@@ -65,14 +69,14 @@ class Table:
         return "\n".join([caption, "", grid, "", *notes]).rstrip()
 
     def _latex(self):
-        caption = " ".join(self.caption).translate(LATEX_ESCAPES)
-        notes = [f"\\par {note.translate(LATEX_ESCAPES)}" for note in self.notes]
+        notes = [rf"\par {_latex_escape(note)}" for note in self.notes]
         grid = self._grid("latex_booktabs", tabulate.SEPARATING_LINE)
         return "\n".join(
             [
                 r"\begin{table}",
                 r"\centering",
-                f"\\caption{{{caption}}}",
+                rf"\caption{{{_latex_escape(' '.join(self.caption))}}}",
+                # tabulate has escaped all but these.
                 grid.replace("±", r"$\pm$").replace("†", r"\dag{}"),
                 r"\footnotesize",
                 *notes,
@@ -172,6 +176,11 @@ def replace_block(text, name, content):
     return f"{head}{start}\n{content}\n{end}{tail}"
 
 
+def _latex_escape(text):
+    # Two hyphens would become one dash.
+    return text.translate(LATEX_ESCAPES).replace("--", "-{}-")
+
+
 def _cells(records):
     """Records by (row, variance), checked to have each seed once."""
     cells = collections.defaultdict(list)
@@ -236,14 +245,17 @@ def _data(records):
     rows = collections.defaultdict(dict)
     for record in records:
         data = record.data
-        name = data.get("note") or data["source"]
-        sizes = f"{data['train_size']:,} to train, {data['test_size']:,} to test"
-        kind = (data["source"], f"{name} ({sizes})", bool(data.get("note")))
+        train, test = data["train_size"], data["test_size"]
+        sizes = f"({train:,} to train, {test:,} to test)"
+        kind = data["source"], data.get("note", ""), sizes
         rows[kind][record.config.row] = None
     if len(rows) > 1:
-        kinds = [f"{kind[1]} in {', '.join(rows[kind])}" for kind in rows]
+        kinds = [
+            f"{note or source} {sizes} in {', '.join(names)}"
+            for (source, note, sizes), names in rows.items()
+        ]
         return [f"Not comparable, the data are mixed: {'; '.join(kinds)}."]
-    return [text for _, text, qualified in rows if qualified]
+    return [f"{note} {sizes}." for _, note, sizes in rows if note]
 
 
 def _statistic(seeds):

@@ -14,6 +14,7 @@ import re
 
 SCHEMA = 1
 STATUSES = ("done", "diverged")
+RUN_ID_END = re.compile(r"-[0-9a-f]{10}$")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,19 +87,27 @@ class Record:
 
 
 def write_json(path, value):
-    """Writes JSON to a temporary name beside `path` and renames it."""
+    """Writes JSON in one step, as `write_text` does."""
+    write_text(path, json.dumps(value, indent=1) + "\n")
+
+
+def write_text(path, text):
+    """Writes text to a temporary name beside `path` and renames it."""
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(json.dumps(value, indent=1) + "\n")
-    os.replace(temporary, path)
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def read_json(path):
     """Reads a JSON file, with an error that names it."""
     try:
-        return json.loads(pathlib.Path(path).read_text())
-    except json.JSONDecodeError as error:
+        return json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
+    except ValueError as error:  # Not JSON, or not even text.
         raise ValueError(
             f"{path} is not JSON ({error}). Expected: a file written by "
             "keras_unbias. Received: damaged text. Move it away to run this "
@@ -128,8 +137,8 @@ def read_record(path):
             "that wrote it, or move it away to run this cell again."
         )
     try:
-        config = RunConfig(**value.pop("config"))
-        record = Record(config=config, **value)
+        config = RunConfig(**value["config"])
+        record = Record(**{**value, "config": config})
     except (KeyError, TypeError) as error:
         raise ValueError(
             f"{path} lacks or exceeds the keys of a record ({error}). "
@@ -165,8 +174,7 @@ def read_records(directory):
     paths = [
         path
         for path in sorted(directory.rglob("*.json"))
-        if path.name == "record.json"
-        or len(path.relative_to(directory).parts) == 3
+        if path.name == "record.json" or RUN_ID_END.search(path.stem)
     ]
     return [read_record(path) for path in paths]
 

@@ -3,8 +3,8 @@
 import argparse
 import shlex
 
-from reproduce import sweep
 from keras_unbias import reporting
+from reproduce import sweep
 
 
 def parser(description, *, profiles, variances):

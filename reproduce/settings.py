@@ -56,7 +56,7 @@ FAST = {
     "standardize": True,
     "estimator_learning_rate": 2e-3,
     "decay": "cosine",
-    "weight_averaging": 0.99,
+    "weight_averaging": 0.98,
 }
 
 PROFILES = {
@@ -71,11 +71,12 @@ PROFILES = {
         "seeds": 3,
         "shared": FAST,
         "rows": {
-            "ERM": {"epochs": 10, "learning_rate": 3e-4},
+            "ERM": {"epochs": 6, "learning_rate": 5e-4},
             "MI backpropagation": {
-                "epochs": 8,
-                "learning_rate": 3e-4,
+                "epochs": 9,
+                "learning_rate": 5e-4,
                 "mi_weight": 1.0,
+                "estimator_learning_rate": 3e-3,
                 "estimator_steps": 8,
                 "estimator_batches": 2,
             },

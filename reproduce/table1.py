@@ -3,13 +3,12 @@
 import pathlib
 import sys
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 from keras_unbias import reporting, runs
 from reproduce import arguments, settings, sweep
 
-README = ROOT / "README.md"
+README = pathlib.Path(__file__).resolve().parents[1] / "README.md"
 DATASET = "colored_mnist"
 # The better data first.
 DIGITS = ("mnist", "kim", "mnist-5000")
@@ -117,22 +116,123 @@ def _wanted(options):
 
 
 def _held(options):
-    """The cells that released records hold, those records, and notes."""
+    """The cells that records show, these records, and what to say of them.
+
+    Without a profile the table shows the rows, variances and seeds that the
+    records hold; with one, all of the profile.
+    """
     records = [
         record
         for record in runs.read_records(options.from_records)
         if record.config.dataset == DATASET
     ]
-    held = {record.config.profile for record in records}
-    profile = options.profile
-    if not profile:
-        known = [name for name in ("fast", *settings.PROFILES) if name in held]
-        profile = (known or ["fast"])[0]
+    profiles = {record.config.profile for record in records}
+    profile = options.profile or min(profiles, key=_preference, default="fast")
     records = [r for r in records if r.config.profile == profile]
     if not records:
         raise ValueError(
-            f"No records of Table 1 to show. Expected: some of profile "
-            f"{profile} below --from-records. Received: "
-            f"{options.from_records}, which holds the profiles {sorted(held)}."
+            f"No records for this table in {options.from_records}. Expected: "
+            f"some of the profile {profile}. Received: records of the profiles "
+            f"{sorted(profiles)}. Choose another --profile or --from-records."
         )
-    found = {key: {_key(r.config)[i] for r in records} for i, key in ...}
+    digits = min(
+        {r.config.settings["digits"] for r in records}, key=DIGITS.index
+    )
+    selection = {"rows": None, "variances": None, "seeds": None}
+    if not options.profile:
+        rows = {r.config.row for r in records}
+        selection = {
+            "rows": [row for row in settings.ROWS if row in rows],
+            "variances": sorted({_variance(r.config) for r in records}),
+            "seeds": 1 + max(r.config.seed for r in records),
+        }
+    chosen = {
+        "rows": options.methods,
+        "variances": options.variances,
+        "seeds": options.seeds,
+    }
+    selection.update({k: v for k, v in chosen.items() if v})
+    configs = settings.table1(profile, digits=digits, **selection)
+    shown = [r for c in configs for r in _matching(c, records)]
+    return configs, shown, _warnings(configs, records, shown)
+
+
+def _preference(profile):
+    names = ["fast", *settings.PROFILES]
+    return names.index(profile) if profile in names else len(names)
+
+
+def _matching(config, records):
+    """Those of the same recipe; else those of the same cell and seed."""
+    same = [r for r in records if _key(r.config) == _key(config)]
+    return [r for r in same if r.config.run_id == config.run_id] or same
+
+
+def _warnings(configs, records, shown):
+    """What a table of records would otherwise hide."""
+    notes = []
+    now = {config.run_id for config in configs}
+    rows = {r.config.row: None for r in shown if r.config.run_id not in now}
+    if rows:
+        notes.append(
+            "Not the settings of reproduce/settings.py as they are now: "
+            f"{', '.join(rows)}."
+        )
+    if len(shown) < len(records):
+        notes.append(
+            f"Not shown: {len(records) - len(shown)} records of this profile "
+            "with other rows, variances, seeds, digits or settings."
+        )
+    return notes
+
+
+def _variance(config):
+    return config.settings["color_variance"]
+
+
+def _key(config):
+    return config.row, _variance(config), config.settings["digits"], config.seed
+
+
+def _missing(configs, records):
+    found = {_key(record.config) for record in records}
+    return [config for config in configs if _key(config) not in found]
+
+
+def _print_cells(configs, records):
+    missing = _missing(configs, records)
+    for config in configs:
+        state = "missing" if config in missing else "done"
+        cell = f"{config.row} at {_variance(config):.3f}, seed {config.seed}"
+        print(f"{state:8}{cell}: {config.run_id}")
+    done = len(configs) - len(missing)
+    print(f"{len(configs)} cells: {done} done, {len(missing)} missing")
+
+
+def _table(configs, records, notes, options):
+    missing = _missing(configs, records)
+    commands = arguments.commands("reproduce/table1.py", options, missing)
+    variances = list(dict.fromkeys(_variance(config) for config in configs))
+    return reporting.variance_table(
+        records,
+        title=(
+            "Table 1. Test accuracy on coloured MNIST, profile "
+            f"{configs[0].profile}"
+        ),
+        rows=list(dict.fromkeys(config.row for config in configs)),
+        variances=variances,
+        seeds=sorted({config.seed for config in configs}),
+        published={
+            name: dict(zip(settings.VARIANCES, values, strict=True))
+            for name, values in PUBLISHED.items()
+        },
+        notes=[
+            *(f"To fill what is missing: {line}" for line in commands),
+            *notes,
+            *NOTES,
+        ],
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

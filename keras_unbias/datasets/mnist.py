@@ -275,7 +275,9 @@ def _read_idx(path, stem):
 
 def _read_npz(path):
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        # A file of our own: np.load leaves a damaged one open.
+        with path.open("rb") as file:
+            archive = np.load(file, allow_pickle=False)
             arrays = [archive[key].astype(np.uint8) for key in NPZ_KEYS]
     # A damaged archive shows in many ways: zipfile, zlib, struct, NumPy.
     except Exception as error:

@@ -1,0 +1,42 @@
+import keras
+import numpy as np
+import pytest
+
+
+class Problem:
+    """A label that is seen faintly, and an attribute that betrays it.
+
+    The inputs hold two noisy coordinates of the label and a clean copy of
+    the attribute, which agrees with the label in most training rows and says
+    nothing of it in the test rows.
+    """
+
+    classes = 3
+
+    def __init__(self, rows=1536):
+        rng = np.random.default_rng(0)
+        self.train = self._draw(rng, rows, agreement=0.9)
+        self.test = self._draw(rng, rows, agreement=1 / self.classes)
+
+    def _draw(self, rng, rows, agreement):
+        y = rng.integers(0, self.classes, rows)
+        other = (y + rng.integers(1, self.classes, rows)) % self.classes
+        c = np.where(rng.random(rows) < agreement, y, other)
+        eye = np.eye(self.classes, dtype="float32")
+        shape = eye[y] + rng.normal(0, 0.45, (rows, self.classes))
+        inputs = np.concatenate([shape, 3 * eye[c]], 1).astype("float32")
+        return inputs, {"label": y.astype("int32"), "attribute": eye[c]}
+
+    def encoder(self):
+        return keras.Sequential(
+            [
+                keras.Input((2 * self.classes,)),
+                keras.layers.Dense(32, activation="relu"),
+                keras.layers.Dense(8, activation="relu"),
+            ]
+        )
+
+
+@pytest.fixture(scope="session")
+def problem():
+    return Problem()

@@ -1,0 +1,369 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_unbias.methods import (
+    METHODS,
+    BiasBalanced,
+    LabelPrior,
+    MutualInformationBackpropagation,
+    RepresentationClassifier,
+)
+from keras_unbias.methods.mi_backprop import (
+    ScaledSchedule,
+    clip_to,
+    scaled_optimizer,
+)
+from keras_unbias.mutual_information import (
+    ConcatenatedCritic,
+    MutualInformationEstimator,
+)
+
+
+def label_prior(problem, **kwargs):
+    prior = LabelPrior(problem.classes, **kwargs)
+    prior.adapt(problem.train[1]["attribute"], problem.train[1]["label"])
+    return prior
+
+
+def make(problem, name, seed=0, **kwargs):
+    keras.utils.set_random_seed(seed)
+    encoder = problem.encoder()
+    if name == "bias_balanced":
+        kwargs.setdefault("label_prior", label_prior(problem))
+    return METHODS[name](encoder, problem.classes, **kwargs)
+
+
+def fit(model, problem, epochs=2, batch_size=128, **kwargs):
+    inputs, targets = problem.train
+    return model.fit(
+        inputs,
+        targets,
+        batch_size=batch_size,
+        epochs=epochs,
+        shuffle=False,
+        verbose=0,
+        **kwargs,
+    ).history
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_every_method_trains_evaluates_and_predicts(problem, name):
+    model = make(problem, name)
+    model.compile(keras.optimizers.Adam(5e-3))
+    history = fit(model, problem, epochs=4, validation_data=problem.test)
+    keys = {"loss", "accuracy"}
+    if name == "mi_backprop":
+        keys.add("mutual_information")
+    assert set(history) == keys | {f"val_{key}" for key in keys}
+    assert np.isfinite(list(history.values())).all()
+    assert history["loss"][-1] < history["loss"][0]
+    predicted = model.predict(problem.test[0], verbose=0)
+    accuracy = (
+        predicted["logits"].argmax(1) == problem.test[1]["label"]
+    ).mean()
+    results = model.evaluate(*problem.test, verbose=0, return_dict=True)
+    assert results["accuracy"] == pytest.approx(accuracy, abs=1e-6)
+    assert predicted["features"].shape == (len(problem.test[0]), 8)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_every_method_is_saved_and_goes_on_as_before(problem, name, tmp_path):
+    model = make(problem, name)
+    model.compile(keras.optimizers.Adam(1e-2))
+    fit(model, problem, epochs=1)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    # One more epoch is the same only if every state came along: both
+    # optimizers', the estimator's, its standardisation and seeds.
+    fit(model, problem, epochs=1)
+    fit(loaded, problem, epochs=1)
+    assert [v.path.split("/")[-1] for v in model.variables] == [
+        v.path.split("/")[-1] for v in loaded.variables
+    ]
+    for one, other in zip(model.variables, loaded.variables):
+        np.testing.assert_array_equal(one, other, err_msg=one.path)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_export_holds_the_inference_path_alone(problem, name, tmp_path):
+    model = make(problem, name)
+    model.compile()
+    fit(model, problem, epochs=1)
+    model.export(tmp_path / "model", verbose=False)
+    loaded = tf.saved_model.load(tmp_path / "model")
+    expected = model.predict(problem.test[0], verbose=0)
+    for rows in (1, 7):
+        served = loaded.serve(problem.test[0][:rows])
+        for key in ("logits", "features"):
+            np.testing.assert_allclose(
+                served[key], expected[key][:rows], atol=1e-5
+            )
+    assert len(loaded.variables) == 6
+
+
+@pytest.mark.parametrize("own_optimizer", [True, False])
+@pytest.mark.parametrize("estimator_batches", [0, 2])
+def test_weight_zero_is_erm_step_for_step(
+    problem, own_optimizer, estimator_batches
+):
+    erm = make(problem, "erm")
+    erm.compile(keras.optimizers.Adam(5e-3))
+    inputs, targets = problem.train
+    parts = 1 + estimator_batches
+    task = np.arange(len(inputs)).reshape(-1, parts, 64)[:, 0].ravel()
+    erm_history = erm.fit(
+        inputs[task],
+        {name: value[task] for name, value in targets.items()},
+        batch_size=64,
+        epochs=3,
+        shuffle=False,
+        verbose=0,
+    ).history
+    model = make(
+        problem,
+        "mi_backprop",
+        mi_weight=0.0,
+        own_optimizer=own_optimizer,
+        estimator_batches=estimator_batches,
+    )
+    model.compile(keras.optimizers.Adam(5e-3))
+    history = fit(model, problem, epochs=3, batch_size=64 * parts)
+    for one, other in zip(
+        erm.trainable_variables, model.trainable_variables
+    ):
+        np.testing.assert_array_equal(one, other)
+    assert history["loss"] == erm_history["loss"]
+    assert history["mutual_information"][-1] != 0
+
+
+@pytest.mark.parametrize("clip", [True, False])
+@pytest.mark.parametrize("own_optimizer", [True, False])
+@pytest.mark.parametrize("estimator_batches", [0, 2])
+def test_a_step_is_algorithm_1(
+    problem, clip, own_optimizer, estimator_batches
+):
+    """One step against the same written out with plain gradient descent."""
+    alpha, eta, weight, rows = 0.1, 0.2, 0.7, 32
+    model = make(
+        problem,
+        "mi_backprop",
+        mi_weight=weight,
+        clip=clip,
+        own_optimizer=own_optimizer,
+        estimator_batches=estimator_batches,
+        estimator=MutualInformationEstimator(
+            optimizer=keras.optimizers.SGD(eta), steps=1, standardize=False
+        ),
+        attribute_size=problem.classes,
+    )
+    model.compile(keras.optimizers.SGD(alpha))
+    model.build((None, 2 * problem.classes))
+    inputs, targets = problem.train
+    task_x, task_y = inputs[:rows], targets["label"][:rows]
+    task_c = targets["attribute"][:rows]
+    mine = slice(rows, 2 * rows) if estimator_batches else slice(0, rows)
+
+    reference = make(problem, "mi_backprop", attribute_size=problem.classes)
+    reference.build((None, 2 * problem.classes))
+    reference.set_weights(model.get_weights())
+    critic = reference.estimator.critic.network
+
+    def bound(features, attributes):
+        scores = critic(features) @ tf.transpose(attributes)
+        return tf.reduce_mean(tf.linalg.diag_part(scores)) - tf.math.log(
+            tf.reduce_mean(tf.exp(scores))
+        )
+
+    features = reference.encoder(inputs[mine])
+    phi = [v.value for v in critic.weights]
+    with tf.GradientTape() as tape:
+        tape.watch(phi)
+        value = bound(features, targets["attribute"][mine])
+    for variable, gradient in zip(phi, tape.gradient(value, phi)):
+        variable.assign_add(eta * gradient)
+
+    theta = [v.value for v in reference.encoder.weights]
+    psi = [v.value for v in reference.classifier.weights]
+    with tf.GradientTape(persistent=True) as tape:
+        features = reference.encoder(task_x)
+        loss = tf.reduce_mean(
+            tf.nn.sparse_softmax_cross_entropy_with_logits(
+                task_y, reference.classifier(features)
+            )
+        )
+        value = bound(features, task_c)
+    for variable in psi:
+        variable.assign_sub(alpha * tape.gradient(loss, variable))
+    task, information = tape.gradient(loss, theta), tape.gradient(value, theta)
+    for variable, g, m in zip(theta, task, information):
+        if clip:
+            m = m * min(1.0, float(tf.norm(g) / tf.norm(m)))
+        variable.assign_sub(alpha * (g + weight * m))
+
+    fit(
+        model,
+        Restricted(inputs, targets, rows * (1 + estimator_batches)),
+        epochs=1,
+        batch_size=rows * (1 + estimator_batches),
+    )
+    # Two mini-batches and one step: the estimator sees the first of them.
+    for one, other in zip(model.get_weights()[:6], reference.get_weights()):
+        np.testing.assert_allclose(one, other, atol=1e-5)
+    for one, other in zip(model.estimator.critic.get_weights(), phi):
+        np.testing.assert_allclose(one, other, atol=1e-5)
+
+
+class Restricted:
+    def __init__(self, inputs, targets, rows):
+        self.train = (
+            inputs[:rows],
+            {name: value[:rows] for name, value in targets.items()},
+        )
+
+
+def test_it_unlearns_the_attribute(problem):
+    accuracy = {}
+    for name, kwargs in {
+        "erm": {},
+        "mi_backprop": {"mi_weight": 1.0, "conditional": True},
+        "bias_balanced": {},
+    }.items():
+        model = make(problem, name, **kwargs)
+        model.compile(keras.optimizers.Adam(5e-3))
+        fit(model, problem, epochs=20)
+        accuracy[name] = model.evaluate(
+            *problem.test, verbose=0, return_dict=True
+        )["accuracy"]
+    assert accuracy["mi_backprop"] > accuracy["erm"] + 0.05
+    assert accuracy["bias_balanced"] > accuracy["erm"] + 0.05
+
+
+def test_every_optimizer_has_its_own_variables(problem):
+    model = make(problem, "mi_backprop", attribute_size=problem.classes)
+    model.compile()
+    model.build((None, 2 * problem.classes))
+    model.build_optimizers()
+    task = {id(v) for v in model.optimizer._trainable_variables}
+    critic = {id(v) for v in model.estimator.optimizer._trainable_variables}
+    encoder = {id(v) for v in model.mi_optimizer._trainable_variables}
+    assert task == {id(v) for v in model.trainable_variables}
+    assert critic == {id(v) for v in model.estimator.critic.variables}
+    assert encoder == {id(v) for v in model.encoder.trainable_variables}
+    assert not task & critic
+
+
+def test_dataset_and_subclassed_encoder(problem):
+    class Encoder(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.dense = keras.layers.Dense(4)
+
+        def call(self, inputs):
+            return self.dense(inputs)
+
+    model = MutualInformationBackpropagation(
+        Encoder(),
+        problem.classes,
+        estimator=MutualInformationEstimator(ConcatenatedCritic()),
+    )
+    model.compile()
+    dataset = tf.data.Dataset.from_tensor_slices(problem.train).batch(256)
+    history = model.fit(dataset, verbose=0).history
+    assert np.isfinite(history["mutual_information"]).all()
+
+
+def test_clipping_per_variable():
+    gradients = [tf.constant([3.0, 4.0]), tf.constant([0.3, 0.4])]
+    reference = [tf.constant([0.0, 1.0]), tf.constant([1.0, 1.0])]
+    long, short = clip_to(gradients, reference)
+    np.testing.assert_allclose(long, [0.6, 0.8], rtol=1e-6)
+    np.testing.assert_allclose(short, [0.3, 0.4], rtol=1e-6)
+    (zero,) = clip_to([tf.zeros(2)], [tf.ones(2)])
+    np.testing.assert_array_equal(zero, [0, 0])
+
+
+def test_the_second_rate_decays_with_the_first():
+    schedule = keras.optimizers.schedules.CosineDecay(0.1, 100)
+    optimizer = keras.optimizers.Adam(schedule, use_ema=True, epsilon=1e-3)
+    scaled = scaled_optimizer(optimizer, 0.5)
+    config = scaled.get_config()
+    assert (config["use_ema"], config["epsilon"]) == (False, 1e-3)
+    restored = ScaledSchedule.from_config(
+        ScaledSchedule(schedule, 0.5).get_config()
+    )
+    for step in (0, 30, 100):
+        expected = 0.05 * (1 + np.cos(np.pi * step / 100)) / 2
+        scaled.iterations.assign(step)
+        np.testing.assert_allclose(
+            scaled.learning_rate, expected, atol=1e-8
+        )
+        np.testing.assert_allclose(restored(step), expected, atol=1e-8)
+    constant = scaled_optimizer(keras.optimizers.SGD(0.1), 3.0)
+    assert float(constant.learning_rate) == pytest.approx(0.3)
+
+
+def test_label_prior_counts(problem):
+    labels = problem.train[1]["label"]
+    attributes = problem.train[1]["attribute"]
+    prior = label_prior(problem, strength=0.5, smoothing=2.0)
+    for cell in np.eye(problem.classes, dtype="float32"):
+        mine = labels[(attributes == cell).all(1)]
+        counts = np.bincount(mine, minlength=problem.classes) + 2.0
+        np.testing.assert_allclose(
+            prior(cell[None])[0],
+            0.5 * np.log(counts / counts.sum()),
+            rtol=1e-5,
+        )
+    seen, near = prior(np.float32([[0, 1, 0], [0.1, 0.8, 0.0]]))
+    np.testing.assert_array_equal(seen, near)
+
+
+def test_the_prior_enters_the_training_loss_alone(problem):
+    model = make(problem, "bias_balanced")
+    model.compile()
+    model.build((None, 2 * problem.classes))
+    inputs, targets = problem.test
+    logits = model.predict(inputs, verbose=0)["logits"]
+    prior = np.asarray(model.label_prior(targets["attribute"]))
+
+    def cross_entropy(logits):
+        shifted = logits - logits.max(1, keepdims=True)
+        log_p = shifted - np.log(np.exp(shifted).sum(1, keepdims=True))
+        return -log_p[np.arange(len(logits)), targets["label"]].mean()
+
+    for training, expected in ((True, logits + prior), (False, logits)):
+        loss = model.compute_loss(
+            inputs, targets, model(inputs), training=training
+        )
+        assert float(loss) == pytest.approx(cross_entropy(expected), rel=1e-5)
+    tested = model.evaluate(inputs, targets, verbose=0, return_dict=True)
+    assert tested["loss"] == pytest.approx(cross_entropy(logits), rel=1e-4)
+
+
+def test_errors(problem):
+    with pytest.raises(ValueError, match="Expected: a number >= 0"):
+        make(problem, "mi_backprop", mi_weight=-1.0)
+    with pytest.raises(ValueError, match="estimator with num_classes=3"):
+        make(
+            problem,
+            "mi_backprop",
+            conditional=True,
+            estimator=MutualInformationEstimator(),
+        )
+    with pytest.raises(ValueError, match="label_prior=None"):
+        BiasBalanced(problem.encoder(), 3, label_prior=None)
+    with pytest.raises(ValueError, match="has no counts yet"):
+        LabelPrior(3)(np.zeros((1, 3), "float32"))
+    with pytest.raises(ValueError, match="Bin the attribute first"):
+        LabelPrior(2).adapt(np.arange(5000)[:, None], np.zeros(5000, int))
+    images = keras.Sequential(
+        [keras.Input((8, 8, 1)), keras.layers.Conv2D(2, 3)]
+    )
+    with pytest.raises(ValueError, match="End it with a Flatten"):
+        RepresentationClassifier(images, 2).build((None, 8, 8, 1))
+    model = make(problem, "mi_backprop", estimator_batches=2)
+    model.compile()
+    with pytest.raises(ValueError, match="a multiple of 3"):
+        fit(model, problem, batch_size=128)

