@@ -15,7 +15,7 @@ class Problem:
 
     def __init__(self, rows=1536):
         rng = np.random.default_rng(0)
-        self.train = self._draw(rng, rows, agreement=0.9)
+        self.train = self._draw(rng, rows, agreement=0.97)
         self.test = self._draw(rng, rows, agreement=1 / self.classes)
 
     def _draw(self, rng, rows, agreement):
@@ -23,7 +23,7 @@ class Problem:
         other = (y + rng.integers(1, self.classes, rows)) % self.classes
         c = np.where(rng.random(rows) < agreement, y, other)
         eye = np.eye(self.classes, dtype="float32")
-        shape = eye[y] + rng.normal(0, 0.45, (rows, self.classes))
+        shape = eye[y] + rng.normal(0, 0.4, (rows, self.classes))
         inputs = np.concatenate([shape, 3 * eye[c]], 1).astype("float32")
         return inputs, {"label": y.astype("int32"), "attribute": eye[c]}
 

@@ -31,9 +31,12 @@ class RepresentationClassifier(keras.Model):
 
     def build(self, input_shape):
         """Creates the weights for inputs of `input_shape`."""
-        if not self.encoder.built:
-            self.encoder.build(input_shape)
-        features_shape = self.encoder.compute_output_shape(input_shape)
+        # A subclassed encoder knows its output only from a call.
+        features_shape = getattr(self.encoder, "output_shape", None)
+        if features_shape is None:
+            features_shape = self.encoder(
+                keras.tree.map_shape_structure(keras.KerasTensor, input_shape)
+            ).shape
         if len(features_shape) != 2:
             raise ValueError(
                 "The encoder must return one feature vector an example. "
@@ -42,6 +45,7 @@ class RepresentationClassifier(keras.Model):
                 "layer."
             )
         self.classifier.build(features_shape)
+        self.input_shapes = input_shape
         self.built = True
 
     def call(self, inputs, training=False):
@@ -100,12 +104,19 @@ class RepresentationClassifier(keras.Model):
         Returns:
             A functional model: inputs to `{"logits", "features"}`.
         """
-        inputs = [
-            keras.Input(batch_shape=tensor.shape, dtype=tensor.dtype)
-            for tensor in self.encoder.inputs
-        ]
-        inputs = inputs[0] if len(inputs) == 1 else inputs
-        return keras.Model(inputs, self(inputs))
+        if hasattr(self.encoder, "input"):
+            inputs = keras.tree.map_structure(
+                lambda t: keras.Input(batch_shape=t.shape, dtype=t.dtype),
+                self.encoder.input,
+            )
+        else:
+            inputs = keras.tree.map_shape_structure(
+                lambda shape: keras.Input(batch_shape=shape),
+                self.input_shapes,
+            )
+        features = self.encoder(inputs)
+        outputs = {"logits": self.classifier(features), "features": features}
+        return keras.Model(inputs, outputs)
 
     def export(self, filepath, **kwargs):
         """Writes a SavedModel of the inference path, for any batch size.
