@@ -251,7 +251,7 @@ def array_state(shape, dtype, content):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (array_state((1,), OBJECTS, b"\x41" * 8), "without its objects"),
+        (array_state((8,), OBJECTS, b"\x41" * 8), "without its objects"),
         (array_state((2,), OBJECTS, [1]), "without its objects"),
         (array_state((1, 2), OBJECTS, [1, 2]), r"of shape \(1, 2\)"),
         (array_state((9,), BYTES, b"1234"), "its 9 bytes"),

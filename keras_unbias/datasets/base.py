@@ -156,7 +156,7 @@ class BiasedDataset:
                 positive integer.
         """
         split = self._split(split_name)
-        _check_integer("batch_size", batch_size, minimum=1)
+        check_integer("batch_size", batch_size, minimum=1)
         rows, gather = len(split), self._gather(split)
 
         def batch(start):
@@ -193,10 +193,10 @@ class BiasedDataset:
             ValueError: If a number is out of range, `batch_size` larger than
                 the training split among them.
         """
-        _check_integer("batch_size", batch_size, minimum=1)
-        _check_integer("seed", seed, minimum=0)
-        _check_integer("first_epoch", first_epoch, minimum=0)
-        _check_integer("estimator_batches", estimator_batches, minimum=0)
+        check_integer("batch_size", batch_size, minimum=1)
+        check_integer("seed", seed, minimum=0)
+        check_integer("first_epoch", first_epoch, minimum=0)
+        check_integer("estimator_batches", estimator_batches, minimum=0)
         rows = len(self.train)
         if batch_size > rows:
             raise ValueError(
@@ -298,7 +298,8 @@ class BiasedDataset:
             )
 
 
-def _check_integer(name, value, *, minimum):
+def check_integer(name, value, *, minimum):
+    """Raises a `ValueError` unless `value` is an integer >= `minimum`."""
     if not isinstance(value, Integral) or value < minimum:
         raise ValueError(
             f"`{name}` is out of range. Expected: an integer >= {minimum}. "

@@ -10,7 +10,6 @@ The attribute is the colour, as the maximum over the pixels of each channel.
 import hashlib
 import logging
 import re
-from numbers import Integral
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +17,7 @@ import tensorflow as tf
 
 from keras_unbias import metrics
 from keras_unbias.datasets import mnist, restricted_pickle
-from keras_unbias.datasets.base import BiasedDataset, Split
+from keras_unbias.datasets.base import BiasedDataset, Split, check_integer
 
 logger = logging.getLogger(__name__)
 
@@ -91,11 +90,7 @@ def load(
             f"and 1. Received: color_variance={color_variance!r}. The "
             "published values are 0.02, 0.025, ..., 0.05."
         )
-    if not isinstance(seed, Integral) or seed < 0:
-        raise ValueError(
-            "`seed` is out of range. Expected: an integer >= 0. Received: "
-            f"seed={seed!r}. Pass another number."
-        )
+    check_integer("seed", seed, minimum=0)
     if attribute not in ENCODINGS:
         raise ValueError(
             f"Unknown attribute. Expected: one of {sorted(ENCODINGS)}. "
