@@ -125,8 +125,16 @@ def test_sweep_sets_the_environment_in_workers_alone(
         assert made.environment["OMP_NUM_THREADS"] == "1"
         assert made.environment["TF_CPU_ALLOCATOR_USE_BFC"] == "true"
         assert made.environment["TF_ENABLE_ONEDNN_OPTS"] == "0"
-    assert "OMP_NUM_THREADS" not in os.environ
-    assert "TF_CPU_ALLOCATOR_USE_BFC" not in os.environ
+
+
+def test_environment_is_restored(monkeypatch):
+    monkeypatch.delenv("TF_CPU_ALLOCATOR_USE_BFC", raising=False)
+    monkeypatch.setenv("OMP_NUM_THREADS", "4")
+    before = dict(os.environ)
+    with sweep.environment():
+        assert os.environ["TF_CPU_ALLOCATOR_USE_BFC"] == "true"
+        assert os.environ["OMP_NUM_THREADS"] == "4"
+    assert dict(os.environ) == before
 
 
 def test_failed_cell_stops_no_other(tmp_path, train, capfd):

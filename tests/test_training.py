@@ -1,0 +1,189 @@
+import dataclasses
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+
+import toy
+from keras_unbias import networks, runs, training
+from keras_unbias.methods import METHODS
+
+
+@pytest.fixture(autouse=True)
+def toy_dataset(monkeypatch):
+    toy.register(monkeypatch.setitem)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_run_leaves_record_history_and_models(method, tmp_path):
+    config = toy.config(method)
+    record = training.train(config, output_dir=tmp_path)
+    directory = config.directory(tmp_path)
+    assert runs.read_record(directory / "record.json") == record
+    assert record.status == "done"
+    assert record.config == config
+    assert not (directory / "backup").exists()
+    assert {len(values) for values in record.history.values()} == {3}
+    assert ("mutual_information" in record.metrics) == (
+        method == "mi_backprop"
+    )
+    environment = record.environment
+    assert environment["versions"]["keras"] == keras.__version__
+    assert environment["precision"] == "float32"
+
+    test = toy.load(640, seed=3).test
+    model = keras.saving.load_model(directory / "model.keras")
+    logits = model.predict(test.inputs, verbose=0)["logits"]
+    accuracy = (logits.argmax(1) == test.labels).mean()
+    assert record.metrics["test_accuracy"] == pytest.approx(accuracy)
+    assert record.history["test_accuracy"][-1] == pytest.approx(
+        accuracy, abs=1e-5
+    )
+
+    stamp = (directory / "record.json").stat().st_mtime_ns
+    assert training.train(config, output_dir=tmp_path) == record
+    assert (directory / "record.json").stat().st_mtime_ns == stamp
+
+
+CHILD = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import toy
+from keras_unbias import training
+toy.register()
+training.train(toy.config(epochs=8), output_dir=sys.argv[2], threads=1)
+"""
+
+
+def start(output_dir):
+    here = pathlib.Path(__file__).parent
+    return subprocess.Popen(
+        [sys.executable, "-c", CHILD, str(here), str(output_dir)],
+        cwd=here.parent,
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+    )
+
+
+def test_a_killed_run_goes_on_to_the_same_weights(tmp_path):
+    directory = toy.config(epochs=8).directory(tmp_path / "killed")
+    child = start(tmp_path / "killed")
+    backup = directory / "backup" / "latest.weights.h5"
+    deadline = time.monotonic() + 240
+    while not backup.exists() and time.monotonic() < deadline:
+        assert child.poll() is None
+        time.sleep(0.01)
+    time.sleep(0.2)
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    assert not (directory / "record.json").exists()
+    assert backup.exists()
+
+    children = [start(tmp_path / "killed"), start(tmp_path / "unbroken")]
+    assert [child.wait() for child in children] == [0, 0]
+    models, records = [], []
+    for name in ("killed", "unbroken"):
+        directory = toy.config(epochs=8).directory(tmp_path / name)
+        models.append(keras.saving.load_model(directory / "model.keras"))
+        records.append(runs.read_record(directory / "record.json"))
+    for parts in ("variables", "optimizer", "mi_optimizer", "estimator"):
+        one, other = (getattr(model, parts) for model in models)
+        if parts == "estimator":
+            one, other = one.optimizer, other.optimizer
+        one = one if parts == "variables" else one.variables
+        other = other if parts == "variables" else other.variables
+        assert len(one) == len(other) > 0
+        for a, b in zip(one, other):
+            np.testing.assert_array_equal(a, b, err_msg=a.path)
+    for name in ("loss", "test_accuracy", "mutual_information"):
+        assert records[0].history[name] == records[1].history[name]
+        assert len(records[0].history[name]) == 8
+
+
+def test_resuming_repeats_no_epoch_of_the_history(tmp_path):
+    config = toy.config("erm")
+    directory = runs.open_run(config, tmp_path)
+    (directory / "history.csv").write_text(
+        "epoch,accuracy,loss,seconds,val_accuracy,val_loss\n"
+        "0,0.1,9.0,1.0,0.1,9.0\n"
+    )
+    record = training.train(config, output_dir=tmp_path)
+    assert len(record.history["loss"]) == 3
+    assert record.history["loss"][0] < 9.0
+
+
+def test_nan_ends_the_run_with_a_record(tmp_path):
+    config = toy.config("erm", learning_rate=1e30, epochs=50)
+    record = training.train(config, output_dir=tmp_path)
+    assert record.status == "diverged"
+    assert "loss is" in record.reason
+    assert len(record.history["loss"]) == 1
+    directory = config.directory(tmp_path)
+    assert json.loads((directory / "record.json").read_text())
+    assert not (directory / "model").exists()
+
+
+def test_an_impossible_bound_ends_the_run(tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "_attribute_entropy", lambda _: -10.0)
+    record = training.train(toy.config(), output_dir=tmp_path)
+    assert record.status == "diverged"
+    assert "above H(C) = -10.000" in record.reason
+
+
+def test_entropy_of_the_attribute_is_that_of_its_rows():
+    dataset = toy.load(3000, seed=0)
+    shares = dataset.train.attributes.mean(0)
+    assert training._attribute_entropy(dataset) == pytest.approx(
+        -(shares * np.log(shares)).sum(), abs=1e-3
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"method": "magic"}, "Unknown method. Expected: one of .*'magic'"),
+        ({"dataset": "cats"}, "Unknown data set. Expected: one of .*'cats'"),
+        ({"settings": {"rows": 9}}, "Missing: .*'batch_size'"),
+        (
+            {"settings": toy.config("erm", colour=1).settings},
+            r"Received beyond them: \['colour'\]",
+        ),
+        (
+            {"settings": toy.config("erm", decay="linear").settings},
+            "Unknown decay. Expected: .*'linear'",
+        ),
+    ],
+)
+def test_a_wrong_config_stops_before_any_work(changes, message, tmp_path):
+    config = dataclasses.replace(toy.config("erm"), **changes)
+    with pytest.raises(ValueError, match=message):
+        training.train(config, output_dir=tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_digit_encoder():
+    for dtype in ("float32", "mixed_bfloat16"):
+        encoder = networks.digit_encoder(dtype)
+        # 5*5*3*64 + 64, 5*5*64*64 + 64, 1024*512 + 512, 512*64 + 64.
+        assert encoder.count_params() == 4864 + 102464 + 524800 + 32832
+        images = np.full((2, 28, 28, 3), 255, "uint8")
+        features = encoder(images)
+        assert features.shape == (2, 64)
+        assert features.dtype == "float32"
+    assert keras.config.dtype_policy().name == "float32"
+
+
+def test_history_keeps_the_later_line_of_an_epoch(tmp_path):
+    frame = pd.DataFrame(
+        {"epoch": [0, 1, 1], "accuracy": [0.1, 0.2, 0.3], "loss": [3, 2, 1]}
+    )
+    frame.to_csv(tmp_path / "history.csv", index=False)
+    history = training._history(tmp_path / "history.csv")
+    assert history == {"train_accuracy": [0.1, 0.3], "loss": [3, 1]}

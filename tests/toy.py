@@ -1,0 +1,76 @@
+"""A data set of some kilobytes, registered for whole runs in the tests."""
+
+import keras
+import numpy as np
+
+from keras_unbias import datasets, networks
+from keras_unbias.runs import RunConfig
+
+
+def load(rows, *, seed, data_dir=None):
+    """Labels seen faintly, attributes clearly, as in `conftest.Problem`."""
+    rng = np.random.default_rng(seed)
+    eye = np.eye(3, dtype="float32")
+
+    def split(agreement):
+        labels = rng.integers(0, 3, rows)
+        other = (labels + rng.integers(1, 3, rows)) % 3
+        attribute = np.where(rng.random(rows) < agreement, labels, other)
+        shape = eye[labels] + rng.normal(0, 0.4, (rows, 3))
+        inputs = np.concatenate([shape, 3 * eye[attribute]], 1)
+        return datasets.Split(
+            inputs.astype("float32"), labels, eye[attribute]
+        )
+
+    return datasets.BiasedDataset(
+        name="toy",
+        train=split(0.9),
+        test=split(1 / 3),
+        num_classes=3,
+        attribute_size=3,
+        facts={"source": "toy", "train_size": rows, "test_size": rows},
+    )
+
+
+def encoder(dtype="float32"):
+    return keras.Sequential(
+        [
+            keras.Input((6,)),
+            keras.layers.Dense(16, activation="relu", dtype=dtype),
+            keras.layers.Dense(8, activation="relu", dtype="float32"),
+        ]
+    )
+
+
+def config(method="mi_backprop", **changes):
+    settings = {
+        "rows": 640,
+        "batch_size": 32,
+        "epochs": 3,
+        "learning_rate": 3e-3,
+        "decay": "cosine",
+        "weight_averaging": 0.9,
+        "precision": "float32",
+        "prior_strength": 1.0 if method == "bias_balanced" else 0.0,
+    }
+    if method == "mi_backprop":
+        settings.update(
+            mi_weight=0.5,
+            conditional=True,
+            critic="concatenated",
+            standardize=True,
+            estimator_steps=3,
+            estimator_batches=2,
+            estimator_learning_rate=1e-3,
+            own_optimizer=True,
+            clip=True,
+        )
+    settings.update(changes)
+    return RunConfig("toy", method, method, "test", 3, settings)
+
+
+def register(registry=None):
+    """Adds the data set; `registry` sets an item, and may undo it later."""
+    registry = registry or dict.__setitem__
+    registry(datasets.DATASETS, "toy", load)
+    registry(networks.ENCODERS, "toy", encoder)
