@@ -22,7 +22,13 @@ def load_classifier(path):
     """
     path = pathlib.Path(path)
     if (path / "saved_model.pb").is_file():
-        return tf.saved_model.load(str(path)).serve
+        model = tf.saved_model.load(str(path))
+
+        def classify(inputs):
+            # Through `model`: its variables live only as long as it does.
+            return model.serve(inputs)
+
+        return classify
     if path.suffix == ".keras" and path.is_file():
         return keras.saving.load_model(path).inference_model()
     raise FileNotFoundError(
