@@ -162,9 +162,7 @@ class SeparableCritic(Critic):
         self.network.build((None, features_shape[-1]))
 
     def call(self, features, attributes, labels, seed):
-        scores = tf.matmul(
-            self.network(features), attributes, transpose_b=True
-        )
+        scores = tf.matmul(self.network(features), attributes, transpose_b=True)
         same_class = labels[:, None] == labels[None, :]
         return (
             tf.linalg.diag_part(scores),

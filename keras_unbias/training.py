@@ -2,12 +2,7 @@
 
 import inspect
 import logging
-import math
-import os
-import pathlib
-import platform
 import shutil
-import subprocess
 import time
 
 import keras
@@ -16,7 +11,9 @@ import pandas as pd
 import tensorflow as tf
 
 from keras_unbias import (
+    callbacks,
     datasets,
+    environment,
     methods,
     metrics,
     mutual_information,
@@ -96,13 +93,48 @@ def train(config, *, output_dir="runs", data_dir=None, threads=None):
         data_dir=data_dir,
         **{name: settings[name] for name in _data_settings(config.dataset)},
     )
-    steps = len(dataset.train.labels) // settings["batch_size"]
+    steps = len(dataset.train) // settings["batch_size"]
     model = build_model(config, dataset, steps)
-    backup = Backup(directory / "backup" / "latest.weights.h5")
-    first_epoch = backup.restore(model, steps)
-    clock = Clock()
-    divergence = StopOnDivergence(_attribute_entropy(dataset))
+    clock = callbacks.Clock()
+    divergence = callbacks.StopOnDivergence(_attribute_entropy(dataset))
     test = dataset.batches("test", TEST_BATCH)
+    _fit(config, model, dataset, test, steps, directory, [divergence, clock])
+    history = _history(directory / "history.csv")
+    tested = model.evaluate(test, verbose=0, return_dict=True)
+    results = {
+        "test_accuracy": tested["accuracy"],
+        "train_accuracy": history["train_accuracy"][-1],
+    }
+    if "mutual_information" in history:
+        results["mutual_information"] = history["mutual_information"][-1]
+    if not divergence.reason:
+        model.export(str(directory / "model"), verbose=False)
+        model.save(directory / "model.keras")
+    outside_epochs = time.monotonic() - started - clock.total
+    record = runs.Record(
+        config=config,
+        status="diverged" if divergence.reason else "done",
+        reason=divergence.reason,
+        metrics=results,
+        data=dict(dataset.facts),
+        history=history,
+        environment=environment.describe(settings["precision"], threads),
+        wall_seconds=round(sum(history["seconds"]) + outside_epochs, 1),
+    )
+    record.write(directory / "record.json")
+    shutil.rmtree(directory / "backup", ignore_errors=True)
+    logger.info("%s: %s", config.run_id, record.metrics)
+    return record
+
+
+def _fit(config, model, dataset, test, steps, directory, observers):
+    """Trains from the backup on, or from the start where there is none."""
+    settings = config.settings
+    backup = callbacks.Backup(directory / "backup" / "latest.weights.h5")
+    first_epoch = backup.restore(model, steps)
+    averaging = (
+        [keras.callbacks.SwapEMAWeights()] if model.optimizer.use_ema else []
+    )
     model.fit(
         dataset.stream(
             settings["batch_size"],
@@ -117,44 +149,12 @@ def train(config, *, output_dir="runs", data_dir=None, threads=None):
         shuffle=False,  # The stream has its own order.
         verbose=0,
         callbacks=[
-            *([keras.callbacks.SwapEMAWeights()] if model.optimizer.use_ema
-              else []),
-            divergence,
-            clock,
+            *averaging,
+            *observers,
             keras.callbacks.CSVLogger(directory / "history.csv", append=True),
             backup,
         ],
     )
-    history = _history(directory / "history.csv")
-    results = {
-        "test_accuracy": model.evaluate(test, verbose=0, return_dict=True)[
-            "accuracy"
-        ],
-        "train_accuracy": history["train_accuracy"][-1],
-    }
-    if "mutual_information" in history:
-        results["mutual_information"] = history["mutual_information"][-1]
-    if not divergence.reason:
-        model.export(str(directory / "model"), verbose=False)
-        model.save(directory / "model.keras")
-    record = runs.Record(
-        config=config,
-        status="diverged" if divergence.reason else "done",
-        reason=divergence.reason,
-        metrics=results,
-        data=dict(dataset.facts),
-        history=history,
-        environment=environment(settings["precision"], threads),
-        wall_seconds=round(
-            sum(history["seconds"])
-            + (time.monotonic() - started - clock.total),
-            1,
-        ),
-    )
-    record.write(directory / "record.json")
-    shutil.rmtree(directory / "backup", ignore_errors=True)
-    logger.info("%s: %s", config.run_id, record.metrics)
-    return record
 
 
 def build_model(config, dataset, steps):
@@ -218,122 +218,6 @@ def build_model(config, dataset, steps):
     model.build(encoder.input_shape)
     model.build_optimizers()
     return model
-
-
-class Backup(keras.callbacks.Callback):
-    """Keeps the state of the last epoch, in one file that is renamed.
-
-    Keras's `BackupAndRestore` writes the weights and the epoch to two files,
-    in place; a kill between the two resumes at the wrong epoch. Here the
-    epoch is read off the optimizer's own count of steps.
-
-    Args:
-        path: where to, a `.weights.h5` file.
-    """
-
-    def __init__(self, path):
-        super().__init__()
-        self.path = pathlib.Path(path)
-
-    def restore(self, model, steps):
-        """Loads the state, if there is one; returns the epoch to go on at."""
-        if not self.path.exists():
-            return 0
-        model.load_weights(self.path)
-        return int(model.optimizer.iterations) // steps
-
-    def on_epoch_end(self, epoch, logs=None):
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self.path.with_name(f"next-{self.path.name}")
-        self.model.save_weights(temporary, overwrite=True)
-        os.replace(temporary, self.path)
-
-
-class Clock(keras.callbacks.Callback):
-    """Adds the `seconds` of every epoch to its logs."""
-
-    total = 0.0
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self.began = time.monotonic()
-
-    def on_epoch_end(self, epoch, logs=None):
-        logs["seconds"] = round(time.monotonic() - self.began, 2)
-        self.total += logs["seconds"]
-
-
-class StopOnDivergence(keras.callbacks.Callback):
-    """Ends a run whose loss is not finite or whose bound is impossible.
-
-    Args:
-        entropy: float, H(C) in nats: no features can tell more of C.
-    """
-
-    def __init__(self, entropy):
-        super().__init__()
-        self.entropy = entropy
-        self.reason = ""
-
-    def on_train_batch_end(self, batch, logs=None):
-        for name in ("loss", "mutual_information"):
-            if not math.isfinite(logs.get(name, 0.0)):
-                self._stop(f"{name} is {logs[name]} at batch {batch}")
-
-    def on_epoch_end(self, epoch, logs=None):
-        bound = logs.get("mutual_information", 0.0)
-        if bound > self.entropy:
-            self._stop(
-                f"mutual_information is {bound:.3f} nats after epoch "
-                f"{epoch + 1}, above H(C) = {self.entropy:.3f}"
-            )
-
-    def _stop(self, reason):
-        self.reason = self.reason or reason
-        self.model.stop_training = True
-
-
-def environment(precision, threads):
-    """Where and with what a run was carried out, for its record."""
-    gpus = tf.config.list_physical_devices("GPU")
-    return {
-        "versions": {
-            "python": platform.python_version(),
-            "numpy": np.__version__,
-            "tensorflow": tf.__version__,
-            "keras": keras.__version__,
-        },
-        "device": f"{len(gpus)} GPU" if gpus else f"CPU {_processor()}",
-        "precision": precision,
-        "threads": threads or os.cpu_count(),
-        "commit": _commit(),
-    }
-
-
-def _processor():
-    cpuinfo = pathlib.Path("/proc/cpuinfo")
-    if not cpuinfo.exists():
-        return platform.processor()
-    fields = dict(
-        line.split("\t: ", 1)
-        for line in cpuinfo.read_text().splitlines()
-        if "\t: " in line
-    )
-    name = fields.get("model name", platform.processor())
-    extension = "AVX-512" if "avx512f" in fields.get("flags", "") else "AVX2"
-    return f"{name}, {extension}" if platform.machine() == "x86_64" else name
-
-
-def _commit():
-    try:
-        return subprocess.run(
-            ["git", "describe", "--always", "--dirty"],
-            cwd=pathlib.Path(__file__).parent,
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return ""
 
 
 def _data_settings(name):

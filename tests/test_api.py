@@ -16,6 +16,8 @@ ORDER = (
     "methods",
     "runs",
     "serving",
+    "callbacks",
+    "environment",
     "training",
     "reporting",
 )

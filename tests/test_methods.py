@@ -130,9 +130,7 @@ def test_weight_zero_is_erm_step_for_step(
     )
     model.compile(keras.optimizers.Adam(5e-3))
     history = fit(model, problem, epochs=3, batch_size=64 * parts)
-    for one, other in zip(
-        erm.trainable_variables, model.trainable_variables
-    ):
+    for one, other in zip(erm.trainable_variables, model.trainable_variables):
         np.testing.assert_array_equal(one, other)
     assert history["loss"] == erm_history["loss"]
     assert history["mutual_information"][-1] != 0
@@ -141,9 +139,7 @@ def test_weight_zero_is_erm_step_for_step(
 @pytest.mark.parametrize("clip", [True, False])
 @pytest.mark.parametrize("own_optimizer", [True, False])
 @pytest.mark.parametrize("estimator_batches", [0, 2])
-def test_a_step_is_algorithm_1(
-    problem, clip, own_optimizer, estimator_batches
-):
+def test_a_step_is_algorithm_1(problem, clip, own_optimizer, estimator_batches):
     """One step against the same written out with plain gradient descent."""
     alpha, eta, weight, rows = 0.1, 0.2, 0.7, 32
     model = make(
@@ -296,9 +292,7 @@ def test_the_second_rate_decays_with_the_first():
     for step in (0, 30, 100):
         expected = 0.05 * (1 + np.cos(np.pi * step / 100)) / 2
         scaled.iterations.assign(step)
-        np.testing.assert_allclose(
-            scaled.learning_rate, expected, atol=1e-8
-        )
+        np.testing.assert_allclose(scaled.learning_rate, expected, atol=1e-8)
         np.testing.assert_allclose(restored(step), expected, atol=1e-8)
     constant = scaled_optimizer(keras.optimizers.SGD(0.1), 3.0)
     assert float(constant.learning_rate) == pytest.approx(0.3)

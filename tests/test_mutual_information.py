@@ -24,12 +24,20 @@ def held_out_bound(critic, z, c, labels=None, steps=600, rate=5e-3, **kwargs):
         critic, keras.optimizers.Adam(rate), steps=steps, **kwargs
     )
     half = len(z) // 2
-    rows = [None if part is None else batches(part[:half])
-            for part in (z, c, labels)]
+    rows = [
+        None if part is None else batches(part[:half])
+        for part in (z, c, labels)
+    ]
     estimator.update(*rows)
     values = [
-        float(estimator.bound(*(None if part is None else part[start:start + 256]
-                                for part in (z, c, labels))))
+        float(
+            estimator.bound(
+                *(
+                    None if part is None else part[start : start + 256]
+                    for part in (z, c, labels)
+                )
+            )
+        )
         for start in range(half, len(z), 256)
     ]
     return np.mean(values), np.std(values) / np.sqrt(len(values))
@@ -65,7 +73,8 @@ def test_bound_is_the_formula(labels):
         labels,
         num_classes=3,
         pairs=(
-            None if labels is None
+            None
+            if labels is None
             else np.equal.outer(labels, labels).astype("float32")
         ),
     )
@@ -82,9 +91,7 @@ def test_bound_survives_large_and_distant_scores():
     joint = tf.constant([500.0, 500.0, -500.0, -500.0])
     marginal = tf.stack([joint, joint - 2.0], 1)
     value = donsker_varadhan_bound(joint, marginal, [0, 0, 1, 1], 2)
-    np.testing.assert_allclose(
-        value, -np.log((1 + np.exp(-2)) / 2), rtol=1e-4
-    )
+    np.testing.assert_allclose(value, -np.log((1 + np.exp(-2)) / 2), rtol=1e-4)
 
 
 def test_gradient_of_the_bound_against_finite_differences():
@@ -131,9 +138,7 @@ def test_repairing_stays_in_the_class_and_moves_every_row():
     assert (partners != repair(labels, [3, 6]).numpy()).mean() > 0.9
 
 
-@pytest.mark.parametrize(
-    ("rho", "width"), [(0.5, 1), (0.9, 1), (0.5, 10)]
-)
+@pytest.mark.parametrize(("rho", "width"), [(0.5, 1), (0.9, 1), (0.5, 10)])
 def test_correlated_gaussians(rho, width):
     truth = -width / 2 * np.log(1 - rho**2)
     z, c = gaussians(rho, width, rows=32768)
@@ -206,7 +211,9 @@ def test_update_is_k_steps_over_the_batches_in_turn(jit_compile):
                 - tf.math.log(tf.reduce_mean(tf.exp(scores)))
             )
         variables = [v.value for v in reference.trainable_variables]
-        for variable, gradient in zip(variables, tape.gradient(loss, variables)):
+        for variable, gradient in zip(
+            variables, tape.gradient(loss, variables)
+        ):
             variable.assign_sub(0.5 * gradient)
     estimator.update(z, c)
     for one, other in zip(

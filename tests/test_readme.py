@@ -13,4 +13,7 @@ def test_the_example_for_own_data_runs(tmp_path, monkeypatch, capsys):
     exec(compile(code, str(README), "exec"), variables)
     assert "accuracy" in capsys.readouterr().out
     assert (tmp_path / "classifier" / "saved_model.pb").exists()
-    assert variables["classifier"](variables["x"])["features"].shape == (4096, 8)
+    assert variables["classifier"](variables["x"])["features"].shape == (
+        4096,
+        8,
+    )

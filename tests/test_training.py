@@ -10,8 +10,8 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
-
 import toy
+
 from keras_unbias import networks, runs, training
 from keras_unbias.methods import METHODS
 
@@ -31,9 +31,7 @@ def test_a_run_leaves_record_history_and_models(method, tmp_path):
     assert record.config == config
     assert not (directory / "backup").exists()
     assert {len(values) for values in record.history.values()} == {3}
-    assert ("mutual_information" in record.metrics) == (
-        method == "mi_backprop"
-    )
+    assert ("mutual_information" in record.metrics) == (method == "mi_backprop")
     environment = record.environment
     assert environment["versions"]["keras"] == keras.__version__
     assert environment["precision"] == "float32"

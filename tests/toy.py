@@ -18,9 +18,7 @@ def load(rows, *, seed, data_dir=None):
         attribute = np.where(rng.random(rows) < agreement, labels, other)
         shape = eye[labels] + rng.normal(0, 0.4, (rows, 3))
         inputs = np.concatenate([shape, 3 * eye[attribute]], 1)
-        return datasets.Split(
-            inputs.astype("float32"), labels, eye[attribute]
-        )
+        return datasets.Split(inputs.astype("float32"), labels, eye[attribute])
 
     return datasets.BiasedDataset(
         name="toy",

@@ -4,6 +4,14 @@ from keras_unbias.methods.base import RepresentationClassifier
 from keras_unbias.methods.bias_balanced import BiasBalanced, LabelPrior
 from keras_unbias.methods.mi_backprop import MutualInformationBackpropagation
 
+__all__ = [
+    "METHODS",
+    "BiasBalanced",
+    "LabelPrior",
+    "MutualInformationBackpropagation",
+    "RepresentationClassifier",
+]
+
 METHODS = {
     "erm": RepresentationClassifier,
     "bias_balanced": BiasBalanced,

@@ -70,7 +70,7 @@ def clip_to(gradients, reference):
         * tf.math.divide_no_nan(
             tf.minimum(tf.norm(other), tf.norm(gradient)), tf.norm(gradient)
         )
-        for gradient, other in zip(gradients, reference)
+        for gradient, other in zip(gradients, reference, strict=True)
     ]
 
 
@@ -164,9 +164,7 @@ class MutualInformationBackpropagation(RepresentationClassifier):
     def compile(self, optimizer="adam", **kwargs):
         super().compile(optimizer=optimizer, **kwargs)
         if self.own_optimizer:
-            self.mi_optimizer = scaled_optimizer(
-                self.optimizer, self.mi_weight
-            )
+            self.mi_optimizer = scaled_optimizer(self.optimizer, self.mi_weight)
 
     def build_optimizers(self):
         super().build_optimizers()
@@ -203,42 +201,27 @@ class MutualInformationBackpropagation(RepresentationClassifier):
             bound = self.estimator.bound(
                 y_pred["features"], y["attribute"], y["label"]
             )
-        variables = self.trainable_variables
-        encoder_variables = self.encoder.trainable_variables
-        task_gradients = tape.gradient(loss, variables)
+        theta = self.encoder.trainable_variables
+        psi = self.classifier.trainable_variables
+        task_theta, task_psi = tape.gradient(loss, [theta, psi])
         # Line 12: the classifier has no gradient of the bound.
-        mi_gradients = tape.gradient(bound, encoder_variables)
+        mi_theta = tape.gradient(bound, theta)
         del tape
         if self.clip:
-            of_task = {
-                id(variable): gradient
-                for variable, gradient in zip(variables, task_gradients)
-            }
-            mi_gradients = clip_to(
-                mi_gradients, [of_task[id(v)] for v in encoder_variables]
-            )
-        self._descend(task_gradients, mi_gradients)
+            mi_theta = clip_to(mi_theta, task_theta)
+        if self.own_optimizer:
+            # First, so that the task optimizer's weight average sees it.
+            self.mi_optimizer.apply(mi_theta, theta)
+        else:
+            task_theta = [
+                task + self.mi_weight * mi
+                for task, mi in zip(task_theta, mi_theta, strict=True)
+            ]
+        self.optimizer.apply(task_theta + task_psi, theta + psi)
         for metric in self.metrics:
             if metric.name == "loss":
                 metric.update_state(loss, tf.shape(y["label"])[0])
         return self.compute_metrics(x, y, y_pred, sample_weight)
-
-    def _descend(self, task_gradients, mi_gradients):
-        variables = self.trainable_variables
-        encoder_variables = self.encoder.trainable_variables
-        if self.own_optimizer:
-            # First, so that the task optimizer's weight average sees it.
-            self.mi_optimizer.apply(mi_gradients, encoder_variables)
-        else:
-            of_bound = {
-                id(variable): self.mi_weight * gradient
-                for variable, gradient in zip(encoder_variables, mi_gradients)
-            }
-            task_gradients = [
-                gradient + of_bound.get(id(variable), 0.0)
-                for variable, gradient in zip(variables, task_gradients)
-            ]
-        self.optimizer.apply(task_gradients, variables)
 
     def _update_estimator(self, features, y, reserve):
         if reserve is None:
@@ -278,9 +261,7 @@ class MutualInformationBackpropagation(RepresentationClassifier):
             shape = tf.concat([[-1, task_rows], tf.shape(tensor)[1:]], 0)
             tensor = tf.reshape(tensor[task_rows:], shape)
             rows = labels.shape[0] and labels.shape[0] // parts
-            return tf.ensure_shape(
-                tensor, (parts - 1, rows, *tensor.shape[2:])
-            )
+            return tf.ensure_shape(tensor, (parts - 1, rows, *tensor.shape[2:]))
 
         task = keras.tree.map_structure(
             lambda t: None if t is None else t[:task_rows], data
@@ -289,9 +270,7 @@ class MutualInformationBackpropagation(RepresentationClassifier):
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         self.bound_tracker.update_state(
-            self.estimator.bound(
-                y_pred["features"], y["attribute"], y["label"]
-            )
+            self.estimator.bound(y_pred["features"], y["attribute"], y["label"])
         )
         return super().compute_metrics(x, y, y_pred, sample_weight)
 
