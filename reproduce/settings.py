@@ -82,10 +82,10 @@ PROFILES = {
             },
             "conditional MI": {
                 "epochs": 5,
-                "learning_rate": 1e-3,
-                "mi_weight": 1.0,
-                "estimator_steps": 16,
-                "estimator_batches": 4,
+                "learning_rate": 5e-4,
+                "mi_weight": 2.0,
+                "estimator_steps": 24,
+                "estimator_batches": 6,
             },
             "bias-balanced": {"epochs": 6, "learning_rate": 1e-3},
             "bias-balanced + MI": {
