@@ -71,7 +71,7 @@ PROFILES = {
         "seeds": 3,
         "shared": FAST,
         "rows": {
-            "ERM": {"epochs": 6, "learning_rate": 5e-4},
+            "ERM": {"epochs": 4, "learning_rate": 1e-3},
             "MI backpropagation": {
                 "epochs": 9,
                 "learning_rate": 5e-4,
