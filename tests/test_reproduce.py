@@ -13,7 +13,7 @@ import pytest
 import tqdm
 
 from keras_unbias import runs
-from reproduce import arguments, settings, sweep, table1
+from reproduce import arguments, release, settings, sweep, table1
 
 SCRIPT = pathlib.Path(table1.__file__).resolve()
 
@@ -417,3 +417,18 @@ def test_commands_fill_what_is_missing_and_can_be_typed():
         *["--seeds", "3", "--output-dir", "my runs"],
     ]
     assert "--methods bias-balanced --variances 0.05 --seeds 1" in other
+
+
+def test_release_copies_the_records_of_finished_runs(tmp_path, capsys):
+    done, running = config(seed=0), config(seed=1)
+    record(done).write(done.directory(tmp_path / "runs") / "record.json")
+    runs.open_run(running, tmp_path / "runs")
+    arguments = ["--output-dir", str(tmp_path / "runs")]
+    arguments += ["--records", str(tmp_path / "records")]
+    assert release.main(arguments) == 0
+    path = tmp_path / "records/colored_mnist/erm" / f"{done.run_id}.json"
+    assert capsys.readouterr().out.split() == [str(path)]
+    assert runs.read_records(tmp_path / "records") == [record(done)]
+    with pytest.raises(SystemExit):
+        release.main(["--output-dir", str(tmp_path / "nowhere")])
+    assert "No directory of records" in capsys.readouterr().err

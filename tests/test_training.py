@@ -13,7 +13,7 @@ import pytest
 import toy
 
 from keras_unbias import networks, runs, training
-from keras_unbias.methods import METHODS
+from keras_unbias.methods import METHODS, RepresentationClassifier
 
 
 @pytest.fixture(autouse=True)
@@ -95,6 +95,22 @@ def test_a_killed_run_goes_on_to_the_same_weights(tmp_path):
     for name in ("loss", "test_accuracy", "mutual_information"):
         assert records[0].history[name] == records[1].history[name]
         assert len(records[0].history[name]) == 8
+
+
+def test_a_run_that_failed_in_its_export_is_finished(tmp_path, monkeypatch):
+    config = toy.config()
+    unbroken = training.train(config, output_dir=tmp_path / "unbroken")
+
+    def full_disk(*args, **kwargs):
+        raise OSError("No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RepresentationClassifier, "export", full_disk)
+        with pytest.raises(OSError, match="No space left"):
+            training.train(config, output_dir=tmp_path)
+    record = training.train(config, output_dir=tmp_path)
+    assert record.metrics == unbroken.metrics
+    assert len(record.history["loss"]) == 3
 
 
 def test_resuming_repeats_no_epoch_of_the_history(tmp_path):
