@@ -249,14 +249,14 @@ def test_table_is_printed_though_a_cell_failed(tmp_path, digits, train, capsys):
     assert "To fill what is missing" not in out
 
 
-def release(directory, *configs):
+def released(directory, *configs):
     for made in configs:
         name = f"{made.dataset}/{made.method}/{made.run_id}.json"
         record(made, 0.25 + made.seed / 2).write(directory / name)
 
 
 def test_records_are_shown_as_far_as_they_go(tmp_path, capsys):
-    release(
+    released(
         tmp_path,
         config(variance=0.02, seed=0),
         config(variance=0.02, seed=1),
@@ -280,7 +280,7 @@ def test_records_are_shown_as_far_as_they_go(tmp_path, capsys):
 
 def test_profile_shows_all_of_its_cells(tmp_path, capsys):
     known = settings.table1("fast", digits="mnist-5000")
-    release(tmp_path, known[0])
+    released(tmp_path, known[0])
     assert (
         table1.main(["--from-records", str(tmp_path), "--profile", "fast"]) == 0
     )
@@ -295,7 +295,7 @@ def test_profile_shows_all_of_its_cells(tmp_path, capsys):
 def test_records_of_the_settings_of_today_win(tmp_path, capsys):
     today = settings.table1("fast", digits="mnist-5000", seeds=1)[0]
     old = dataclasses.replace(today, settings={**today.settings, "epochs": 99})
-    release(tmp_path, today)
+    released(tmp_path, today)
     name = f"colored_mnist/erm/{old.run_id}.json"
     record(old, 0.999).write(tmp_path / name)
     assert table1.main(["--from-records", str(tmp_path)]) == 0
@@ -305,7 +305,7 @@ def test_records_of_the_settings_of_today_win(tmp_path, capsys):
 
 
 def test_better_digits_win(tmp_path, capsys):
-    release(tmp_path, config(seed=0), config(seed=1, digits="mnist"))
+    released(tmp_path, config(seed=0), config(seed=1, digits="mnist"))
     assert table1.main(["--from-records", str(tmp_path)]) == 0
     out = capsys.readouterr().out
     assert "0.750 (n=1)" in out
@@ -315,7 +315,7 @@ def test_better_digits_win(tmp_path, capsys):
 @pytest.mark.parametrize("profile", [[], ["--profile", "paper"]])
 def test_no_records_to_show(tmp_path, capsys, profile):
     if profile:
-        release(tmp_path, config())
+        released(tmp_path, config())
     with pytest.raises(SystemExit) as caught:
         table1.main(["--from-records", str(tmp_path), *profile])
     assert caught.value.code == 2
@@ -323,7 +323,7 @@ def test_no_records_to_show(tmp_path, capsys, profile):
 
 
 def test_rendering_records_imports_no_tensorflow(tmp_path):
-    release(tmp_path, config())
+    released(tmp_path, config())
     code = (
         "import runpy, sys\n"
         f"sys.argv = ['table1.py', '--from-records', {str(tmp_path)!r}]\n"
@@ -347,7 +347,7 @@ def test_readme_block_is_rewritten(tmp_path, monkeypatch, capsys):
     readme = tmp_path / "README.md"
     readme.write_text("# T\n<!-- table1 -->\n<!-- /table1 -->\nend\n")
     monkeypatch.setattr(table1, "README", readme)
-    release(tmp_path, config())
+    released(tmp_path, config())
     flags = ["--from-records", str(tmp_path), "--format", "markdown"]
     assert table1.main([*flags, "--update-readme"]) == 0
     table = capsys.readouterr().out
