@@ -31,6 +31,8 @@ class Backup(keras.callbacks.Callback):
         return int(model.optimizer.iterations) // steps
 
     def on_epoch_end(self, epoch, logs=None):
+        if self.model.stop_training:
+            return  # A diverged epoch is no state to go on from.
         self.path.parent.mkdir(parents=True, exist_ok=True)
         temporary = self.path.with_name(f"next-{self.path.name}")
         self.model.save_weights(temporary, overwrite=True)

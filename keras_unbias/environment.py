@@ -46,8 +46,9 @@ def _processor():
         if "\t: " in line
     )
     name = fields.get("model name", platform.processor())
-    extension = "AVX-512" if "avx512f" in fields.get("flags", "") else "AVX2"
-    return f"{name}, {extension}" if platform.machine() == "x86_64" else name
+    flags = fields.get("flags", "").split()
+    vectors = [flag for flag in ("avx512f", "avx2") if flag in flags]
+    return ", ".join([name, *vectors[:1]])
 
 
 def _commit():

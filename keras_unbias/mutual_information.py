@@ -233,7 +233,7 @@ class MutualInformationEstimator(keras.layers.Layer):
         width = features_shape[-1]
         if not self.critic.built:
             self.critic.build(features_shape, attributes_shape)
-        self.optimizer.build(self.critic.trainable_variables)
+        self.optimizer.build(self.critic.variables)
         # A surrounding model must not train the critic with its own loss.
         for variable in self.critic.variables:
             variable.trainable = False
@@ -289,6 +289,12 @@ class MutualInformationEstimator(keras.layers.Layer):
         """
         features = tf.stop_gradient(tf.cast(features, tf.float32))
         attributes = tf.cast(attributes, tf.float32)
+        if len(features.shape) != 3 or len(attributes.shape) != 3:
+            raise ValueError(
+                "An update takes mini-batches. Expected: features (P, n, d) "
+                f"and attributes (P, n, a). Received: {features.shape} and "
+                f"{attributes.shape}. A single batch is `x[None]`."
+            )
         self._ensure_built(features, attributes)
         if self.standardize:
             mean, variance = tf.nn.moments(features, (0, 1))
@@ -368,6 +374,8 @@ class MutualInformationEstimator(keras.layers.Layer):
 
     @classmethod
     def from_config(cls, config):
-        for key in ("critic", "optimizer"):
-            config[key] = keras.saving.deserialize_keras_object(config[key])
-        return cls(**config)
+        parts = {
+            key: keras.saving.deserialize_keras_object(config[key])
+            for key in ("critic", "optimizer")
+        }
+        return cls(**{**config, **parts})

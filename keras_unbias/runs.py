@@ -8,9 +8,11 @@ name and renamed, so that `record.json` is there exactly when the run is done.
 import dataclasses
 import hashlib
 import json
+import math
 import os
 import pathlib
 import re
+import tempfile
 
 SCHEMA = 1
 STATUSES = ("done", "diverged")
@@ -66,7 +68,7 @@ class Record:
         data: dict, the facts of the data set.
         history: dict of lists, one value an epoch.
         environment: dict of versions, device, precision, threads, commit.
-        wall_seconds: float, over all attempts of the run.
+        wall_seconds: float, of its epochs and of its last attempt's rest.
         audit: dict, what a finished representation still tells.
         reason: why the run diverged; empty when it is done.
     """
@@ -88,7 +90,18 @@ class Record:
 
 def write_json(path, value):
     """Writes JSON in one step, as `write_text` does."""
-    write_text(path, json.dumps(value, indent=1) + "\n")
+    write_text(path, json.dumps(_finite(value), indent=1) + "\n")
+
+
+def _finite(value):
+    """NaN and infinity are no JSON: they become null."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
 
 
 def write_text(path, text):
@@ -196,8 +209,8 @@ def open_run(config, output_dir):
     directory = config.directory(output_dir)
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        (directory / ".writable").touch()
-        (directory / ".writable").unlink()
+        with tempfile.TemporaryFile(dir=directory):
+            pass
     except OSError as error:
         raise PermissionError(
             f"The output directory cannot be written: {error}. Expected: a "

@@ -5,6 +5,9 @@ import pathlib
 import keras
 import tensorflow as tf
 
+# Registers the classes that a .keras file names.
+from keras_unbias import methods
+
 
 def load_classifier(path):
     """Loads what `export` or `save` wrote, for inference.
@@ -30,7 +33,9 @@ def load_classifier(path):
 
         return classify
     if path.suffix == ".keras" and path.is_file():
-        return keras.saving.load_model(path).inference_model()
+        model = keras.saving.load_model(path, compile=False)
+        if isinstance(model, methods.RepresentationClassifier):
+            return model.inference_model()
     raise FileNotFoundError(
         "No classifier to load. Expected: the directory that `export` wrote "
         f"or a .keras file that `save` wrote. Received: path={str(path)!r}."

@@ -1,6 +1,7 @@
 """One run, from its config to its record: load, build, fit, test, export."""
 
 import inspect
+import json
 import logging
 import shutil
 import time
@@ -52,8 +53,9 @@ def train(config, *, output_dir="runs", data_dir=None, threads=None):
     """Carries out one run, or goes on where it was killed.
 
     The run's directory holds `config.json`, `history.csv` (a line per
-    epoch), `backup/` while it runs, and in the end `model/` (SavedModel),
-    `model.keras` and `record.json`. A finished run is only read.
+    epoch), `data.json`, `backup/` while it runs, and in the end `model/`
+    (SavedModel), `model.keras` and `record.json`. A finished run is only
+    read. Keras's session is cleared and its global seed set.
 
     Args:
         config: the `RunConfig`. `settings` holds the data set's own
@@ -66,21 +68,23 @@ def train(config, *, output_dir="runs", data_dir=None, threads=None):
         output_dir: directory of all runs.
         data_dir: directory of the data, where they are not to be had
             otherwise.
-        threads: int, threads of TensorFlow. `None` (the default) leaves them
-            as they are.
+        threads: int, threads of TensorFlow, which must not have run an
+            operation yet. `None` (the default) leaves them as they are.
 
     Returns:
         The `Record`, `status` `"done"` or `"diverged"`. A run has diverged
         when its loss is not finite, or its bound above H(C).
 
     Raises:
-        ValueError: the config is wrong, before any work starts.
+        ValueError: the config is wrong, before any work starts; or the run
+            was begun on other data.
     """
     _check(config)
     directory = runs.open_run(config, output_dir)
     if (directory / "record.json").exists():
         return runs.read_record(directory / "record.json")
     if threads is not None:
+        # TensorFlow refuses once it has run an operation: set them first.
         tf.config.threading.set_intra_op_parallelism_threads(threads)
         tf.config.threading.set_inter_op_parallelism_threads(threads)
     started = time.monotonic()
@@ -93,7 +97,14 @@ def train(config, *, output_dir="runs", data_dir=None, threads=None):
         data_dir=data_dir,
         **{name: settings[name] for name in _data_settings(config.dataset)},
     )
+    _check_data(directory / "data.json", dataset)
     steps = len(dataset.train) // settings["batch_size"]
+    if steps == 0:
+        raise ValueError(
+            "A batch cannot be larger than the training split. Expected: "
+            f"batch_size <= {len(dataset.train)}. Received: batch_size="
+            f"{settings['batch_size']}."
+        )
     model = build_model(config, dataset, steps)
     clock = callbacks.Clock()
     divergence = callbacks.StopOnDivergence(_attribute_entropy(dataset))
@@ -132,6 +143,7 @@ def _fit(config, model, dataset, test, steps, directory, observers):
     settings = config.settings
     backup = callbacks.Backup(directory / "backup" / "latest.weights.h5")
     first_epoch = backup.restore(model, steps)
+    _trim_history(directory / "history.csv", first_epoch)
     averaging = (
         [keras.callbacks.SwapEMAWeights()] if model.optimizer.use_ema else []
     )
@@ -246,6 +258,13 @@ def _check(config):
             f"{sorted(expected - received)}. Received beyond them: "
             f"{sorted(received - expected)}."
         )
+    for name in ("epochs", "batch_size"):
+        value = config.settings[name]
+        if value < 1:
+            raise ValueError(
+                f"`{name}` is out of range. Expected: an integer >= 1. "
+                f"Received: {value!r}."
+            )
     for name, known in (
         ("decay", ("constant", "cosine")),
         ("critic", tuple(mutual_information.CRITICS)),
@@ -258,6 +277,20 @@ def _check(config):
             )
 
 
+def _check_data(path, dataset):
+    """A resumed run must not go on with other rows than it began with."""
+    facts = json.loads(json.dumps(dict(dataset.facts)))
+    if not path.exists():
+        runs.write_json(path, facts)
+    begun = runs.read_json(path)
+    if begun != facts:
+        raise ValueError(
+            f"The run was begun on other data. Expected: {begun}, as in "
+            f"{path}. Received: {facts}. Name the same --data-dir, or move "
+            "the directory away to start anew."
+        )
+
+
 def _attribute_entropy(dataset):
     _, cells = np.unique(
         dataset.attributes("train"), axis=0, return_inverse=True
@@ -265,11 +298,25 @@ def _attribute_entropy(dataset):
     return metrics.entropy(cells.ravel())
 
 
+def _trim_history(path, first_epoch):
+    """Drops the lines of epochs that come again, and a torn last line."""
+    if not path.exists():
+        return
+    header, *lines = path.read_text().splitlines()
+    kept = [
+        line
+        for line in lines
+        if line.count(",") == header.count(",")
+        and int(line.split(",")[0]) < first_epoch
+    ]
+    if kept:
+        runs.write_text(path, "\n".join([header, *kept]) + "\n")
+    else:
+        path.unlink()
+
+
 def _history(path):
-    # A kill between the log and the backup repeats an epoch: the later line
-    # is the run's.
-    frame = pd.read_csv(path).drop_duplicates("epoch", keep="last")
-    frame = frame.rename(
+    frame = pd.read_csv(path).rename(
         columns={
             "accuracy": "train_accuracy",
             "val_accuracy": "test_accuracy",

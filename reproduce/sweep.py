@@ -118,12 +118,14 @@ def _run(configs, output_dir, data_dir, jobs, backend):
     """Returns a dict from the run ids of the cells that failed to reasons."""
     # The longest first, or the last of them runs while other cores idle.
     configs = sorted(configs, key=_cost, reverse=True)
-    parallel = joblib.Parallel(
-        n_jobs=min(jobs or joblib.cpu_count(), len(configs)),
-        backend=backend,
-        batch_size=1,
-        return_as="generator_unordered",
-    )
+    # Without the last argument joblib sets OMP_NUM_THREADS to a number of
+    # its own.
+    with joblib.parallel_config(backend, inner_max_num_threads=1):
+        parallel = joblib.Parallel(
+            n_jobs=min(jobs or joblib.cpu_count(), len(configs)),
+            batch_size=1,
+            return_as="generator_unordered",
+        )
     failures = {}
     unfinished = "It wrote no record."
     with _progress(configs, output_dir) as bar:
@@ -163,18 +165,21 @@ def _train(config, output_dir, data_dir):
 
 @contextlib.contextmanager
 def _progress(configs, output_dir):
-    """A bar of the epochs of all cells, read off their history files."""
+    """A bar of the passes over the data, read off the history files."""
 
     def done():
-        return sum(_epochs_done(config, output_dir) for config in configs)
+        return sum(
+            _epochs_done(config, output_dir) * _epoch_cost(config)
+            for config in configs
+        )
 
     bar = tqdm.tqdm(
-        total=sum(config.settings["epochs"] for config in configs),
+        total=sum(_cost(config) for config in configs),
         initial=done(),
-        unit="epoch",
+        unit="pass",
         smoothing=0,
-        # In a log file the line of each cell is enough.
-        disable=None,
+        # A log file needs no bar a second.
+        mininterval=0.1 if sys.stderr.isatty() else 60,
     )
     stop = threading.Event()
 
@@ -204,9 +209,13 @@ def _epochs_done(config, output_dir):
 
 
 def _cost(config):
-    """Passes over the data: the estimator's batches are embedded as well."""
-    settings = config.settings
-    return settings["epochs"] * (1 + settings.get("estimator_batches", 0))
+    return config.settings["epochs"] * _epoch_cost(config)
+
+
+def _epoch_cost(config):
+    """Forward passes over the data: backward counts as two, each gradient."""
+    batches = config.settings.get("estimator_batches")
+    return 3 if batches is None else 5 + batches
 
 
 def _record_path(config, output_dir):

@@ -81,6 +81,7 @@ def main(argv=None):
         return 0
     if not options.from_records:
         try:
+            _prepare(configs, options)
             records = sweep.run(
                 configs,
                 output_dir=options.output_dir,
@@ -106,13 +107,31 @@ def _wanted(options):
     """The cells of the flags, on the best digits that can be had here."""
     with sweep.environment():
         from keras_unbias.datasets import colored_mnist
+    digits = colored_mnist.available_digits(options.data_dir)
+    if digits == "mnist-5000" and options.profile != "quick":
+        raise ValueError(
+            f"The profile {options.profile} is for all of MNIST. Expected: "
+            "--data-dir with the idx files or mnist.npz, or a network to "
+            "download them. Received: neither. The profile quick does with "
+            "5,000 digits."
+        )
     return settings.table1(
         options.profile,
         rows=options.methods,
         variances=options.variances,
         seeds=options.seeds,
-        digits=colored_mnist.available_digits(options.data_dir),
+        digits=digits,
     )
+
+
+def _prepare(configs, options):
+    """Downloads what is missing: once, not in every worker."""
+    if options.data_dir is None and any(
+        config.settings["digits"] == "mnist" for config in configs
+    ):
+        with sweep.environment():
+            from keras_unbias.datasets import mnist
+        mnist.prepare_tfds()
 
 
 def _held(options):

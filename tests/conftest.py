@@ -37,6 +37,12 @@ class Problem:
         )
 
 
+@pytest.fixture(autouse=True)
+def seeds():
+    """Every test draws the same weights, alone or in company."""
+    keras.utils.set_random_seed(0)
+
+
 @pytest.fixture(scope="session")
 def problem():
     return Problem()

@@ -10,11 +10,7 @@ from keras_unbias.methods import (
     MutualInformationBackpropagation,
     RepresentationClassifier,
 )
-from keras_unbias.methods.mi_backprop import (
-    ScaledSchedule,
-    clip_to,
-    scaled_optimizer,
-)
+from keras_unbias.methods.mi_backprop import clip_to, follower
 from keras_unbias.mutual_information import (
     ConcatenatedCritic,
     MutualInformationEstimator,
@@ -138,8 +134,12 @@ def test_weight_zero_is_erm_step_for_step(
 
 @pytest.mark.parametrize("clip", [True, False])
 @pytest.mark.parametrize("own_optimizer", [True, False])
-@pytest.mark.parametrize("estimator_batches", [0, 2])
-def test_a_step_is_algorithm_1(problem, clip, own_optimizer, estimator_batches):
+@pytest.mark.parametrize(
+    ("estimator_batches", "conditional"), [(0, False), (2, False), (2, True)]
+)
+def test_a_step_is_algorithm_1(
+    problem, clip, own_optimizer, estimator_batches, conditional
+):
     """One step against the same written out with plain gradient descent."""
     alpha, eta, weight, rows = 0.1, 0.2, 0.7, 32
     model = make(
@@ -148,9 +148,13 @@ def test_a_step_is_algorithm_1(problem, clip, own_optimizer, estimator_batches):
         mi_weight=weight,
         clip=clip,
         own_optimizer=own_optimizer,
+        conditional=conditional,
         estimator_batches=estimator_batches,
         estimator=MutualInformationEstimator(
-            optimizer=keras.optimizers.SGD(eta), steps=1, standardize=False
+            optimizer=keras.optimizers.SGD(eta),
+            steps=1,
+            num_classes=problem.classes if conditional else None,
+            standardize=False,
         ),
         attribute_size=problem.classes,
     )
@@ -166,17 +170,22 @@ def test_a_step_is_algorithm_1(problem, clip, own_optimizer, estimator_batches):
     reference.set_weights(model.get_weights())
     critic = reference.estimator.critic.network
 
-    def bound(features, attributes):
+    def bound(features, attributes, labels):
         scores = critic(features) @ tf.transpose(attributes)
-        return tf.reduce_mean(tf.linalg.diag_part(scores)) - tf.math.log(
-            tf.reduce_mean(tf.exp(scores))
-        )
+        value = tf.reduce_mean(tf.linalg.diag_part(scores))
+        for y in range(problem.classes) if conditional else [...]:
+            mine = labels == y if conditional else np.full(len(labels), True)
+            pairs = tf.boolean_mask(scores, np.outer(mine, mine))
+            value -= mine.mean() * tf.math.log(tf.reduce_mean(tf.exp(pairs)))
+        return value
 
     features = reference.encoder(inputs[mine])
     phi = [v.value for v in critic.weights]
     with tf.GradientTape() as tape:
         tape.watch(phi)
-        value = bound(features, targets["attribute"][mine])
+        value = bound(
+            features, targets["attribute"][mine], targets["label"][mine]
+        )
     for variable, gradient in zip(phi, tape.gradient(value, phi)):
         variable.assign_add(eta * gradient)
 
@@ -189,7 +198,7 @@ def test_a_step_is_algorithm_1(problem, clip, own_optimizer, estimator_batches):
                 task_y, reference.classifier(features)
             )
         )
-        value = bound(features, task_c)
+        value = bound(features, task_c, task_y)
     for variable in psi:
         variable.assign_sub(alpha * tape.gradient(loss, variable))
     task, information = tape.gradient(loss, theta), tape.gradient(value, theta)
@@ -280,22 +289,66 @@ def test_clipping_per_variable():
     np.testing.assert_array_equal(zero, [0, 0])
 
 
-def test_the_second_rate_decays_with_the_first():
+def test_the_second_rate_follows_the_first():
     schedule = keras.optimizers.schedules.CosineDecay(0.1, 100)
     optimizer = keras.optimizers.Adam(schedule, use_ema=True, epsilon=1e-3)
-    scaled = scaled_optimizer(optimizer, 0.5)
-    config = scaled.get_config()
-    assert (config["use_ema"], config["epsilon"]) == (False, 1e-3)
-    restored = ScaledSchedule.from_config(
-        ScaledSchedule(schedule, 0.5).get_config()
-    )
+    second = follower(optimizer, 0.5)
+    assert (second.use_ema, second.epsilon) == (False, 1e-3)
     for step in (0, 30, 100):
+        optimizer.iterations.assign(step)
         expected = 0.05 * (1 + np.cos(np.pi * step / 100)) / 2
-        scaled.iterations.assign(step)
-        np.testing.assert_allclose(scaled.learning_rate, expected, atol=1e-8)
-        np.testing.assert_allclose(restored(step), expected, atol=1e-8)
-    constant = scaled_optimizer(keras.optimizers.SGD(0.1), 3.0)
-    assert float(constant.learning_rate) == pytest.approx(0.3)
+        np.testing.assert_allclose(second.learning_rate, expected, atol=1e-8)
+    plain = keras.optimizers.SGD(0.1)
+    second = follower(plain, 3.0)
+    assert float(second.learning_rate) == pytest.approx(0.3)
+    plain.learning_rate = 0.01
+    assert float(second.learning_rate) == pytest.approx(0.03)
+
+
+def test_sample_weights_choose_rows(problem):
+    inputs, targets = problem.train
+    weights = (np.arange(len(inputs)) % 2).astype("float32")
+    for name in METHODS:
+        model = make(problem, name)
+        model.compile()
+        model.build((None, 2 * problem.classes))
+        half = {key: value[1::2] for key, value in targets.items()}
+        weighted = model.compute_loss(
+            inputs,
+            targets,
+            model(inputs),
+            {"label": weights, "attribute": weights},
+        )
+        # Keras divides by all rows, not by the sum of their weights.
+        alone = model.compute_loss(inputs[1::2], half, model(inputs[1::2]))
+        assert float(weighted) == pytest.approx(float(alone) / 2, rel=1e-5)
+        model.fit(inputs, targets, 256, sample_weight=weights, verbose=0)
+
+
+@pytest.mark.parametrize("as_dataset", [True, False])
+def test_a_short_last_batch_leaves_its_remainder(problem, as_dataset):
+    model = make(problem, "mi_backprop", estimator_batches=2)
+    model.compile()
+    inputs, targets = problem.train
+    inputs = inputs[:100]
+    targets = {key: value[:100] for key, value in targets.items()}
+    if as_dataset:
+        data = tf.data.Dataset.from_tensor_slices((inputs, targets))
+        history = model.fit(data.batch(30), verbose=0).history
+    else:
+        history = model.fit(inputs, targets, 30, verbose=0).history
+    assert np.isfinite(history["loss"] + history["mutual_information"]).all()
+    assert int(model.optimizer.iterations) == 4
+
+
+def test_a_frozen_branch_has_no_gradient_and_no_error(problem):
+    x = keras.Input((2 * problem.classes,))
+    used = keras.layers.Dense(4)(x)
+    unused = keras.layers.Dense(4)(x)
+    encoder = keras.Model(x, keras.layers.Add()([used, 0.0 * unused]))
+    model = MutualInformationBackpropagation(encoder, problem.classes)
+    model.compile()
+    assert np.isfinite(fit(model, problem, epochs=1)["loss"]).all()
 
 
 def test_label_prior_counts(problem):
@@ -352,6 +405,8 @@ def test_errors(problem):
         LabelPrior(3)(np.zeros((1, 3), "float32"))
     with pytest.raises(ValueError, match="Bin the attribute first"):
         LabelPrior(2).adapt(np.arange(5000)[:, None], np.zeros(5000, int))
+    with pytest.raises(ValueError, match="Received: -1..0"):
+        LabelPrior(2).adapt(np.zeros((2, 1)), np.array([-1, 0]))
     images = keras.Sequential(
         [keras.Input((8, 8, 1)), keras.layers.Conv2D(2, 3)]
     )
@@ -361,3 +416,16 @@ def test_errors(problem):
     model.compile()
     with pytest.raises(ValueError, match="a multiple of 3"):
         fit(model, problem, batch_size=128)
+    inputs, targets = problem.train
+    with pytest.raises(ValueError, match="do not name the attribute"):
+        model.fit(inputs, {"label": targets["label"]}, verbose=0)
+    with pytest.raises(ValueError, match=r"Received: shape \(1536,\)"):
+        model.fit(inputs, {**targets, "attribute": targets["label"]})
+    unbuilt = make(problem, "mi_backprop")
+    unbuilt.compile()
+    with pytest.raises(ValueError, match="Received: generator"):
+        unbuilt.fit(batch for batch in [problem.train])
+    erm = make(problem, "erm")
+    erm.compile()
+    with pytest.raises(ValueError, match="does not name its labels"):
+        erm.fit(inputs, targets["label"], verbose=0)

@@ -196,7 +196,7 @@ def test_unknown_backend(tmp_path):
         sweep.run([config()], output_dir=tmp_path, backend="threads")
 
 
-def test_progress_counts_epochs_over_all_cells(tmp_path, train, monkeypatch):
+def test_progress_counts_passes_over_all_cells(tmp_path, train, monkeypatch):
     train(quick_train)
     stream, bar = io.StringIO(), tqdm.tqdm
     monkeypatch.setattr(
@@ -210,8 +210,8 @@ def test_progress_counts_epochs_over_all_cells(tmp_path, train, monkeypatch):
     history.write_text("epoch,loss\n0,2.5\n1,2.0\n")
     sweep.run([first, second], output_dir=tmp_path, jobs=1)
     shown = [line for line in stream.getvalue().split("\r") if line]
-    assert " 2/6 " in shown[0]
-    assert " 6/6 " in shown[-1]
+    assert " 6/18 " in shown[0]
+    assert " 18/18 " in shown[-1]
 
 
 def test_dry_run_lists_cells_and_runs_none(tmp_path, digits, train, capsys):

@@ -2,6 +2,7 @@ import dataclasses
 import json
 import os
 import pathlib
+import tempfile
 
 import pytest
 
@@ -195,9 +196,9 @@ def test_open_run_below_a_file(tmp_path):
 
 
 def test_open_run_without_the_right_to_write(tmp_path, monkeypatch):
-    def refuse(self, *args, **kwargs):
-        raise PermissionError(13, "Permission denied", str(self))
+    def refuse(dir):
+        raise PermissionError(13, "Permission denied", str(dir))
 
-    monkeypatch.setattr(pathlib.Path, "touch", refuse)
+    monkeypatch.setattr(tempfile, "TemporaryFile", refuse)
     with pytest.raises(PermissionError, match=f"Received: {tmp_path}"):
         runs.open_run(CONFIG, tmp_path)

@@ -1,6 +1,8 @@
+import pathlib
 import subprocess
 import sys
 
+import keras
 import numpy as np
 import pytest
 
@@ -20,6 +22,13 @@ for rows in (1, 5):
     assert served["features"].shape == (rows, 64)
 numpy.save(sys.argv[3], served["logits"].numpy())
 """
+FRESH_PROCESS = """
+import sys, numpy, keras_unbias
+classifier = keras_unbias.load_classifier(sys.argv[1])
+served = classifier(numpy.load(sys.argv[2]))
+numpy.save(sys.argv[3], served["logits"].numpy())
+"""
+ROOT = pathlib.Path(__file__).parents[1]
 
 
 def test_a_classifier_serves_uint8_images(tmp_path):
@@ -40,21 +49,24 @@ def test_a_classifier_serves_uint8_images(tmp_path):
                     served[key], expected[key][:rows], atol=1e-5
                 )
     np.save(tmp_path / "images.npy", images)
-    subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            PLAIN_TENSORFLOW,
-            *(str(tmp_path / n) for n in ("model", "images.npy", "out.npy")),
-        ],
-        check=True,
-        cwd=tmp_path,
-    )
-    np.testing.assert_allclose(
-        np.load(tmp_path / "out.npy"), expected["logits"], atol=1e-5
-    )
+    for code, name, cwd in (
+        (PLAIN_TENSORFLOW, "model", tmp_path),
+        (FRESH_PROCESS, "model.keras", ROOT),
+    ):
+        paths = (tmp_path / name, tmp_path / "images.npy", tmp_path / "out.npy")
+        subprocess.run(
+            [sys.executable, "-c", code, *map(str, paths)], check=True, cwd=cwd
+        )
+        np.testing.assert_allclose(
+            np.load(tmp_path / "out.npy"), expected["logits"], atol=1e-5
+        )
+        (tmp_path / "out.npy").unlink()
 
 
 def test_nothing_to_load(tmp_path):
     with pytest.raises(FileNotFoundError, match="No classifier to load"):
         keras_unbias.load_classifier(tmp_path)
+    other = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    other.save(tmp_path / "other.keras")
+    with pytest.raises(FileNotFoundError, match="No classifier to load"):
+        keras_unbias.load_classifier(tmp_path / "other.keras")

@@ -37,7 +37,7 @@ def test_the_paper_to_the_letter():
     assert published.items() <= config.settings.items()
 
 
-def test_quick_takes_as_many_steps_on_all_digits():
+def test_quick_takes_about_as_many_steps_on_all_digits():
     steps = {
         digits: [
             rows * config.settings["epochs"]
@@ -46,4 +46,4 @@ def test_quick_takes_as_many_steps_on_all_digits():
         for digits, rows in {"mnist": 60000, "mnist-5000": 4000}.items()
     }
     for one, other in zip(steps["mnist"], steps["mnist-5000"]):
-        assert 0.5 <= one / other <= 1
+        assert 0.5 <= one / other <= 2

@@ -8,7 +8,6 @@ import time
 
 import keras
 import numpy as np
-import pandas as pd
 import pytest
 import toy
 
@@ -118,7 +117,7 @@ def test_resuming_repeats_no_epoch_of_the_history(tmp_path):
     directory = runs.open_run(config, tmp_path)
     (directory / "history.csv").write_text(
         "epoch,accuracy,loss,seconds,val_accuracy,val_loss\n"
-        "0,0.1,9.0,1.0,0.1,9.0\n"
+        "0,0.1,9.0,1.0,0.1,9.0\n1,0.1,9"
     )
     record = training.train(config, output_dir=tmp_path)
     assert len(record.history["loss"]) == 3
@@ -132,8 +131,15 @@ def test_nan_ends_the_run_with_a_record(tmp_path):
     assert "loss is" in record.reason
     assert len(record.history["loss"]) == 1
     directory = config.directory(tmp_path)
-    assert json.loads((directory / "record.json").read_text())
+    # Standard JSON, which knows no NaN.
+    text = (directory / "record.json").read_text()
+    json.loads(text, parse_constant=pytest.fail)
     assert not (directory / "model").exists()
+    # Had it been killed before its record, it would diverge again.
+    assert not (directory / "backup").exists()
+    (directory / "record.json").unlink()
+    again = training.train(config, output_dir=tmp_path)
+    assert again.status == "diverged"
 
 
 def test_an_impossible_bound_ends_the_run(tmp_path, monkeypatch):
@@ -165,6 +171,10 @@ def test_entropy_of_the_attribute_is_that_of_its_rows():
             {"settings": toy.config("erm", decay="linear").settings},
             "Unknown decay. Expected: .*'linear'",
         ),
+        (
+            {"settings": toy.config("erm", epochs=0).settings},
+            "`epochs` is out of range. Expected: an integer >= 1",
+        ),
     ],
 )
 def test_a_wrong_config_stops_before_any_work(changes, message, tmp_path):
@@ -186,10 +196,24 @@ def test_digit_encoder():
     assert keras.config.dtype_policy().name == "float32"
 
 
-def test_history_keeps_the_later_line_of_an_epoch(tmp_path):
-    frame = pd.DataFrame(
-        {"epoch": [0, 1, 1], "accuracy": [0.1, 0.2, 0.3], "loss": [3, 2, 1]}
-    )
-    frame.to_csv(tmp_path / "history.csv", index=False)
-    history = training._history(tmp_path / "history.csv")
-    assert history == {"train_accuracy": [0.1, 0.3], "loss": [3, 1]}
+def test_history_is_cut_where_the_run_goes_on(tmp_path):
+    path = tmp_path / "history.csv"
+    path.write_text("epoch,accuracy\n0,0.1\n1,0.2\n2,0.3\n3")
+    training._trim_history(path, 2)
+    assert path.read_text() == "epoch,accuracy\n0,0.1\n1,0.2\n"
+    assert training._history(path) == {"train_accuracy": [0.1, 0.2]}
+    training._trim_history(path, 0)
+    assert not path.exists()
+
+
+def test_a_run_does_not_go_on_with_other_data(tmp_path):
+    config = toy.config("erm")
+    directory = runs.open_run(config, tmp_path)
+    runs.write_json(directory / "data.json", {"source": "elsewhere"})
+    with pytest.raises(ValueError, match="begun on other data.*elsewhere"):
+        training.train(config, output_dir=tmp_path)
+
+
+def test_a_batch_larger_than_the_data(tmp_path):
+    with pytest.raises(ValueError, match="Expected: batch_size <= 640"):
+        training.train(toy.config("erm", batch_size=641), output_dir=tmp_path)

@@ -52,6 +52,15 @@ class Split:
         if self.attributes is None:
             return
         attributes = np.asarray(self.attributes, dtype=np.float32)
+        if not np.isfinite(attributes).all():
+            rows = np.flatnonzero(
+                ~np.isfinite(attributes).reshape(len(attributes), -1).all(1)
+            )
+            raise ValueError(
+                "An attribute is not a number. Expected: finite values. "
+                f"Received: NaN or infinity in {len(rows)} rows, the first "
+                f"is row {rows[0]}. Leave these rows out."
+            )
         if attributes.ndim != 2 or len(attributes) != len(labels):
             raise ValueError(
                 "Attributes and labels must describe the same rows. "

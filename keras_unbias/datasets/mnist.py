@@ -122,18 +122,34 @@ def read_tfds():
         ConnectionError: If MNIST is not prepared on this machine and cannot
             be downloaded.
     """
-    builder = tfds_builder()
-    import tensorflow_datasets as tfds
-
-    builder.download_and_prepare(
-        download_config=tfds.download.DownloadConfig(try_download_gcs=False)
-    )
+    builder = prepare_tfds()
     arrays = []
     for split in ("train", "test"):
         rows = builder.as_dataset(split=split, batch_size=-1)
         arrays.append(np.asarray(rows["image"])[..., 0])
         arrays.append(np.asarray(rows["label"]).astype(np.uint8))
     return GreyDigits(*arrays, source="tfds")
+
+
+def prepare_tfds():
+    """Downloads MNIST through tensorflow-datasets, where it is not yet.
+
+    Not for several processes at a time.
+
+    Returns:
+        A prepared `tfds.core.DatasetBuilder`.
+
+    Raises:
+        ImportError: If tensorflow-datasets is not installed.
+        ConnectionError: If MNIST cannot be downloaded.
+    """
+    builder = tfds_builder()
+    import tensorflow_datasets as tfds
+
+    builder.download_and_prepare(
+        download_config=tfds.download.DownloadConfig(try_download_gcs=False)
+    )
+    return builder
 
 
 def tfds_builder():

@@ -86,16 +86,16 @@ class RepresentationClassifier(keras.Model):
     def compute_loss(
         self, x=None, y=None, y_pred=None, sample_weight=None, training=True
     ):
+        labels, sample_weight = _labels(y, sample_weight)
         logits = y_pred["logits"]
         if training and self.label_prior is not None:
             logits = logits + self.label_prior(y["attribute"])
-        return super().compute_loss(
-            x, y["label"], logits, sample_weight, training
-        )
+        return super().compute_loss(x, labels, logits, sample_weight, training)
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        labels, sample_weight = _labels(y, sample_weight)
         return super().compute_metrics(
-            x, y["label"], y_pred["logits"], sample_weight
+            x, labels, y_pred["logits"], sample_weight
         )
 
     def inference_model(self):
@@ -146,3 +146,25 @@ class RepresentationClassifier(keras.Model):
                 for name, value in config.items()
             }
         )
+
+
+def _labels(targets, sample_weight):
+    """The labels of a batch, and their weights.
+
+    Keras hands weights given as an array over in the structure of the
+    targets.
+    """
+    if not isinstance(targets, dict) or "label" not in targets:
+        received = (
+            sorted(targets)
+            if isinstance(targets, dict)
+            else type(targets).__name__
+        )
+        raise ValueError(
+            "A batch does not name its labels. Expected: (x, {'label': y, "
+            f"'attribute': c}}). Received: targets {received}. Put both in a "
+            "dict."
+        )
+    if isinstance(sample_weight, dict):
+        sample_weight = sample_weight["label"]
+    return targets["label"], sample_weight

@@ -43,6 +43,13 @@ class LabelPrior(keras.layers.Layer):
             labels: `(rows,)` int array in `0..num_classes-1`.
         """
         attributes = np.asarray(attributes, np.float32)
+        labels = np.asarray(labels)
+        if labels.min() < 0 or labels.max() >= self.num_classes:
+            raise ValueError(
+                "A label prior counts class numbers. Expected: labels in "
+                f"0..{self.num_classes - 1}. Received: {labels.min()}.."
+                f"{labels.max()}. Renumber them or raise num_classes."
+            )
         cells, cell = np.unique(attributes, axis=0, return_inverse=True)
         if len(cells) > self.MAX_CELLS:
             raise ValueError(
@@ -51,7 +58,7 @@ class LabelPrior(keras.layers.Layer):
                 f"rows. Received: {len(cells)}. Bin the attribute first."
             )
         counts = np.full((len(cells), self.num_classes), self.smoothing)
-        np.add.at(counts, (cell.ravel(), np.asarray(labels)), 1)
+        np.add.at(counts, (cell.ravel(), labels), 1)
         self.build_from_config(
             {"cells": len(cells), "attribute_size": attributes.shape[1]}
         )
@@ -89,6 +96,7 @@ class LabelPrior(keras.layers.Layer):
         )
 
     def call(self, attributes):
+        attributes = tf.cast(attributes, tf.float32)
         # Squared distance up to a constant of the row.
         distances = tf.reduce_sum(self.cells**2, 1) - 2 * tf.matmul(
             attributes, self.cells, transpose_b=True

@@ -16,43 +16,22 @@ from keras_unbias.methods.base import RepresentationClassifier
 from keras_unbias.mutual_information import MutualInformationEstimator
 
 
-@keras.saving.register_keras_serializable("keras_unbias")
-class ScaledSchedule(keras.optimizers.schedules.LearningRateSchedule):
-    """A learning rate schedule times a constant."""
+def follower(optimizer, factor):
+    """A new optimizer like `optimizer`, at `factor` times its present rate.
 
-    def __init__(self, schedule, factor):
-        self.schedule = schedule
-        self.factor = factor
-
-    def __call__(self, step):
-        return self.factor * self.schedule(step)
-
-    def get_config(self):
-        return {
-            "schedule": keras.saving.serialize_keras_object(self.schedule),
-            "factor": self.factor,
-        }
-
-    @classmethod
-    def from_config(cls, config):
-        schedule = keras.saving.deserialize_keras_object(config["schedule"])
-        return cls(schedule, config["factor"])
-
-
-def scaled_optimizer(optimizer, factor):
-    """A new optimizer like `optimizer`, its learning rate times `factor`.
-
-    A schedule is scaled as a whole, so that both rates decay together: a
-    rate that stays up while the task's gradient vanishes destroys the
-    network. Weight decay and averaging stay with the first optimizer.
+    The rate follows schedules, callbacks and assignments alike, for one that
+    stays up while the task's gradient vanishes destroys the network. Weight
+    decay and averaging stay with the first optimizer.
     """
     config = optimizer.get_config()
-    rate = config["learning_rate"]
-    if isinstance(rate, dict):
-        schedule = keras.optimizers.schedules.deserialize(rate)
-        config["learning_rate"] = ScaledSchedule(schedule, factor)
-    else:
-        config["learning_rate"] = factor * rate
+    if "learning_rate" not in config:
+        raise ValueError(
+            "The gradient of the bound cannot have an optimizer like the "
+            "task's. Expected: an optimizer with a learning rate, e.g. Adam. "
+            f"Received: {type(optimizer).__name__}. Train in float32 or "
+            "bfloat16, or set own_optimizer=False."
+        )
+    config["learning_rate"] = lambda: factor * optimizer.learning_rate
     if config["weight_decay"]:
         config["weight_decay"] = 0.0
     config.update(name=f"mi_{optimizer.name}", use_ema=False)
@@ -83,8 +62,12 @@ class MutualInformationBackpropagation(RepresentationClassifier):
     bound. A batch of `(1 + P) * n` rows gives the task its first n rows and
     the estimator the rest; with P = 0 both use all rows.
 
-    Metrics: `loss` (the task's), `mutual_information` (the bound on the task
-    rows, nats; in training only), and those of `compile`.
+    Metrics: `loss` (the task's), those of `compile`, and
+    `mutual_information` (nats): in training the bound on the task rows, in
+    evaluation what the present critic reads on the evaluated rows, a lower
+    bound that is loose where they are distributed otherwise.
+
+    With P > 0 batch normalisation and dropout see the estimator's rows too.
 
     Args:
         encoder: as in `RepresentationClassifier`.
@@ -161,33 +144,56 @@ class MutualInformationBackpropagation(RepresentationClassifier):
                 attributes_shape=(None, self.attribute_size),
             )
 
-    def compile(self, optimizer="adam", **kwargs):
-        super().compile(optimizer=optimizer, **kwargs)
+    def compile(self, *args, **kwargs):
+        super().compile(*args, **kwargs)
         if self.own_optimizer:
-            self.mi_optimizer = scaled_optimizer(self.optimizer, self.mi_weight)
+            self.mi_optimizer = follower(self.optimizer, self.mi_weight)
 
     def build_optimizers(self):
         super().build_optimizers()
         if self.own_optimizer and not self.mi_optimizer.built:
             self.mi_optimizer.build(self.encoder.trainable_variables)
 
-    def fit(self, x=None, y=None, **kwargs):
+    def fit(self, x=None, y=None, *args, **kwargs):
         """Keras's `fit`; the batches hold labels and attributes."""
         self._build_for(x, y)
-        return super().fit(x, y, **kwargs)
+        return super().fit(x, y, *args, **kwargs)
 
     def _build_for(self, x, y):
         # Everything exists before the first callback runs: a backup restores
         # only the state that it finds.
         if hasattr(x, "element_spec"):
             inputs, targets = x.element_spec[:2]
-        elif y is None:
+        elif isinstance(x, keras.utils.PyDataset):
             inputs, targets = x[0][:2]
-        else:
+        elif y is not None:
             inputs, targets = x, y
+        elif self.built and self.attribute_size is not None:
+            self.build_optimizers()
+            return
+        else:
+            raise ValueError(
+                "The shapes of the data cannot be told before training. "
+                "Expected: arrays, a tf.data.Dataset or a PyDataset. "
+                f"Received: {type(x).__name__}. Give `attribute_size` and "
+                "call `build(input_shape)` first."
+            )
+        if not isinstance(targets, dict) or "attribute" not in targets:
+            raise ValueError(
+                "The data do not name the attribute. Expected: (x, {'label': "
+                f"y, 'attribute': c}}). Received: targets {targets}. Put both "
+                "in a dict."
+            )
+        shape = targets["attribute"].shape
+        if len(shape) != 2:
+            raise ValueError(
+                "The attribute is a vector per row. Expected: shape (n, a), "
+                f"one-hot for categories. Received: shape {tuple(shape)}. "
+                "Encode it, or add an axis to a single number."
+            )
         if not self.built:
             self.build(keras.tree.map_structure(lambda t: t.shape, inputs))
-        self.attribute_size = targets["attribute"].shape[-1]
+        self.attribute_size = shape[-1]
         self._build_estimator()
         self.build_optimizers()
 
@@ -203,9 +209,10 @@ class MutualInformationBackpropagation(RepresentationClassifier):
             )
         theta = self.encoder.trainable_variables
         psi = self.classifier.trainable_variables
-        task_theta, task_psi = tape.gradient(loss, [theta, psi])
+        zero = tf.UnconnectedGradients.ZERO
+        task_theta, task_psi = tape.gradient(loss, [theta, psi], None, zero)
         # Line 12: the classifier has no gradient of the bound.
-        mi_theta = tape.gradient(bound, theta)
+        mi_theta = tape.gradient(bound, theta, None, zero)
         del tape
         if self.clip:
             mi_theta = clip_to(mi_theta, task_theta)
@@ -230,7 +237,9 @@ class MutualInformationBackpropagation(RepresentationClassifier):
             inputs, targets = reserve
             pool = (
                 tf.map_fn(
-                    lambda batch: self.encoder(batch, training=True),
+                    lambda batch: tf.cast(
+                        self.encoder(batch, training=True), tf.float32
+                    ),
                     inputs,
                     fn_output_signature=tf.float32,
                     parallel_iterations=1,
@@ -255,16 +264,27 @@ class MutualInformationBackpropagation(RepresentationClassifier):
                 f"{labels.shape[0]} rows. Change the batch size, or use "
                 "estimator_batches=0."
             )
-        task_rows = tf.shape(labels)[0] // parts
+        if labels.shape[0] is not None:
+            rows = labels.shape[0] // parts
+        else:
+            # The last batch of a pass may be short; its remainder is left.
+            rows = tf.shape(labels)[0] // parts
+            tf.debugging.assert_positive(
+                rows,
+                "A batch has fewer rows than it has parts. Expected: at least "
+                f"{parts} rows for estimator_batches={parts - 1}. Drop the "
+                "last batch, or choose another batch size.",
+            )
 
         def reshaped(tensor):
-            shape = tf.concat([[-1, task_rows], tf.shape(tensor)[1:]], 0)
-            tensor = tf.reshape(tensor[task_rows:], shape)
-            rows = labels.shape[0] and labels.shape[0] // parts
-            return tf.ensure_shape(tensor, (parts - 1, rows, *tensor.shape[2:]))
+            tail = tf.shape(tensor)[1:]
+            return tf.reshape(
+                tensor[rows : parts * rows],
+                tf.concat([[parts - 1, rows], tail], 0),
+            )
 
         task = keras.tree.map_structure(
-            lambda t: None if t is None else t[:task_rows], data
+            lambda t: None if t is None else t[:rows], data
         )
         return task, keras.tree.map_structure(reshaped, data[:2])
 
