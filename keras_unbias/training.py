@@ -112,12 +112,6 @@ def train(config, *, output_dir="runs", data_dir=None, threads=None):
     _fit(config, model, dataset, test, steps, directory, [divergence, clock])
     history = _history(directory / "history.csv")
     tested = model.evaluate(test, verbose=0, return_dict=True)
-    results = {
-        "test_accuracy": tested["accuracy"],
-        "train_accuracy": history["train_accuracy"][-1],
-    }
-    if "mutual_information" in history:
-        results["mutual_information"] = history["mutual_information"][-1]
     if not divergence.reason:
         model.export(str(directory / "model"), verbose=False)
         model.save(directory / "model.keras")
@@ -126,7 +120,14 @@ def train(config, *, output_dir="runs", data_dir=None, threads=None):
         config=config,
         status="diverged" if divergence.reason else "done",
         reason=divergence.reason,
-        metrics=results,
+        metrics={
+            "test_accuracy": tested["accuracy"],
+            **{
+                name: history[name][-1]
+                for name in ("train_accuracy", "mutual_information")
+                if name in history
+            },
+        },
         data=dict(dataset.facts),
         history=history,
         environment=environment.describe(settings["precision"], threads),
@@ -199,19 +200,7 @@ def build_model(config, dataset, steps):
     if config.method == "mi_backprop":
         arguments["attribute_size"] = dataset.attribute_size
         arguments.update({name: settings[name] for name in MI_SETTINGS})
-        arguments["estimator"] = mutual_information.MutualInformationEstimator(
-            critic=mutual_information.CRITICS[settings["critic"]](),
-            # The estimator follows a moving target to the end: no decay.
-            optimizer=keras.optimizers.Adam(
-                settings["estimator_learning_rate"]
-            ),
-            steps=settings["estimator_steps"],
-            num_classes=(
-                dataset.num_classes if settings["conditional"] else None
-            ),
-            standardize=settings["standardize"],
-            seed=config.seed,
-        )
+        arguments["estimator"] = _estimator(config, dataset)
     encoder = networks.ENCODERS[config.dataset](dtype=settings["precision"])
     model = methods.METHODS[config.method](
         encoder, dataset.num_classes, **arguments
@@ -230,6 +219,19 @@ def build_model(config, dataset, steps):
     model.build(encoder.input_shape)
     model.build_optimizers()
     return model
+
+
+def _estimator(config, dataset):
+    settings = config.settings
+    return mutual_information.MutualInformationEstimator(
+        critic=mutual_information.CRITICS[settings["critic"]](),
+        # The estimator follows a moving target to the end: no decay.
+        optimizer=keras.optimizers.Adam(settings["estimator_learning_rate"]),
+        steps=settings["estimator_steps"],
+        num_classes=dataset.num_classes if settings["conditional"] else None,
+        standardize=settings["standardize"],
+        seed=config.seed,
+    )
 
 
 def _data_settings(name):
