@@ -113,7 +113,7 @@ PROFILES = {
         "rows": {
             "ERM": {"epochs": 8},
             "conditional MI": {
-                "epochs": 22,
+                "epochs": 16,
                 "mi_weight": 2.0,
                 "estimator_steps": 24,
                 "estimator_batches": 2,
