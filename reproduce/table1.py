@@ -92,12 +92,12 @@ def main(argv=None):
         except sweep.SweepError as problem:
             error, records = problem, problem.records
     table = _table(configs, records, notes, options)
-    print(table.render(options.format))
     if options.update_readme:
         text = reporting.replace_block(
             README.read_text("utf-8"), "table1", table.render("markdown")
         )
         runs.write_text(README, text)
+    print(table.render(options.format))
     if error:
         print(error, file=sys.stderr)
     return 1 if error else 0
