@@ -95,7 +95,11 @@ def train(config, *, output_dir="runs", data_dir=None, threads=None):
         config.dataset,
         seed=config.seed,
         data_dir=data_dir,
-        **{name: settings[name] for name in _data_settings(config.dataset)},
+        **{
+            name: settings[name]
+            for name in _data_settings(config.dataset)
+            if name in settings
+        },
     )
     _check_data(directory / "data.json", dataset)
     steps = len(dataset.train) // settings["batch_size"]
@@ -235,8 +239,10 @@ def _estimator(config, dataset):
 
 
 def _data_settings(name):
-    parameters = inspect.signature(datasets.DATASETS[name]).parameters
-    return set(parameters) - {"seed", "data_dir"}
+    """The parameters of the data set's loader that are settings of a run."""
+    parameters = dict(inspect.signature(datasets.DATASETS[name]).parameters)
+    del parameters["seed"], parameters["data_dir"]
+    return parameters
 
 
 def _check(config):
@@ -249,16 +255,22 @@ def _check(config):
                 f"Unknown {kind}. Expected: one of {sorted(known)}. "
                 f"Received: {name!r}."
             )
-    expected = SETTINGS | _data_settings(config.dataset)
+    parameters = _data_settings(config.dataset)
+    optional = {
+        name
+        for name, parameter in parameters.items()
+        if parameter.default is not parameter.empty
+    }
+    expected = SETTINGS | set(parameters) - optional
     if config.method == "mi_backprop":
         expected |= MI_SETTINGS | ESTIMATOR_SETTINGS
     received = set(config.settings)
-    if received != expected:
+    if not expected <= received <= expected | optional:
         raise ValueError(
             f"The settings of a {config.method} run on {config.dataset} are "
-            f"all of {sorted(expected)}. Missing: "
-            f"{sorted(expected - received)}. Received beyond them: "
-            f"{sorted(received - expected)}."
+            f"all of {sorted(expected)}, and any of {sorted(optional)}. "
+            f"Missing: {sorted(expected - received)}. Received beyond them: "
+            f"{sorted(received - expected - optional)}."
         )
     for name in ("epochs", "batch_size"):
         value = config.settings[name]

