@@ -89,13 +89,20 @@ PROFILES = {
                 "estimator_batches": 2,
             },
             "conditional MI": {
-                "epochs": 5,
+                "batch_size": 256,
+                "epochs": 4,
                 "learning_rate": 5e-4,
                 "mi_weight": 2.0,
-                "estimator_steps": 24,
-                "estimator_batches": 6,
+                "estimator_steps": 8,
+                "estimator_batches": 4,
             },
-            "bias-balanced": {"epochs": 6, "learning_rate": 1e-3},
+            # At a rate that falls it fits the few rows that weigh most.
+            "bias-balanced": {
+                "epochs": 6,
+                "learning_rate": 1e-3,
+                "decay": "constant",
+                "weight_averaging": 0.99,
+            },
             "bias-balanced + MI": {
                 "epochs": 6,
                 "learning_rate": 1e-3,
@@ -113,10 +120,12 @@ PROFILES = {
         "rows": {
             "ERM": {"epochs": 8},
             "conditional MI": {
-                "epochs": 16,
+                "batch_size": 128,
+                "epochs": 12,
+                "learning_rate": 7e-4,
                 "mi_weight": 2.0,
-                "estimator_steps": 24,
-                "estimator_batches": 2,
+                "estimator_steps": 8,
+                "estimator_batches": 4,
             },
             "bias-balanced": {"epochs": 10},
         },

@@ -184,6 +184,19 @@ def test_a_wrong_config_stops_before_any_work(changes, message, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_what_the_loader_has_a_default_for_may_be_left_out():
+    settings = {**toy.config("erm").settings, "color_variance": 0.02}
+    del settings["rows"]
+    for extra in ({}, {"attribute": "bits", "held_out": 5}):
+        training._check(
+            dataclasses.replace(
+                toy.config("erm"),
+                dataset="colored_mnist",
+                settings={**settings, **extra},
+            )
+        )
+
+
 def test_digit_encoder():
     for dtype in ("float32", "mixed_bfloat16"):
         encoder = networks.digit_encoder(dtype)
