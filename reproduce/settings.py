@@ -20,6 +20,13 @@ ROWS = {
         "conditional": True,
         "prior_strength": 1.0,
     },
+    # Not methods but marks to measure them by: colours that tell nothing of
+    # the training digits, and images without hue.
+    "oracle, random training colors": {
+        "method": "erm",
+        "train_colors": "random",
+    },
+    "ERM on grey-scale images": {"method": "erm", "grey_scale": True},
 }
 
 # What the rows of a profile share, and beyond it those with an estimator.
@@ -58,6 +65,7 @@ FAST = {
     "decay": "cosine",
     "weight_averaging": 0.98,
 }
+FAST_ERM = {"epochs": 4, "learning_rate": 1e-3}
 FAST_ESTIMATOR = {
     **PAPER_ESTIMATOR,
     "critic": "separable",
@@ -79,7 +87,7 @@ PROFILES = {
         "shared": FAST,
         "estimator": FAST_ESTIMATOR,
         "rows": {
-            "ERM": {"epochs": 4, "learning_rate": 1e-3},
+            "ERM": FAST_ERM,
             "MI backpropagation": {
                 "epochs": 9,
                 "learning_rate": 5e-4,
@@ -110,6 +118,8 @@ PROFILES = {
                 "estimator_steps": 12,
                 "estimator_batches": 3,
             },
+            "oracle, random training colors": FAST_ERM,
+            "ERM on grey-scale images": FAST_ERM,
         },
     },
     "quick": {

@@ -153,6 +153,20 @@ def test_oracle_digits_wear_random_colors_in_training_too(grey):
     assert at_random.facts["floor_nats"] < 1.2 * bias
 
 
+def test_grey_scale_keeps_the_luminance_of_the_color(grey):
+    in_color, without = load(), load(grey_scale=True)
+    for name in ("train", "test"):
+        red, green, blue = np.moveaxis(
+            getattr(in_color, name).inputs.astype(float), -1, 0
+        )
+        expected = 0.299 * red + 0.587 * green + 0.114 * blue
+        images = getattr(without, name).inputs
+        for channel in range(3):
+            difference = np.abs(images[..., channel] - expected)
+            assert difference.max() <= 0.5001
+    assert without.facts["floor_nats"] < in_color.facts["floor_nats"]
+
+
 def test_held_out_digits_are_training_digits_that_are_not_trained_on(grey):
     digits = make_grey()
     # Every digit shows its number: one white pixel in lines 1 and 2.

@@ -39,6 +39,7 @@ MEAN_COLORS = np.array(
         (128, 0, 0),
     ]
 )
+LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)
 TRAIN_COLORS = ("class", "random")
 KIM_NAME = re.compile(r"mnist_10color_jitter_var_(\d\.\d{3})\.npy")
 KIM_KEYS = ("train_image", "train_label", "test_image", "test_label")
@@ -51,6 +52,7 @@ def load(
     attribute="bins",
     digits="mnist",
     train_colors="class",
+    grey_scale=False,
     held_out=0,
     data_dir=None,
 ):
@@ -84,6 +86,9 @@ def load(
             that of a class drawn at random as on the test digits: what a
             perfect method would make of the data, an oracle. Defaults to
             `"class"`.
+        grey_scale: Whether the coloured images are turned grey again: their
+            luminance in all three channels, which still tells something of
+            the colour. Defaults to `False`.
         held_out: The number of training digits that are taken out, always
             the same, and stand with random colours in the place of the test
             digits: an oracle for the choice of settings, which leaves the
@@ -132,6 +137,8 @@ def load(
             grey = _hold_out(grey, held_out)
         train, test = _color(grey, color_variance, seed, train_colors)
         origin = {"source": grey.source, "checksum": grey.checksum}
+    if grey_scale:
+        train, test = _grey_scale(train), _grey_scale(test)
     facts = {
         **origin,
         "train_size": len(train),
@@ -318,6 +325,16 @@ def _paint(images, color_classes, scale, generator):
         rows = slice(start, start + 4096)
         painted[rows] = np.rint(images[rows, ..., np.newaxis] * colors[rows])
     return painted
+
+
+def _grey_scale(split):
+    """The luminance of ITU-R BT.601 in all three channels, as in PIL."""
+    grey = np.empty_like(split.inputs)
+    for start in range(0, len(grey), 4096):
+        rows = slice(start, start + 4096)
+        luminance = split.inputs[rows].astype(np.float32) @ LUMINANCE
+        grey[rows] = np.rint(luminance)[..., np.newaxis]
+    return Split(grey, split.labels)
 
 
 def _attribute_facts(train):
