@@ -114,7 +114,8 @@ def variance_table(
         variances: list of floats, the columns.
         seeds: list of ints, the seeds that each cell should have.
         published: dict from names to dicts from variances to `(mean,)` or
-            `(mean, standard deviation)`. Defaults to none.
+            `(mean, standard deviation)`; what is not there is `-`. Defaults
+            to none.
         notes: further lines below the table.
 
     Returns:
@@ -131,7 +132,8 @@ def variance_table(
     }
     others = {
         f"{name} (published)": [
-            mean_and_deviation(*values[variance]) for variance in variances
+            mean_and_deviation(*values[variance]) if variance in values else "-"
+            for variance in variances
         ]
         for name, values in (published or {}).items()
     }

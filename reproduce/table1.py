@@ -72,9 +72,8 @@ NOTES = (
 def main(argv=None):
     """Runs what is missing and prints the table; returns the exit code."""
     profiles = {k: list(v["rows"]) for k, v in settings.PROFILES.items()}
-    parser = arguments.parser(
-        __doc__, profiles=profiles, variances=settings.VARIANCES
-    )
+    variances = settings.STRESS_VARIANCES + settings.VARIANCES
+    parser = arguments.parser(__doc__, profiles=profiles, variances=variances)
     options = arguments.parse(parser, argv, profiles)
     error, notes = None, []
     try:

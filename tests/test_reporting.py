@@ -120,10 +120,12 @@ def test_cell_without_records():
 def test_published_rows_are_marked_and_apart():
     made = table(
         [record("ERM", 0.02, 0, 0.5)],
+        variances=[0.01, 0.02],
         published={"Plain": {0.02: (0.476, 0.005)}},
     )
     assert list(made.ours.index) == ["ERM"]
     assert made.published.loc["Plain (published)", "0.020"] == "0.476 ± 0.005"
+    assert made.published.loc["Plain (published)", "0.010"] == "-"
     lines = made.render("text").splitlines()
     ours = next(i for i, line in enumerate(lines) if line.startswith("ERM"))
     assert set(lines[ours + 1]) == {"-", " "}
