@@ -8,11 +8,11 @@ from reproduce import sweep
 
 
 def parser(description, *, profiles, variances):
-    """Makes the parser.
+    """Makes the parser of what tables and figures have in common.
 
     Args:
         description: what the script does.
-        profiles: dict from profile names to lists of their row names.
+        profiles: iterable of profile names.
         variances: list of floats, the color variances there are.
 
     Returns:
@@ -22,16 +22,8 @@ def parser(description, *, profiles, variances):
     add = made.add_argument
     add(
         "--profile",
-        type=_one_of(profiles),
+        type=_one_of(list(profiles)),
         help=f"{', '.join(profiles)}; default quick, or fast for records",
-    )
-    rows = dict.fromkeys(row for names in profiles.values() for row in names)
-    add(
-        "--methods",
-        type=_list_of(_one_of(rows)),
-        nargs="+",
-        metavar="ROW",
-        help=f"rows of the table: {', '.join(rows)}; default all",
     )
     add(
         "--variances",
@@ -46,9 +38,32 @@ def parser(description, *, profiles, variances):
     add("--data-dir", help="directory with the data; default: download")
     add("--output-dir", default="runs", help="directory of all runs")
     add("--from-records", metavar="DIR", help="only show what is there")
-    add("--format", type=_one_of(reporting.FORMATS), default="text")
     add("--dry-run", action="store_true", help="only list the cells")
-    add(
+    return made
+
+
+def table_parser(description, *, profiles, variances):
+    """Makes the parser of a table.
+
+    Args:
+        description: what the script does.
+        profiles: dict from profile names to lists of their row names.
+        variances: list of floats, the color variances there are.
+
+    Returns:
+        An `argparse.ArgumentParser`, for `parse_table`.
+    """
+    made = parser(description, profiles=profiles, variances=variances)
+    rows = dict.fromkeys(row for names in profiles.values() for row in names)
+    made.add_argument(
+        "--methods",
+        type=_list_of(_one_of(rows)),
+        nargs="+",
+        metavar="ROW",
+        help=f"rows of the table: {', '.join(rows)}; default all",
+    )
+    add_format(made)
+    made.add_argument(
         "--update-readme",
         action="store_true",
         help="write the table of --from-records into the README",
@@ -56,24 +71,43 @@ def parser(description, *, profiles, variances):
     return made
 
 
-def parse(made, argv, profiles):
-    """Parses and checks what argparse alone cannot.
+def add_format(made):
+    """Adds the flag of what is printed as a table."""
+    made.add_argument(
+        "--format", type=_one_of(reporting.FORMATS), default="text"
+    )
+
+
+def parse(made, argv):
+    """Parses the flags that tables and figures have in common.
 
     Args:
-        made: a parser from `parser`.
+        made: a parser from `parser` or `table_parser`.
         argv: list of strings, or `None` for the command line.
-        profiles: as in `parser`.
 
     Returns:
         An `argparse.Namespace`.
     """
     options = made.parse_args(argv)
-    for name in ("methods", "variances"):
-        lists = getattr(options, name)
-        flat = [value for values in lists or () for value in values]
-        setattr(options, name, list(dict.fromkeys(flat)) or None)
+    options.variances = _flat(options.variances)
     if not options.from_records:
         options.profile = options.profile or "quick"
+    return options
+
+
+def parse_table(made, argv, profiles):
+    """Parses the flags of a table, and checks what argparse alone cannot.
+
+    Args:
+        made: a parser from `table_parser`.
+        argv: list of strings, or `None` for the command line.
+        profiles: as in `table_parser`.
+
+    Returns:
+        An `argparse.Namespace`.
+    """
+    options = parse(made, argv)
+    options.methods = _flat(options.methods)
     for row in options.methods or ():
         if options.profile and row not in profiles[options.profile]:
             made.error(
@@ -121,6 +155,10 @@ def commands(script, options, missing):
             words += ["--output-dir", options.output_dir]
         lines.append(shlex.join(words))
     return lines
+
+
+def _flat(lists):
+    return list(dict.fromkeys(v for values in lists or () for v in values)) or None
 
 
 def _one_of(values, convert=str):

@@ -5,6 +5,8 @@ none; `fast` is ours, for minutes on two cores; `quick` is for a first look, on
 the 5,000 digits if need be.
 """
 
+import dataclasses
+
 from keras_unbias.runs import RunConfig
 
 # Section 5.1 prints these as sigma; they are the variances of the colours.
@@ -29,6 +31,26 @@ ROWS = {
         "train_colors": "random",
     },
     "ERM on grey-scale images": {"method": "erm", "grey_scale": True},
+}
+
+# Table 1's best row, one change at a time.
+ABLATED = "bias-balanced + MI"
+ABLATIONS = {
+    "as it is": {},
+    "critic on [c, z]": {"critic": "concatenated"},
+    "raw features": {"standardize": False},
+    "one optimizer": {"own_optimizer": False},
+    "no clip": {"clip": False},
+    "one optimizer, no clip": {"own_optimizer": False, "clip": False},
+    "K = 3": {"estimator_steps": 3},
+    "K = 48": {"estimator_steps": 48},
+    "P = 1": {"estimator_batches": 1},
+    "P = 6": {"estimator_batches": 6},
+    "no weight average": {"weight_averaging": 0.0},
+    "attribute in bits": {"attribute": "bits"},
+    "I(Z;C)": {"conditional": False},
+    "lambda = 0": {"mi_weight": 0.0},
+    "lambda = 1": {"mi_weight": 1.0},
 }
 
 # What the rows of a profile share, and beyond it those with an estimator.
@@ -201,3 +223,35 @@ def table1(profile, rows=None, variances=None, seeds=None, digits="mnist"):
                     )
                 )
     return configs
+
+
+def variants(row, changes, **cells):
+    """The cells of a row of Table 1, with a setting or two changed.
+
+    Args:
+        row: name in `ROWS`.
+        changes: dict from labels to dicts of settings. A change that changes
+            nothing gives the cells of the table itself, which serve both.
+        **cells: as in `table1`.
+
+    Returns:
+        List of `RunConfig`, those of the first label first. Their rows are
+        named `"<row>, <label>"`.
+    """
+    configs = []
+    for label, change in changes.items():
+        for config in table1(rows=[row], **cells):
+            settings = {**config.settings, **change}
+            if settings != config.settings:
+                config = dataclasses.replace(
+                    config, row=f"{row}, {label}", settings=settings
+                )
+            configs.append(config)
+    return configs
+
+
+def mi_weights(values):
+    """Changes for `variants`: the paper's lambda."""
+    return {
+        f"lambda = {value:g}": {"mi_weight": float(value)} for value in values
+    }

@@ -6,12 +6,10 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 from keras_unbias import reporting, runs
-from reproduce import arguments, settings, sweep
+from reproduce import arguments, cells, settings
 
 README = pathlib.Path(__file__).resolve().parents[1] / "README.md"
 DATASET = "colored_mnist"
-# The better data first.
-DIGITS = ("mnist", "kim", "mnist-5000")
 
 # As the paper prints them: (mean, standard deviation) or (mean,).
 PUBLISHED = {
@@ -69,60 +67,46 @@ NOTES = (
 )
 
 
+def published():
+    """The published rows: dict from names to dicts from variances."""
+    return {
+        name: dict(zip(settings.VARIANCES, values, strict=True))
+        for name, values in PUBLISHED.items()
+    }
+
+
 def main(argv=None):
     """Runs what is missing and prints the table; returns the exit code."""
     profiles = {k: list(v["rows"]) for k, v in settings.PROFILES.items()}
     variances = settings.STRESS_VARIANCES + settings.VARIANCES
-    parser = arguments.parser(__doc__, profiles=profiles, variances=variances)
-    options = arguments.parse(parser, argv, profiles)
-    error, notes = None, []
+    parser = arguments.table_parser(
+        __doc__, profiles=profiles, variances=variances
+    )
+    options = arguments.parse_table(parser, argv, profiles)
+    notes = []
     try:
         if options.from_records:
-            configs, records, notes = _held(options)
+            held, notes = _held(options)
         else:
-            configs = _wanted(options)
-            records = sweep.finished(configs, options.output_dir)
+            held = cells.gather(lambda digits: _wanted(options, digits), options)
     except (OSError, ValueError) as problem:
         parser.error(str(problem))
     if options.dry_run:
-        _print_cells(configs, records)
+        _print_cells(held)
         return 0
-    if not options.from_records:
-        try:
-            _prepare(configs, options)
-            records = sweep.run(
-                configs,
-                output_dir=options.output_dir,
-                data_dir=options.data_dir,
-                jobs=options.jobs,
-                backend=options.backend,
-            )
-        except sweep.SweepError as problem:
-            error, records = problem, problem.records
-    table = _table(configs, records, notes, options)
+    table = _table(held, notes, options)
     if options.update_readme:
         text = reporting.replace_block(
             README.read_text("utf-8"), "table1", table.render("markdown")
         )
         runs.write_text(README, text)
     print(table.render(options.format))
-    if error:
-        print(error, file=sys.stderr)
-    return 1 if error else 0
+    if held.error:
+        print(held.error, file=sys.stderr)
+    return 1 if held.error else 0
 
 
-def _wanted(options):
-    """The cells of the flags, on the best digits that can be had here."""
-    with sweep.environment():
-        from keras_unbias.datasets import colored_mnist
-    digits = colored_mnist.available_digits(options.data_dir)
-    if digits == "mnist-5000" and options.profile != "quick":
-        raise ValueError(
-            f"The profile {options.profile} is for all of MNIST. Expected: "
-            "--data-dir with the idx files or mnist.npz, or a network to "
-            "download them. Received: neither. The profile quick does with "
-            "5,000 digits."
-        )
+def _wanted(options, digits):
     return settings.table1(
         options.profile,
         rows=options.methods,
@@ -132,18 +116,8 @@ def _wanted(options):
     )
 
 
-def _prepare(configs, options):
-    """Downloads what is missing: once, not in every worker."""
-    if options.data_dir is None and any(
-        config.settings["digits"] == "mnist" for config in configs
-    ):
-        with sweep.environment():
-            from keras_unbias.datasets import mnist
-        mnist.prepare_tfds()
-
-
 def _held(options):
-    """The cells that records show, these records, and what to say of them.
+    """What records show of the table, and what to say of them.
 
     Without a profile the table shows the rows, variances and seeds that the
     records hold; with one, all of the profile.
@@ -152,6 +126,7 @@ def _held(options):
         record
         for record in runs.read_records(options.from_records)
         if record.config.dataset == DATASET
+        and record.config.row in settings.ROWS
     ]
     profiles = {record.config.profile for record in records}
     profile = options.profile or min(profiles, key=_preference, default="fast")
@@ -163,7 +138,7 @@ def _held(options):
             f"{sorted(profiles)}. Choose another --profile or --from-records."
         )
     digits = min(
-        {r.config.settings["digits"] for r in records}, key=DIGITS.index
+        {r.config.settings["digits"] for r in records}, key=cells.DIGITS.index
     )
     selection = {"rows": None, "variances": None, "seeds": None}
     if not options.profile:
@@ -181,7 +156,7 @@ def _held(options):
     selection.update({k: v for k, v in chosen.items() if v})
     configs = settings.table1(profile, digits=digits, **selection)
     shown = [r for c in configs for r in _matching(c, records)]
-    return configs, shown, _warnings(configs, records, shown)
+    return cells.Gathered(configs, shown), _warnings(configs, records, shown)
 
 
 def _preference(profile):
@@ -221,27 +196,29 @@ def _key(config):
     return config.row, _variance(config), config.settings["digits"], config.seed
 
 
-def _missing(configs, records):
-    found = {_key(record.config) for record in records}
-    return [config for config in configs if _key(config) not in found]
+def _missing(held):
+    found = {_key(record.config) for record in held.records}
+    return [config for config in held.configs if _key(config) not in found]
 
 
-def _print_cells(configs, records):
-    missing = _missing(configs, records)
-    for config in configs:
+def _print_cells(held):
+    missing = _missing(held)
+    for config in held.configs:
         state = "missing" if config in missing else "done"
         cell = f"{config.row} at {_variance(config):.3f}, seed {config.seed}"
         print(f"{state:8}{cell}: {config.run_id}")
-    done = len(configs) - len(missing)
-    print(f"{len(configs)} cells: {done} done, {len(missing)} missing")
+    done = len(held.configs) - len(missing)
+    print(f"{len(held.configs)} cells: {done} done, {len(missing)} missing")
 
 
-def _table(configs, records, notes, options):
-    missing = _missing(configs, records)
-    commands = arguments.commands("reproduce/table1.py", options, missing)
+def _table(held, notes, options):
+    configs = held.configs
+    commands = arguments.commands(
+        "reproduce/table1.py", options, _missing(held)
+    )
     variances = list(dict.fromkeys(_variance(config) for config in configs))
     return reporting.variance_table(
-        records,
+        held.records,
         title=(
             "Table 1. Test accuracy on coloured MNIST, profile "
             f"{configs[0].profile}"
@@ -249,10 +226,7 @@ def _table(configs, records, notes, options):
         rows=list(dict.fromkeys(config.row for config in configs)),
         variances=variances,
         seeds=sorted({config.seed for config in configs}),
-        published={
-            name: dict(zip(settings.VARIANCES, values, strict=True))
-            for name, values in PUBLISHED.items()
-        },
+        published=published(),
         notes=[
             *(f"To fill what is missing: {line}" for line in commands),
             *notes,

@@ -393,18 +393,18 @@ def test_row_that_the_profile_lacks(capsys):
 
 def test_methods_may_be_given_both_ways():
     profiles = {"quick": ["ERM", "conditional MI", "bias-balanced"]}
-    parser = arguments.parser("", profiles=profiles, variances=(0.02, 0.05))
+    parser = arguments.table_parser("", profiles=profiles, variances=(0.02, 0.05))
     argv = ["--methods", "ERM,conditional MI", "bias-balanced", "ERM"]
-    options = arguments.parse(parser, argv, profiles)
+    options = arguments.parse_table(parser, argv, profiles)
     assert options.methods == profiles["quick"]
     assert options.variances is None
 
 
 def test_commands_fill_what_is_missing_and_can_be_typed():
     profiles = {"fast": ["ERM", "conditional MI"]}
-    parser = arguments.parser("", profiles=profiles, variances=(0.02, 0.05))
+    parser = arguments.table_parser("", profiles=profiles, variances=(0.02, 0.05))
     argv = ["--output-dir", "my runs"]
-    options = arguments.parse(parser, argv, {**profiles, "quick": []})
+    options = arguments.parse_table(parser, argv, {**profiles, "quick": []})
     missing = [
         config("ERM", 0.02, seed=2),
         config("conditional MI", 0.02, seed=2),

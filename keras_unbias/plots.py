@@ -1,0 +1,277 @@
+"""Figures made of records: pure functions of them, no TensorFlow.
+
+Each function returns a matplotlib figure and its points as JSON values, which
+`write` puts beside each other: a figure without its numbers cannot be checked.
+"""
+
+import collections
+import math
+import pathlib
+import statistics
+
+import matplotlib.figure
+
+from keras_unbias import runs
+
+AXES = {
+    "loss": "training loss (nats)",
+    "train_accuracy": "training accuracy",
+    "test_accuracy": "test accuracy",
+    "mutual_information": "mutual information (nats)",
+}
+PANEL = (3.6, 2.7)  # inches
+
+
+def curves(records, *, panel, line, quantities, log_scale=()):
+    """Histories over epochs, averaged over seeds.
+
+    A row of panels for each value of `panel`, a column for each quantity,
+    a line for each value of `line` with the standard deviation as a band.
+    Where `quantities` has `mutual_information`, the floor I(label; attribute)
+    of the data is drawn in.
+
+    Args:
+        records: list of `keras_unbias.runs.Record`.
+        panel: function from a record to the name of its row of panels.
+        line: function from a record to the name of its line.
+        quantities: list of names in `Record.history`, keys of `AXES`.
+        log_scale: those of them on a logarithmic axis. Defaults to none.
+
+    Returns:
+        A `matplotlib.figure.Figure`, and a list of dicts, one for each line.
+
+    Raises:
+        ValueError: If there are no records, or the histories of one line
+            differ in length.
+    """
+    lines = _grouped(records, lambda record: (panel(record), line(record)))
+    panels = list(dict.fromkeys(name for name, _ in lines))
+    figure, axes = _panels(len(panels), len(quantities))
+    points = []
+    for (name, label), members in lines.items():
+        for column, quantity in enumerate(quantities):
+            values = _aligned(members, quantity)
+            ax = axes[panels.index(name)][column]
+            means = [statistics.fmean(v) for v in values]
+            deviations = [_deviation(v) for v in values]
+            epochs = list(range(1, len(values) + 1))
+            (drawn,) = ax.plot(epochs, means, label=label)
+            ax.fill_between(
+                epochs,
+                [m - d for m, d in zip(means, deviations, strict=True)],
+                [m + d for m, d in zip(means, deviations, strict=True)],
+                alpha=0.2,
+                color=drawn.get_color(),
+                linewidth=0,
+            )
+            points.append(
+                {
+                    "panel": name,
+                    "line": label,
+                    "quantity": quantity,
+                    "epoch": epochs,
+                    "mean": _rounded(means),
+                    "standard_deviation": _rounded(deviations),
+                    "runs": [m.config.run_id for m in members],
+                }
+            )
+    for name, row in zip(panels, axes, strict=True):
+        for quantity, ax in zip(quantities, row, strict=True):
+            ax.set(title=name, xlabel="epoch", ylabel=AXES[quantity])
+            if quantity in log_scale:
+                ax.set_yscale("log")
+            if quantity == "mutual_information":
+                floor = statistics.fmean(
+                    record.data["floor_nats"]
+                    for record in records
+                    if panel(record) == name
+                )
+                points.append(
+                    {"panel": name, "line": "floor", "mean": round(floor, 5)}
+                )
+                ax.axhline(
+                    floor, color="black", linestyle=":", label="floor I(Y;C)"
+                )
+            ax.legend(fontsize="small")
+    return figure, points
+
+
+def accuracy_by_variance(records, *, rows, published=None):
+    """Test accuracy over color variance, a line for each row of the table.
+
+    Args:
+        records: list of `keras_unbias.runs.Record`. Diverged runs are left
+            out.
+        rows: list of row names, in order.
+        published: dict from names to dicts from variances to `(mean,)` or
+            `(mean, standard deviation)`, drawn as broken lines. Defaults to
+            none.
+
+    Returns:
+        A `matplotlib.figure.Figure`, and a list of dicts, one for each line.
+
+    Raises:
+        ValueError: If there are no finished records of these rows.
+    """
+    cells = _grouped(
+        [r for r in records if r.status == "done" and r.config.row in rows],
+        lambda r: (r.config.row, r.config.settings["color_variance"]),
+    )
+    lines = {row: {} for row in rows}
+    for (row, variance), members in cells.items():
+        values = [record.metrics["test_accuracy"] for record in members]
+        lines[row][variance] = statistics.fmean(values), _deviation(values)
+    figure, ((ax,),) = _panels(1, 1, scale=2)
+    points = []
+    for row, values in lines.items():
+        if values:
+            points.append(_draw_line(ax, row, values, "-"))
+    for name, values in (published or {}).items():
+        points.append(_draw_line(ax, f"{name} (published)", values, "--"))
+    ax.set(xlabel="color variance", ylabel=AXES["test_accuracy"])
+    ax.legend(fontsize="small")
+    return figure, points
+
+
+def by_mi_weight(records, *, panel, quantities, marks):
+    """Final values over lambda, with the choices between them marked.
+
+    A row of panels for each value of `panel`, a column for each quantity.
+    Diverged runs are left out.
+
+    Args:
+        records: list of `keras_unbias.runs.Record`.
+        panel: function from a record to the name of its row of panels.
+        quantities: list of names in `Record.history`, keys of `AXES`; their
+            last values are drawn.
+        marks: dict from names of panels to dicts from names of choices to
+            weights, drawn as vertical lines.
+
+    Returns:
+        A `matplotlib.figure.Figure`, and a list of dicts, one for each panel.
+
+    Raises:
+        ValueError: If there are no finished records.
+    """
+    cells = _grouped(
+        [record for record in records if record.status == "done"],
+        lambda r: (panel(r), r.config.settings["mi_weight"]),
+    )
+    panels = list(dict.fromkeys(name for name, _ in cells))
+    figure, axes = _panels(len(panels), len(quantities))
+    points = []
+    for name, row in zip(panels, axes, strict=True):
+        weights = sorted(weight for other, weight in cells if other == name)
+        for quantity, ax in zip(quantities, row, strict=True):
+            values = [
+                [r.history[quantity][-1] for r in cells[name, weight]]
+                for weight in weights
+            ]
+            means = [statistics.fmean(v) for v in values]
+            deviations = [_deviation(v) for v in values]
+            # Evenly spaced: 0 has no place on a logarithmic axis.
+            places = range(len(weights))
+            ax.errorbar(places, means, deviations, marker="o", capsize=2)
+            ax.set_xticks(places, [f"{weight:g}" for weight in weights])
+            for style, (choice, weight) in zip(
+                ("-", "--", ":"), marks[name].items(), strict=False
+            ):
+                ax.axvline(
+                    weights.index(weight),
+                    color="black",
+                    linestyle=style,
+                    label=choice,
+                )
+            ax.set(title=name, xlabel="λ", ylabel=AXES[quantity])
+            ax.legend(fontsize="small")
+            points.append(
+                {
+                    "panel": name,
+                    "quantity": quantity,
+                    "mi_weight": weights,
+                    "mean": _rounded(means),
+                    "standard_deviation": _rounded(deviations),
+                    "choices": marks[name],
+                }
+            )
+    return figure, points
+
+
+def write(figure, points, path):
+    """Writes a figure as PNG and PDF, and its points as JSON.
+
+    Args:
+        figure: a `matplotlib.figure.Figure`.
+        points: JSON value.
+        path: the path of the files without their suffixes.
+    """
+    path = pathlib.Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Without the date in it the same points give the same file.
+    figure.savefig(path.with_suffix(".png"), dpi=150)
+    figure.savefig(path.with_suffix(".pdf"), metadata={"CreationDate": None})
+    runs.write_json(path.with_suffix(".json"), points)
+
+
+def _draw_line(ax, name, values, style):
+    variances = sorted(values)
+    means = [values[variance][0] for variance in variances]
+    deviations = [(*values[v], 0.0)[1] for v in variances]
+    ax.errorbar(
+        variances,
+        means,
+        deviations,
+        label=name,
+        linestyle=style,
+        marker="o",
+        markersize=3,
+        capsize=2,
+    )
+    return {
+        "line": name,
+        "color_variance": variances,
+        "mean": _rounded(means),
+        "standard_deviation": _rounded(deviations),
+    }
+
+
+def _grouped(records, key):
+    groups = collections.defaultdict(list)
+    for record in records:
+        groups[key(record)].append(record)
+    if not groups:
+        raise ValueError(
+            "A figure needs records. Expected: at least one that belongs to "
+            "it. Received: none. Run the cells first."
+        )
+    return groups
+
+
+def _panels(rows, columns, scale=1):
+    figure = matplotlib.figure.Figure(
+        figsize=(PANEL[0] * columns * scale, PANEL[1] * rows * scale),
+        layout="constrained",
+    )
+    return figure, figure.subplots(rows, columns, squeeze=False)
+
+
+def _aligned(records, quantity):
+    """The values of each epoch, one of each record."""
+    histories = [record.history[quantity] for record in records]
+    lengths = {len(history) for history in histories}
+    if len(lengths) > 1:
+        raise ValueError(
+            "The runs of one line cannot be averaged. Expected: as many "
+            f"epochs in each. Received: {sorted(lengths)} epochs in "
+            f"{[record.config.run_id for record in records]}. Leave out those "
+            "of another recipe."
+        )
+    return list(zip(*histories, strict=True))
+
+
+def _deviation(values):
+    return statistics.stdev(values) if len(values) > 1 else 0.0
+
+
+def _rounded(values):
+    return [round(v, 5) if math.isfinite(v) else None for v in values]

@@ -1,0 +1,115 @@
+"""The records of an experiment's cells: run here, or read where they are."""
+
+import dataclasses
+
+from keras_unbias import runs
+from reproduce import sweep
+
+# The better data first.
+DIGITS = ("mnist", "kim", "mnist-5000")
+
+
+@dataclasses.dataclass(frozen=True)
+class Gathered:
+    """What there is of an experiment.
+
+    Args:
+        configs: list of `RunConfig`, all of its cells.
+        records: list of `Record`, those that are done.
+        error: the `SweepError` of the cells that failed, or `None`.
+    """
+
+    configs: list
+    records: list
+    error: Exception | None = None
+
+    @property
+    def missing(self):
+        """The cells without a record."""
+        done = {record.config.run_id for record in self.records}
+        return [c for c in self.configs if c.run_id not in done]
+
+    def listing(self):
+        """A line for each cell, and one that counts them."""
+        missing = self.missing
+        lines = [
+            f"{'missing' if config in missing else 'done':8}{config.run_id}"
+            for config in self.configs
+        ]
+        done = len(self.configs) - len(missing)
+        total = f"{len(lines)} cells: {done} done, {len(missing)} missing"
+        return "\n".join([*lines, total])
+
+
+def gather(make_configs, options):
+    """Reads the records of cells, or runs what is missing.
+
+    Args:
+        make_configs: function from the name of the digits to a list of
+            `RunConfig`.
+        options: what `arguments.parse` returned.
+
+    Returns:
+        A `Gathered`.
+
+    Raises:
+        ValueError: a record is damaged, or the profile needs other digits
+            than can be had here.
+        FileNotFoundError: there are no digits, or no directory of records.
+    """
+    if options.from_records:
+        return read(make_configs, options.from_records)
+    configs = make_configs(digits(options))
+    if options.dry_run:
+        return Gathered(configs, sweep.finished(configs, options.output_dir))
+    return run(configs, options)
+
+
+def read(make_configs, directory):
+    """Reads those records of a directory that belong to the cells."""
+    held = {r.config.run_id: r for r in runs.read_records(directory)}
+    best = min(
+        {r.config.settings.get("digits", "mnist") for r in held.values()},
+        key=DIGITS.index,
+        default="mnist",
+    )
+    configs = make_configs(best)
+    found = [held[c.run_id] for c in configs if c.run_id in held]
+    return Gathered(configs, found)
+
+
+def digits(options):
+    """Names the best digits that can be had here."""
+    with sweep.environment():
+        from keras_unbias.datasets import colored_mnist
+    found = colored_mnist.available_digits(options.data_dir)
+    if found == "mnist-5000" and options.profile != "quick":
+        raise ValueError(
+            f"The profile {options.profile} is for all of MNIST. Expected: "
+            "--data-dir with the idx files or mnist.npz, or a network to "
+            "download them. Received: neither. The profile quick does with "
+            "5,000 digits."
+        )
+    return found
+
+
+def run(configs, options):
+    """Runs what is missing; what fails does not stop the rest."""
+    if options.data_dir is None and any(
+        config.settings["digits"] == "mnist" for config in configs
+    ):
+        # Downloaded once, not in every worker.
+        with sweep.environment():
+            from keras_unbias.datasets import mnist
+        mnist.prepare_tfds()
+    try:
+        records = sweep.run(
+            configs,
+            output_dir=options.output_dir,
+            data_dir=options.data_dir,
+            jobs=options.jobs,
+            backend=options.backend,
+        )
+    except sweep.SweepError as error:
+        return Gathered(configs, error.records, error)
+    return Gathered(configs, records)

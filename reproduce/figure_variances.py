@@ -1,0 +1,31 @@
+"""Test accuracy over color variance: all rows of Table 1."""
+
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
+from keras_unbias import plots
+from reproduce import figures, settings, table1
+
+
+def main(argv=None):
+    """Draws the accuracies; returns the exit code."""
+    return figures.main(
+        argv,
+        name="figure_variances",
+        description=__doc__,
+        make_configs=settings.table1,
+        draw=draw,
+    )
+
+
+def draw(records):
+    """A line for each row, ours and the published."""
+    return plots.accuracy_by_variance(
+        records, rows=list(settings.ROWS), published=table1.published()
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

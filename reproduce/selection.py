@@ -1,0 +1,68 @@
+"""The paper's rule for lambda against an oracle that sees the test."""
+
+import collections
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
+from keras_unbias import plots, selection
+from reproduce import figures, settings
+
+ROW = "MI backpropagation"
+VARIANCES = (0.020, 0.035, 0.050)
+MI_WEIGHTS = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0)
+
+
+def main(argv=None):
+    """Draws test accuracy, loss and information over lambda."""
+
+    def make_configs(**cells):
+        cells["variances"] = cells["variances"] or VARIANCES
+        return settings.variants(ROW, settings.mi_weights(MI_WEIGHTS), **cells)
+
+    return figures.main(
+        argv,
+        name="selection",
+        description=__doc__,
+        make_configs=make_configs,
+        draw=draw,
+    )
+
+
+def draw(records):
+    """A row of panels for each variance; both choices marked in each."""
+    by_variance = collections.defaultdict(list)
+    for record in records:
+        by_variance[_panel(record)].append(record)
+    return plots.by_mi_weight(
+        records,
+        panel=_panel,
+        quantities=["test_accuracy", "loss", "mutual_information"],
+        marks={
+            name: {
+                "rule": selection.select_mi_weight(group),
+                "oracle": _oracle(group),
+            }
+            for name, group in by_variance.items()
+        },
+    )
+
+
+def _oracle(records):
+    """The weight of the best test accuracy, averaged over seeds."""
+    accuracies = collections.defaultdict(list)
+    for record in records:
+        if record.status == "done":
+            accuracies[record.config.settings["mi_weight"]].append(
+                record.metrics["test_accuracy"]
+            )
+    return max(accuracies, key=lambda w: sum(accuracies[w]) / len(accuracies[w]))
+
+
+def _panel(record):
+    return f"variance {record.config.settings['color_variance']:.3f}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

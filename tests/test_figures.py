@@ -1,0 +1,152 @@
+"""The scripts that draw, and the cells that they draw from."""
+
+import json
+
+import pytest
+
+from keras_unbias import runs
+from reproduce import (
+    ablation,
+    figure4,
+    figure_variances,
+    figures,
+    selection,
+    settings,
+    supplement_figure2,
+    supplement_figure3,
+)
+
+HISTORY = ("loss", "mutual_information", "test_accuracy", "train_accuracy")
+
+
+def release(directory, configs):
+    for number, config in enumerate(configs):
+        runs.Record(
+            config=config,
+            status="done",
+            metrics={"test_accuracy": 0.5 + number / 100},
+            data={
+                "source": "idx",
+                "train_size": 60000,
+                "test_size": 10000,
+                "floor_nats": 1.9,
+            },
+            history={name: [1.0 / (1 + number), 0.5] for name in HISTORY},
+            environment={},
+            wall_seconds=1.0,
+        ).write(config.directory(directory).with_suffix(".json"))
+
+
+def fast(row, changes, variances):
+    return settings.variants(
+        row, changes, profile="fast", variances=variances, seeds=1
+    )
+
+
+def test_a_change_that_changes_nothing_is_the_cell_of_the_table():
+    changes = {"lambda = 1": {"mi_weight": 1.0}, "lambda = 2": {"mi_weight": 2}}
+    same, other = fast("MI backpropagation", changes, (0.02,))
+    (table,) = settings.table1(
+        "fast", rows=["MI backpropagation"], variances=(0.02,), seeds=1
+    )
+    assert same == table
+    assert other.row == "MI backpropagation, lambda = 2"
+    assert other.settings == {**table.settings, "mi_weight": 2}
+    assert other.run_id != table.run_id
+
+
+def test_every_ablation_is_another_run_of_known_settings():
+    configs = fast(settings.ABLATED, settings.ABLATIONS, (0.02,))
+    assert len({c.run_id for c in configs}) == len(settings.ABLATIONS)
+    assert all(c.settings.keys() == configs[0].settings.keys() for c in configs)
+
+
+@pytest.mark.parametrize(
+    ("script", "name", "changes", "variances"),
+    [
+        (figure4, "figure4", settings.mi_weights([0, 1]), (0.03,)),
+        (
+            supplement_figure3,
+            "supplement_figure3",
+            settings.mi_weights([0, 0.5]),
+            (0.02, 0.05),
+        ),
+        (
+            supplement_figure2,
+            "supplement_figure2",
+            {"K = 20": {"estimator_steps": 20}},
+            (0.02,),
+        ),
+        (
+            selection,
+            "selection",
+            settings.mi_weights(selection.MI_WEIGHTS),
+            (0.02,),
+        ),
+    ],
+)
+def test_figures_are_drawn_from_records(
+    script, name, changes, variances, tmp_path, capsys
+):
+    release(
+        tmp_path / "records", fast("MI backpropagation", changes, variances)
+    )
+    flags = ["--from-records", str(tmp_path / "records")]
+    flags += ["--figures-dir", str(tmp_path / "figures"), "--seeds", "1"]
+    assert script.main(flags) == 0
+    out = capsys.readouterr().out
+    for end in ("png", "pdf", "json"):
+        assert (tmp_path / "figures" / f"{name}.{end}").exists()
+    points = json.loads((tmp_path / "figures" / f"{name}.json").read_text())
+    panels = {point["panel"] for point in points}
+    assert panels == {f"variance {variance:.3f}" for variance in variances}
+    assert "cells are missing" in out
+    assert script.main([*flags, "--dry-run"]) == 0
+    assert f" {len(changes) * len(variances)} done" in capsys.readouterr().out
+
+
+def test_figure_without_records(tmp_path, capsys):
+    (tmp_path / "records").mkdir()
+    flags = ["--from-records", str(tmp_path / "records")]
+    assert figure4.main([*flags, "--figures-dir", str(tmp_path)]) == 1
+    assert "18 cells: 0 done, 18 missing" in capsys.readouterr().out
+    assert not list(tmp_path.glob("figure4*"))
+
+
+def test_selection_needs_several_weights(tmp_path, capsys):
+    release(
+        tmp_path, fast("MI backpropagation", settings.mi_weights([1]), (0.02,))
+    )
+    with pytest.raises(SystemExit):
+        selection.main(["--from-records", str(tmp_path)])
+    assert "A weight is selected among several" in capsys.readouterr().err
+
+
+def test_figure_of_the_table(tmp_path):
+    release(tmp_path, settings.table1("fast", variances=(0.02, 0.05), seeds=1))
+    flags = ["--from-records", str(tmp_path), "--figures-dir", str(tmp_path)]
+    assert figure_variances.main(flags) == 0
+    points = json.loads((tmp_path / "figure_variances.json").read_text())
+    names = [point["line"] for point in points]
+    assert names[: len(settings.ROWS)] == list(settings.ROWS)
+    assert names[-1] == "MI backpropagation, lambda = 1.0 (published)"
+
+
+def test_figures_go_beside_the_package():
+    assert (figures.FIGURES.parent / "setup.cfg").exists()
+
+
+def test_ablation_table(tmp_path, capsys):
+    changes = dict(list(settings.ABLATIONS.items())[:3])
+    release(tmp_path, fast(settings.ABLATED, changes, (0.02,)))
+    flags = ["--from-records", str(tmp_path), "--seeds", "1"]
+    assert ablation.main(flags) == 0
+    out = capsys.readouterr().out
+    rows = [line for line in out.splitlines() if line.startswith("bias-bal")]
+    assert [row.split()[-1] for row in rows[:4]] == [
+        "0.500",
+        "0.510",
+        "0.520",
+        "-",
+    ]
+    assert f"{len(settings.ABLATIONS) - 3} cells are missing." in out

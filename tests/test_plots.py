@@ -1,0 +1,138 @@
+import json
+import statistics
+
+import pytest
+
+from keras_unbias import plots, runs
+
+
+def record(row="MI", variance=0.02, weight=1.0, seed=0, shift=0.0, **changes):
+    history = {
+        "mutual_information": [2.0 + shift, 1.5 + shift],
+        "test_accuracy": [0.5 + shift, 0.8 + shift],
+    }
+    return runs.Record(
+        **{
+            "config": runs.RunConfig(
+                dataset="colored_mnist",
+                method="mi_backprop",
+                row=row,
+                profile="fast",
+                seed=seed,
+                settings={"color_variance": variance, "mi_weight": weight},
+            ),
+            "status": "done",
+            "metrics": {"test_accuracy": 0.8 + shift},
+            "data": {"floor_nats": 1.25},
+            "history": history,
+            "environment": {},
+            "wall_seconds": 1.0,
+            **changes,
+        }
+    )
+
+
+def draw_curves(records):
+    return plots.curves(
+        records,
+        panel=lambda r: f"{r.config.settings['color_variance']}",
+        line=lambda r: f"{r.config.settings['mi_weight']}",
+        quantities=["mutual_information", "test_accuracy"],
+    )
+
+
+def test_curves_are_means_over_seeds_with_the_floor():
+    records = [
+        record(shift=0.0),
+        record(seed=1, shift=0.1),
+        record(weight=0.0),
+        record(variance=0.05),
+    ]
+    figure, points = draw_curves(records)
+    assert len(figure.axes) == 4
+    first = points[0]
+    assert (first["panel"], first["line"]) == ("0.02", "1.0")
+    assert first["epoch"] == [1, 2]
+    assert first["mean"] == [2.05, 1.55]
+    deviation = statistics.stdev([2.0, 2.1])
+    assert first["standard_deviation"] == pytest.approx([deviation] * 2, 1e-3)
+    assert first["runs"] == [r.config.run_id for r in records[:2]]
+    floors = [p for p in points if p["line"] == "floor"]
+    assert [p["mean"] for p in floors] == [1.25, 1.25]
+    # What is drawn is what the points say.
+    information, accuracy, *_ = figure.axes
+    drawn = information.get_lines()[0].get_ydata()
+    assert drawn == pytest.approx(first["mean"])
+    assert len(information.get_lines()) == 3
+    assert len(accuracy.get_lines()) == 2
+
+
+def test_curves_of_different_lengths_are_refused():
+    short = record(seed=1, history={"mutual_information": [1.0]})
+    with pytest.raises(ValueError, match=r"Received: \[1, 2\] epochs"):
+        draw_curves([record(), short])
+    with pytest.raises(ValueError, match="A figure needs records"):
+        draw_curves([])
+
+
+def test_accuracy_by_variance():
+    records = [
+        record(variance=0.05),
+        record(variance=0.02, shift=-0.2),
+        record(variance=0.02, seed=1, shift=-0.4),
+        record(variance=0.03, status="diverged"),
+        record(row="other"),
+    ]
+    figure, (ours, published) = plots.accuracy_by_variance(
+        records, rows=["MI"], published={"Plain": {0.03: (0.6, 0.1)}}
+    )
+    assert ours["color_variance"] == [0.02, 0.05]
+    assert ours["mean"] == [0.5, 0.8]
+    assert ours["standard_deviation"] == [
+        pytest.approx(statistics.stdev([0.6, 0.4]), abs=1e-5),
+        0.0,
+    ]
+    assert published["line"] == "Plain (published)"
+    assert (published["mean"], published["standard_deviation"]) == (
+        [0.6],
+        [0.1],
+    )
+    assert len(figure.axes[0].get_legend().get_texts()) == 2
+
+
+def test_choices_are_marked_at_their_weights():
+    records = [
+        record(weight=0.0),
+        record(weight=4.0, shift=0.1),
+        record(weight=0.5, shift=-0.1),
+        record(weight=2.0, status="diverged"),
+    ]
+    figure, (point,) = plots.by_mi_weight(
+        records,
+        panel=lambda record: "all",
+        quantities=["test_accuracy"],
+        marks={"all": {"rule": 0.5, "oracle": 4.0}},
+    )
+    assert point["mi_weight"] == [0.0, 0.5, 4.0]
+    assert point["mean"] == [0.8, 0.7, 0.9]
+    assert point["choices"] == {"rule": 0.5, "oracle": 4.0}
+    (ax,) = figure.axes
+    marks = {
+        line.get_label(): line.get_xdata()[0]
+        for line in ax.get_lines()
+        if line.get_label() in point["choices"]
+    }
+    assert marks == {"rule": 1, "oracle": 2}
+
+
+def test_files_are_the_same_for_the_same_points(tmp_path):
+    for name in ("a", "b"):
+        plots.write(*draw_curves([record()]), tmp_path / "new" / name)
+    folder = tmp_path / "new"
+    assert sorted(path.name for path in folder.iterdir()) == sorted(
+        f"{name}.{end}" for name in "ab" for end in ("png", "pdf", "json")
+    )
+    for end in ("png", "pdf", "json"):
+        first = (folder / f"a.{end}").read_bytes()
+        assert first == (folder / f"b.{end}").read_bytes()
+    assert json.loads((folder / "a.json").read_text())[0]["line"] == "1.0"
