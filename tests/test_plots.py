@@ -46,7 +46,7 @@ def test_curves_are_means_over_seeds_with_the_floor():
         record(shift=0.0),
         record(seed=1, shift=0.1),
         record(weight=0.0),
-        record(variance=0.05),
+        record(variance=0.05, data={"floor_nats": 0.75}),
     ]
     figure, points = draw_curves(records)
     assert len(figure.axes) == 4
@@ -58,7 +58,7 @@ def test_curves_are_means_over_seeds_with_the_floor():
     assert first["standard_deviation"] == pytest.approx([deviation] * 2, 1e-3)
     assert first["runs"] == [r.config.run_id for r in records[:2]]
     floors = [p for p in points if p["line"] == "floor"]
-    assert [p["mean"] for p in floors] == [1.25, 1.25]
+    assert [p["mean"] for p in floors] == [1.25, 0.75]
     # What is drawn is what the points say.
     information, accuracy, *_ = figure.axes
     drawn = information.get_lines()[0].get_ydata()
