@@ -20,6 +20,8 @@ ORDER = (
     "environment",
     "training",
     "reporting",
+    "plots",
+    "selection",
 )
 
 
