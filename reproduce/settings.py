@@ -154,8 +154,8 @@ PROFILES = {
         "rows": {
             "ERM": {"epochs": 8},
             "conditional MI": {
-                "batch_size": 128,
-                "epochs": 12,
+                "batch_size": 108,
+                "epochs": 10,
                 "learning_rate": 7e-4,
                 "mi_weight": 2.0,
                 "estimator_steps": 8,
