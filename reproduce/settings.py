@@ -154,7 +154,7 @@ PROFILES = {
         "rows": {
             "ERM": {"epochs": 8},
             "conditional MI": {
-                "batch_size": 108,
+                "batch_size": 128,
                 "epochs": 10,
                 "learning_rate": 7e-4,
                 "mi_weight": 2.0,
