@@ -28,7 +28,8 @@ def curves(records, *, panel, line, quantities, log_scale=()):
     A row of panels for each value of `panel`, a column for each quantity,
     a line for each value of `line` with the standard deviation as a band.
     Where `quantities` has `mutual_information`, the floor I(label; attribute)
-    of the data is drawn in.
+    of the data is drawn in for runs that minimise I(Z;C). Diverged runs are
+    left out.
 
     Args:
         records: list of `keras_unbias.runs.Record`.
@@ -38,12 +39,14 @@ def curves(records, *, panel, line, quantities, log_scale=()):
         log_scale: those of them on a logarithmic axis. Defaults to none.
 
     Returns:
-        A `matplotlib.figure.Figure`, and a list of dicts, one for each line.
+        A `matplotlib.figure.Figure`, and a list of dicts, one for each line
+        of each panel.
 
     Raises:
-        ValueError: If there are no records, or the histories of one line
-            differ in length.
+        ValueError: If there are no finished records, or the histories of one
+            line differ in length.
     """
+    records = [record for record in records if record.status == "done"]
     lines = _grouped(records, lambda record: (panel(record), line(record)))
     panels = list(dict.fromkeys(name for name, _ in lines))
     figure, axes = _panels(len(panels), len(quantities))
@@ -80,12 +83,14 @@ def curves(records, *, panel, line, quantities, log_scale=()):
             ax.set(title=name, xlabel="epoch", ylabel=AXES[quantity])
             if quantity in log_scale:
                 ax.set_yscale("log")
-            if quantity == "mutual_information":
-                floor = statistics.fmean(
-                    record.data["floor_nats"]
-                    for record in records
-                    if panel(record) == name
-                )
+            floors = [
+                record.data["floor_nats"]
+                for record in records
+                if panel(record) == name
+                and not record.config.settings["conditional"]
+            ]
+            if quantity == "mutual_information" and floors:
+                floor = statistics.fmean(floors)
                 points.append(
                     {"panel": name, "line": "floor", "mean": round(floor, 5)}
                 )
@@ -148,7 +153,8 @@ def by_mi_weight(records, *, panel, quantities, marks):
             weights, drawn as vertical lines.
 
     Returns:
-        A `matplotlib.figure.Figure`, and a list of dicts, one for each panel.
+        A `matplotlib.figure.Figure`, and a list of dicts, one for each panel
+        and quantity.
 
     Raises:
         ValueError: If there are no finished records.
@@ -173,13 +179,12 @@ def by_mi_weight(records, *, panel, quantities, marks):
             places = range(len(weights))
             ax.errorbar(places, means, deviations, marker="o", capsize=2)
             ax.set_xticks(places, [f"{weight:g}" for weight in weights])
-            for style, (choice, weight) in zip(
-                ("-", "--", ":"), marks[name].items(), strict=False
-            ):
+            for number, (choice, weight) in enumerate(marks[name].items()):
                 ax.axvline(
                     weights.index(weight),
                     color="black",
-                    linestyle=style,
+                    # Choices may fall on the same weight.
+                    linestyle=(3 * number, (3, 3)),
                     label=choice,
                 )
             ax.set(title=name, xlabel="λ", ylabel=AXES[quantity])

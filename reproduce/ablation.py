@@ -40,6 +40,8 @@ def main(argv=None):
     if options.dry_run:
         print(gathered.listing())
         return 0
+    if not options.from_records:
+        gathered = cells.run(gathered.configs, options)
     table = reporting.variance_table(
         gathered.records,
         title=(
@@ -49,7 +51,10 @@ def main(argv=None):
         rows=list(dict.fromkeys(c.row for c in gathered.configs)),
         variances=variances,
         seeds=sorted({c.seed for c in gathered.configs}),
-        notes=[f"{len(gathered.missing)} cells are missing."]
+        notes=[
+            f"{len(gathered.missing)} cells are missing. To run them: python "
+            f"reproduce/ablation.py --profile {options.profile}"
+        ]
         if gathered.missing
         else [],
     )

@@ -7,13 +7,15 @@ from keras_unbias import reporting
 from reproduce import sweep
 
 
-def parser(description, *, profiles, variances):
+def parser(description, *, profiles, variances, default="fast"):
     """Makes the parser of what tables and figures have in common.
 
     Args:
         description: what the script does.
         profiles: iterable of profile names.
         variances: list of floats, the color variances there are.
+        default: name of the profile that is run if none is named. Defaults
+            to `"fast"`.
 
     Returns:
         An `argparse.ArgumentParser`, for `parse`.
@@ -23,8 +25,9 @@ def parser(description, *, profiles, variances):
     add(
         "--profile",
         type=_one_of(list(profiles)),
-        help=f"{', '.join(profiles)}; default quick, or fast for records",
+        help=f"{', '.join(profiles)}; default {default}, for records fast",
     )
+    made.set_defaults(default_profile=default)
     add(
         "--variances",
         type=_list_of(_one_of(variances, float)),
@@ -53,7 +56,9 @@ def table_parser(description, *, profiles, variances):
     Returns:
         An `argparse.ArgumentParser`, for `parse_table`.
     """
-    made = parser(description, profiles=profiles, variances=variances)
+    made = parser(
+        description, profiles=profiles, variances=variances, default="quick"
+    )
     rows = dict.fromkeys(row for names in profiles.values() for row in names)
     made.add_argument(
         "--methods",
@@ -91,7 +96,7 @@ def parse(made, argv):
     options = made.parse_args(argv)
     options.variances = _flat(options.variances)
     if not options.from_records:
-        options.profile = options.profile or "quick"
+        options.profile = options.profile or options.default_profile
     return options
 
 
@@ -128,7 +133,7 @@ def commands(script, options, missing):
 
     Args:
         script: path of the script, as a user types it.
-        options: what `parse` returned.
+        options: what `parse_table` returned.
         missing: list of `RunConfig` of one profile, of table cells with a
             color variance.
 
@@ -158,7 +163,9 @@ def commands(script, options, missing):
 
 
 def _flat(lists):
-    return list(dict.fromkeys(v for values in lists or () for v in values)) or None
+    return (
+        list(dict.fromkeys(v for values in lists or () for v in values)) or None
+    )
 
 
 def _one_of(values, convert=str):

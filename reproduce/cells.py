@@ -15,7 +15,7 @@ class Gathered:
 
     Args:
         configs: list of `RunConfig`, all of its cells.
-        records: list of `Record`, those that are done.
+        records: list of `Record`, of those that were run, diverged or not.
         error: the `SweepError` of the cells that failed, or `None`.
     """
 
@@ -26,14 +26,16 @@ class Gathered:
     @property
     def missing(self):
         """The cells without a record."""
-        done = {record.config.run_id for record in self.records}
-        return [c for c in self.configs if c.run_id not in done]
+        found = {cell(record.config) for record in self.records}
+        return [c for c in self.configs if cell(c) not in found]
 
     def listing(self):
         """A line for each cell, and one that counts them."""
         missing = self.missing
         lines = [
-            f"{'missing' if config in missing else 'done':8}{config.run_id}"
+            f"{'missing' if config in missing else 'done':8}{config.row} at "
+            f"{config.settings['color_variance']:.3f}, seed {config.seed}: "
+            f"{config.run_id}"
             for config in self.configs
         ]
         done = len(self.configs) - len(missing)
@@ -41,8 +43,19 @@ class Gathered:
         return "\n".join([*lines, total])
 
 
+def cell(config):
+    """What tells the cells of one profile apart, whatever their recipe."""
+    settings = config.settings
+    return (
+        config.row,
+        settings["color_variance"],
+        settings["digits"],
+        config.seed,
+    )
+
+
 def gather(make_configs, options):
-    """Reads the records of cells, or runs what is missing.
+    """Reads the records of cells, before any is run.
 
     Args:
         make_configs: function from the name of the digits to a list of
@@ -57,25 +70,17 @@ def gather(make_configs, options):
             than can be had here.
         FileNotFoundError: there are no digits, or no directory of records.
     """
-    if options.from_records:
-        return read(make_configs, options.from_records)
-    configs = make_configs(digits(options))
-    if options.dry_run:
+    if not options.from_records:
+        configs = make_configs(digits(options))
         return Gathered(configs, sweep.finished(configs, options.output_dir))
-    return run(configs, options)
-
-
-def read(make_configs, directory):
-    """Reads those records of a directory that belong to the cells."""
-    held = {r.config.run_id: r for r in runs.read_records(directory)}
-    best = min(
-        {r.config.settings.get("digits", "mnist") for r in held.values()},
-        key=DIGITS.index,
-        default="mnist",
-    )
-    configs = make_configs(best)
-    found = [held[c.run_id] for c in configs if c.run_id in held]
-    return Gathered(configs, found)
+    held = {r.config.run_id: r for r in runs.read_records(options.from_records)}
+    # The best digits that any of these cells was run on.
+    for name in DIGITS:
+        configs = make_configs(name)
+        found = [held[c.run_id] for c in configs if c.run_id in held]
+        if found:
+            return Gathered(configs, found)
+    return Gathered(make_configs(DIGITS[0]), [])
 
 
 def digits(options):
@@ -94,7 +99,15 @@ def digits(options):
 
 
 def run(configs, options):
-    """Runs what is missing; what fails does not stop the rest."""
+    """Runs what is missing; what fails does not stop the rest.
+
+    Args:
+        configs: list of `RunConfig`.
+        options: what `arguments.parse` returned.
+
+    Returns:
+        A `Gathered`.
+    """
     if options.data_dir is None and any(
         config.settings["digits"] == "mnist" for config in configs
     ):

@@ -40,21 +40,46 @@ def main(argv, *, name, description, make_configs, draw):
         )
     except (OSError, ValueError) as problem:
         parser.error(str(problem))
-    if options.dry_run or not gathered.records:
+    if options.dry_run:
         print(gathered.listing())
-        return 0 if options.dry_run else 1
-    try:
-        figure, points = draw(gathered.records)
-    except ValueError as problem:
-        parser.error(str(problem))
-    path = pathlib.Path(options.figures_dir, name)
-    plots.write(figure, points, path)
-    print(f"{path}.png, .pdf and .json")
+        return 0
+    if not options.from_records:
+        gathered = cells.run(gathered.configs, options)
+    if gathered.error:
+        print(gathered.error, file=sys.stderr)
     if gathered.missing:
         print(
             f"{len(gathered.missing)} of {len(gathered.configs)} cells are "
-            "missing; without --from-records the same command runs them."
+            f"missing. To run them: python reproduce/{name}.py --profile "
+            f"{gathered.configs[0].profile}",
+            file=sys.stderr,
         )
-    if gathered.error:
-        print(gathered.error, file=sys.stderr)
+    try:
+        figure, points = draw(gathered.records)
+    except ValueError as problem:
+        print(f"Nothing is drawn. {problem}", file=sys.stderr)
+        return 1
+    about = f"profile {gathered.configs[0].profile}, {_data(gathered.records)}"
+    figure.suptitle(about, fontsize="medium")
+    path = pathlib.Path(options.figures_dir, name)
+    plots.write(
+        figure,
+        {
+            "about": about,
+            "runs": [record.config.run_id for record in gathered.records],
+            "points": points,
+        },
+        path,
+    )
+    print(f"{path}.png, .pdf and .json")
     return 1 if gathered.error else 0
+
+
+def _data(records):
+    """Which digits, and how many seeds."""
+    kinds = dict.fromkeys(
+        r.data.get("note") or f"{r.data['train_size']:,} training digits"
+        for r in records
+    )
+    seeds = sorted({record.config.seed for record in records})
+    return f"{' and '.join(kinds)}, seeds {', '.join(map(str, seeds))}"

@@ -31,12 +31,20 @@ def main(argv=None):
 
 
 def draw(records):
-    """A row of panels for each variance; both choices marked in each."""
+    """A row of panels for each variance; both choices marked in each.
+
+    A variance with one weight alone has nothing to choose and is left out.
+    """
     by_variance = collections.defaultdict(list)
     for record in records:
         by_variance[_panel(record)].append(record)
+    by_variance = {
+        name: group
+        for name, group in by_variance.items()
+        if len({r.config.settings["mi_weight"] for r in group}) > 1
+    }
     return plots.by_mi_weight(
-        records,
+        [record for group in by_variance.values() for record in group],
         panel=_panel,
         quantities=["test_accuracy", "loss", "mutual_information"],
         marks={
@@ -57,7 +65,9 @@ def _oracle(records):
             accuracies[record.config.settings["mi_weight"]].append(
                 record.metrics["test_accuracy"]
             )
-    return max(accuracies, key=lambda w: sum(accuracies[w]) / len(accuracies[w]))
+    return max(
+        accuracies, key=lambda w: sum(accuracies[w]) / len(accuracies[w])
+    )
 
 
 def _panel(record):

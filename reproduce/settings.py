@@ -184,11 +184,18 @@ def table1(profile, rows=None, variances=None, seeds=None, digits="mnist"):
         List of `RunConfig`.
 
     Raises:
-        ValueError: the profile has no such row.
+        ValueError: the profile has no such row, or not on these digits.
     """
     chosen = PROFILES[profile]
     configs = []
     for row in rows or chosen["rows"]:
+        if digits == "kim" and "train_colors" in ROWS.get(row, ()):
+            if rows is None:
+                continue
+            raise ValueError(
+                "Published files are coloured already. Expected: rows on "
+                f"their own colours. Received: {row!r}. Use the grey digits."
+            )
         if row not in chosen["rows"]:
             raise ValueError(
                 f"The profile {profile} has no such row. Expected: one of "
@@ -238,7 +245,7 @@ def variants(row, changes, **cells):
         List of `RunConfig`, those of the first label first. Their rows are
         named `"<row>, <label>"`.
     """
-    configs = []
+    configs = {}
     for label, change in changes.items():
         for config in table1(rows=[row], **cells):
             settings = {**config.settings, **change}
@@ -246,8 +253,9 @@ def variants(row, changes, **cells):
                 config = dataclasses.replace(
                     config, row=f"{row}, {label}", settings=settings
                 )
-            configs.append(config)
-    return configs
+            # Two changes that change nothing are one cell.
+            configs.setdefault(config.run_id, config)
+    return list(configs.values())
 
 
 def mi_weights(values):

@@ -86,24 +86,28 @@ def main(argv=None):
     notes = []
     try:
         if options.from_records:
-            held, notes = _held(options)
+            gathered, notes = _held(options)
         else:
-            held = cells.gather(lambda digits: _wanted(options, digits), options)
+            gathered = cells.gather(
+                lambda digits: _wanted(options, digits), options
+            )
     except (OSError, ValueError) as problem:
         parser.error(str(problem))
     if options.dry_run:
-        _print_cells(held)
+        print(gathered.listing())
         return 0
-    table = _table(held, notes, options)
+    if not options.from_records:
+        gathered = cells.run(gathered.configs, options)
+    table = _table(gathered, notes, options)
     if options.update_readme:
         text = reporting.replace_block(
             README.read_text("utf-8"), "table1", table.render("markdown")
         )
         runs.write_text(README, text)
     print(table.render(options.format))
-    if held.error:
-        print(held.error, file=sys.stderr)
-    return 1 if held.error else 0
+    if gathered.error:
+        print(gathered.error, file=sys.stderr)
+    return 1 if gathered.error else 0
 
 
 def _wanted(options, digits):
@@ -166,7 +170,7 @@ def _preference(profile):
 
 def _matching(config, records):
     """Those of the same recipe; else those of the same cell and seed."""
-    same = [r for r in records if _key(r.config) == _key(config)]
+    same = [r for r in records if cells.cell(r.config) == cells.cell(config)]
     return [r for r in same if r.config.run_id == config.run_id] or same
 
 
@@ -192,33 +196,14 @@ def _variance(config):
     return config.settings["color_variance"]
 
 
-def _key(config):
-    return config.row, _variance(config), config.settings["digits"], config.seed
-
-
-def _missing(held):
-    found = {_key(record.config) for record in held.records}
-    return [config for config in held.configs if _key(config) not in found]
-
-
-def _print_cells(held):
-    missing = _missing(held)
-    for config in held.configs:
-        state = "missing" if config in missing else "done"
-        cell = f"{config.row} at {_variance(config):.3f}, seed {config.seed}"
-        print(f"{state:8}{cell}: {config.run_id}")
-    done = len(held.configs) - len(missing)
-    print(f"{len(held.configs)} cells: {done} done, {len(missing)} missing")
-
-
-def _table(held, notes, options):
-    configs = held.configs
+def _table(gathered, notes, options):
+    configs = gathered.configs
     commands = arguments.commands(
-        "reproduce/table1.py", options, _missing(held)
+        "reproduce/table1.py", options, gathered.missing
     )
     variances = list(dict.fromkeys(_variance(config) for config in configs))
     return reporting.variance_table(
-        held.records,
+        gathered.records,
         title=(
             "Table 1. Test accuracy on coloured MNIST, profile "
             f"{configs[0].profile}"

@@ -141,9 +141,7 @@ def test_oracle_digits_wear_random_colors_in_training_too(grey):
     labels = (np.arange(rows) % 10).astype(np.uint8)
     grey(GreyDigits(images, labels, images[:10], labels[:10], "idx"))
     by_class, at_random = load(), load(train_colors="random")
-    np.testing.assert_array_equal(
-        at_random.train.labels, by_class.train.labels
-    )
+    np.testing.assert_array_equal(at_random.train.labels, by_class.train.labels)
     np.testing.assert_array_equal(at_random.test.inputs, by_class.test.inputs)
     assert by_class.facts["floor_nats"] > 1.5
     # What is left is the bias of the estimate, about (cells) * 9 / (2 rows).

@@ -7,6 +7,7 @@ import pytest
 from keras_unbias import runs
 from reproduce import (
     ablation,
+    cells,
     figure4,
     figure_variances,
     figures,
@@ -14,6 +15,7 @@ from reproduce import (
     settings,
     supplement_figure2,
     supplement_figure3,
+    sweep,
 )
 
 HISTORY = ("loss", "mutual_information", "test_accuracy", "train_accuracy")
@@ -61,6 +63,52 @@ def test_every_ablation_is_another_run_of_known_settings():
     assert all(c.settings.keys() == configs[0].settings.keys() for c in configs)
 
 
+def test_changes_that_change_nothing_are_one_cell():
+    for profile in ("paper", "fast"):
+        configs = settings.variants(
+            settings.ABLATED,
+            settings.ABLATIONS,
+            profile=profile,
+            variances=(0.02,),
+        )
+        assert len({c.run_id for c in configs}) == len(configs)
+
+
+def test_published_digits_have_no_row_of_random_colors():
+    rows = {c.row for c in settings.table1("fast", digits="kim")}
+    (oracle,) = settings.ROWS.keys() - rows
+    assert "random" in oracle
+    with pytest.raises(ValueError, match="coloured already.*oracle"):
+        settings.table1("fast", rows=[oracle], digits="kim")
+
+
+@pytest.mark.parametrize(
+    "script",
+    [figure4, figure_variances, selection, supplement_figure2, ablation],
+)
+def test_cells_are_listed_without_a_profile_named(
+    script, monkeypatch, capsys, tmp_path
+):
+    monkeypatch.setattr(cells, "digits", lambda options: "mnist")
+    flags = ["--dry-run", "--output-dir", str(tmp_path)]
+    assert script.main(flags) == 0
+    out = capsys.readouterr().out
+    assert "missing " in out and "fast-" in out and "quick" not in out
+
+
+def test_a_failed_sweep_is_told(monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(cells, "digits", lambda options: "mnist")
+
+    def run(configs, options):
+        error = sweep.SweepError({configs[0].run_id: "it broke"}, [])
+        return cells.Gathered(configs, [], error)
+
+    monkeypatch.setattr(cells, "run", run)
+    flags = ["--output-dir", str(tmp_path), "--figures-dir", str(tmp_path)]
+    assert figure4.main(flags) == 1
+    assert "it broke" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("script", "name", "changes", "variances"),
     [
@@ -94,13 +142,16 @@ def test_figures_are_drawn_from_records(
     flags = ["--from-records", str(tmp_path / "records")]
     flags += ["--figures-dir", str(tmp_path / "figures"), "--seeds", "1"]
     assert script.main(flags) == 0
-    out = capsys.readouterr().out
+    err = capsys.readouterr().err
     for end in ("png", "pdf", "json"):
         assert (tmp_path / "figures" / f"{name}.{end}").exists()
-    points = json.loads((tmp_path / "figures" / f"{name}.json").read_text())
+    drawn = json.loads((tmp_path / "figures" / f"{name}.json").read_text())
+    assert drawn["about"] == "profile fast, 60,000 training digits, seeds 0"
+    assert len(drawn["runs"]) == len(changes) * len(variances)
+    points = drawn["points"]
     panels = {point["panel"] for point in points}
     assert panels == {f"variance {variance:.3f}" for variance in variances}
-    assert "cells are missing" in out
+    assert "cells are missing. To run them: python reproduce/" in err
     assert script.main([*flags, "--dry-run"]) == 0
     assert f" {len(changes) * len(variances)} done" in capsys.readouterr().out
 
@@ -109,7 +160,9 @@ def test_figure_without_records(tmp_path, capsys):
     (tmp_path / "records").mkdir()
     flags = ["--from-records", str(tmp_path / "records")]
     assert figure4.main([*flags, "--figures-dir", str(tmp_path)]) == 1
-    assert "18 cells: 0 done, 18 missing" in capsys.readouterr().out
+    err = capsys.readouterr().err
+    assert "18 of 18 cells are missing" in err
+    assert "Nothing is drawn. A figure needs records" in err
     assert not list(tmp_path.glob("figure4*"))
 
 
@@ -117,9 +170,10 @@ def test_selection_needs_several_weights(tmp_path, capsys):
     release(
         tmp_path, fast("MI backpropagation", settings.mi_weights([1]), (0.02,))
     )
-    with pytest.raises(SystemExit):
-        selection.main(["--from-records", str(tmp_path)])
-    assert "A weight is selected among several" in capsys.readouterr().err
+    flags = ["--from-records", str(tmp_path), "--figures-dir", str(tmp_path)]
+    assert selection.main(flags) == 1
+    assert "Nothing is drawn" in capsys.readouterr().err
+    assert not list(tmp_path.glob("selection*"))
 
 
 def test_figure_of_the_table(tmp_path):
@@ -127,6 +181,8 @@ def test_figure_of_the_table(tmp_path):
     flags = ["--from-records", str(tmp_path), "--figures-dir", str(tmp_path)]
     assert figure_variances.main(flags) == 0
     points = json.loads((tmp_path / "figure_variances.json").read_text())
+    points = points["points"]
+    assert points[0]["mean"] == [0.5, 0.51]
     names = [point["line"] for point in points]
     assert names[: len(settings.ROWS)] == list(settings.ROWS)
     assert names[-1] == "MI backpropagation, lambda = 1.0 (published)"

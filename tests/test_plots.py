@@ -19,7 +19,11 @@ def record(row="MI", variance=0.02, weight=1.0, seed=0, shift=0.0, **changes):
                 row=row,
                 profile="fast",
                 seed=seed,
-                settings={"color_variance": variance, "mi_weight": weight},
+                settings={
+                    "color_variance": variance,
+                    "mi_weight": weight,
+                    "conditional": False,
+                },
             ),
             "status": "done",
             "metrics": {"test_accuracy": 0.8 + shift},
@@ -65,6 +69,19 @@ def test_curves_are_means_over_seeds_with_the_floor():
     assert drawn == pytest.approx(first["mean"])
     assert len(information.get_lines()) == 3
     assert len(accuracy.get_lines()) == 2
+
+
+def test_curves_leave_out_what_diverged_and_what_has_no_floor():
+    conditional = record(weight=0.5)
+    conditional.config.settings["conditional"] = True
+    records = [
+        conditional,
+        record(
+            weight=4.0, status="diverged", history={"test_accuracy": [None]}
+        ),
+    ]
+    figure, points = draw_curves(records)
+    assert {point["line"] for point in points} == {"0.5"}
 
 
 def test_curves_of_different_lengths_are_refused():

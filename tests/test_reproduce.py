@@ -393,7 +393,9 @@ def test_row_that_the_profile_lacks(capsys):
 
 def test_methods_may_be_given_both_ways():
     profiles = {"quick": ["ERM", "conditional MI", "bias-balanced"]}
-    parser = arguments.table_parser("", profiles=profiles, variances=(0.02, 0.05))
+    parser = arguments.table_parser(
+        "", profiles=profiles, variances=(0.02, 0.05)
+    )
     argv = ["--methods", "ERM,conditional MI", "bias-balanced", "ERM"]
     options = arguments.parse_table(parser, argv, profiles)
     assert options.methods == profiles["quick"]
@@ -402,7 +404,9 @@ def test_methods_may_be_given_both_ways():
 
 def test_commands_fill_what_is_missing_and_can_be_typed():
     profiles = {"fast": ["ERM", "conditional MI"]}
-    parser = arguments.table_parser("", profiles=profiles, variances=(0.02, 0.05))
+    parser = arguments.table_parser(
+        "", profiles=profiles, variances=(0.02, 0.05)
+    )
     argv = ["--output-dir", "my runs"]
     options = arguments.parse_table(parser, argv, {**profiles, "quick": []})
     missing = [
