@@ -152,16 +152,17 @@ PROFILES = {
         "shared": {**FAST, "batch_size": 256, "learning_rate": 1e-3},
         "estimator": FAST_ESTIMATOR,
         "rows": {
-            "ERM": {"epochs": 8},
+            "ERM": {"epochs": 6},
             "conditional MI": {
                 "batch_size": 128,
-                "epochs": 10,
+                "epochs": 12,
                 "learning_rate": 7e-4,
                 "mi_weight": 2.0,
+                "estimator_learning_rate": 5e-3,
                 "estimator_steps": 8,
                 "estimator_batches": 4,
             },
-            "bias-balanced": {"epochs": 10},
+            "bias-balanced": {"epochs": 8},
         },
     },
 }
