@@ -156,7 +156,7 @@ PROFILES = {
             "conditional MI": {
                 "batch_size": 128,
                 "epochs": 12,
-                "learning_rate": 7e-4,
+                "learning_rate": 5e-4,
                 "mi_weight": 2.0,
                 "estimator_learning_rate": 5e-3,
                 "estimator_steps": 8,
