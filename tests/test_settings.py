@@ -46,4 +46,5 @@ def test_quick_takes_about_as_many_steps_on_all_digits():
         for digits, rows in {"mnist": 60000, "mnist-5000": 4000}.items()
     }
     for one, other in zip(steps["mnist"], steps["mnist-5000"]):
-        assert 0.5 <= one / other <= 2
+        # One epoch is the least there is.
+        assert 0.5 <= one / other <= 2.5
