@@ -313,6 +313,9 @@ class MutualInformationEstimator(keras.layers.Layer):
         # Gathering by number, not slicing: a slice that moves would make XLA
         # compile anew at every call.
         for step in tf.range(self.steps):
+            # TensorFlow may run ten iterations at a time otherwise, and one
+            # could read the state before the last has written it.
+            tf.autograph.experimental.set_loop_options(parallel_iterations=1)
             batch = step % batches
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch([variable.value for variable in variables])
