@@ -53,26 +53,17 @@ def curves(records, *, panel, line, quantities, log_scale=()):
     points = []
     for (name, label), members in lines.items():
         for column, quantity in enumerate(quantities):
-            values = _aligned(members, quantity)
-            ax = axes[panels.index(name)][column]
-            means = [statistics.fmean(v) for v in values]
-            deviations = [_deviation(v) for v in values]
-            epochs = list(range(1, len(values) + 1))
-            (drawn,) = ax.plot(epochs, means, label=label)
-            ax.fill_between(
-                epochs,
-                [m - d for m, d in zip(means, deviations, strict=True)],
-                [m + d for m, d in zip(means, deviations, strict=True)],
-                alpha=0.2,
-                color=drawn.get_color(),
-                linewidth=0,
+            means, deviations = _draw_band(
+                axes[panels.index(name)][column],
+                _aligned(members, quantity),
+                label,
             )
             points.append(
                 {
                     "panel": name,
                     "line": label,
                     "quantity": quantity,
-                    "epoch": epochs,
+                    "epoch": list(range(1, len(means) + 1)),
                     "mean": _rounded(means),
                     "standard_deviation": _rounded(deviations),
                     "runs": [m.config.run_id for m in members],
@@ -83,14 +74,8 @@ def curves(records, *, panel, line, quantities, log_scale=()):
             ax.set(title=name, xlabel="epoch", ylabel=AXES[quantity])
             if quantity in log_scale:
                 ax.set_yscale("log")
-            floors = [
-                record.data["floor_nats"]
-                for record in records
-                if panel(record) == name
-                and not record.config.settings["conditional"]
-            ]
-            if quantity == "mutual_information" and floors:
-                floor = statistics.fmean(floors)
+            floor = _floor([r for r in records if panel(r) == name])
+            if quantity == "mutual_information" and floor is not None:
                 points.append(
                     {"panel": name, "line": "floor", "mean": round(floor, 5)}
                 )
@@ -216,6 +201,33 @@ def write(figure, points, path):
     figure.savefig(path.with_suffix(".png"), dpi=150)
     figure.savefig(path.with_suffix(".pdf"), metadata={"CreationDate": None})
     runs.write_json(path.with_suffix(".json"), points)
+
+
+def _draw_band(ax, values, label):
+    """Draws mean and deviation of each epoch, and returns them."""
+    means = [statistics.fmean(v) for v in values]
+    deviations = [_deviation(v) for v in values]
+    epochs = range(1, len(values) + 1)
+    (line,) = ax.plot(epochs, means, label=label)
+    ax.fill_between(
+        epochs,
+        [m - d for m, d in zip(means, deviations, strict=True)],
+        [m + d for m, d in zip(means, deviations, strict=True)],
+        alpha=0.2,
+        color=line.get_color(),
+        linewidth=0,
+    )
+    return means, deviations
+
+
+def _floor(records):
+    """The floor in nats of the runs that have one, or None."""
+    floors = [
+        record.data["floor_nats"]
+        for record in records
+        if not record.config.settings["conditional"]
+    ]
+    return statistics.fmean(floors) if floors else None
 
 
 def _draw_line(ax, name, values, style):

@@ -91,16 +91,7 @@ def train(config, *, output_dir="runs", data_dir=None, threads=None):
     keras.backend.clear_session()
     keras.utils.set_random_seed(config.seed)
     settings = config.settings
-    dataset = datasets.load(
-        config.dataset,
-        seed=config.seed,
-        data_dir=data_dir,
-        **{
-            name: settings[name]
-            for name in _data_settings(config.dataset)
-            if name in settings
-        },
-    )
+    dataset = _load(config, data_dir)
     _check_data(directory / "data.json", dataset)
     steps = len(dataset.train) // settings["batch_size"]
     if steps == 0:
@@ -141,6 +132,19 @@ def train(config, *, output_dir="runs", data_dir=None, threads=None):
     shutil.rmtree(directory / "backup", ignore_errors=True)
     logger.info("%s: %s", config.run_id, record.metrics)
     return record
+
+
+def _load(config, data_dir):
+    return datasets.load(
+        config.dataset,
+        seed=config.seed,
+        data_dir=data_dir,
+        **{
+            name: config.settings[name]
+            for name in _data_settings(config.dataset)
+            if name in config.settings
+        },
+    )
 
 
 def _fit(config, model, dataset, test, steps, directory, observers):

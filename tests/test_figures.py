@@ -128,7 +128,7 @@ def test_a_failed_sweep_is_told(monkeypatch, capsys, tmp_path):
         (
             selection,
             "selection",
-            settings.mi_weights(selection.MI_WEIGHTS),
+            settings.mi_weights(settings.SELECTION_MI_WEIGHTS),
             (0.02,),
         ),
     ],

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import toy
 
-from keras_unbias import networks, runs, training
+from keras_unbias import datasets, networks, runs, training
 from keras_unbias.methods import METHODS, RepresentationClassifier
 
 
@@ -184,17 +184,29 @@ def test_a_wrong_config_stops_before_any_work(changes, message, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_what_the_loader_has_a_default_for_may_be_left_out():
+def test_what_the_loader_has_a_default_for_may_be_left_out(
+    monkeypatch,
+):
     settings = {**toy.config("erm").settings, "color_variance": 0.02}
     del settings["rows"]
+    base = dataclasses.replace(toy.config("erm"), dataset="colored_mnist")
+    received = []
+    monkeypatch.setattr(
+        datasets, "load", lambda *args, **kwargs: received.append(kwargs)
+    )
     for extra in ({}, {"attribute": "bits", "held_out": 5}):
-        training._check(
-            dataclasses.replace(
-                toy.config("erm"),
-                dataset="colored_mnist",
-                settings={**settings, **extra},
-            )
-        )
+        config = dataclasses.replace(base, settings={**settings, **extra})
+        training._check(config)
+        training._load(config, "somewhere")
+        assert received.pop() == {
+            "seed": config.seed,
+            "data_dir": "somewhere",
+            "color_variance": 0.02,
+            **extra,
+        }
+    del settings["color_variance"]
+    with pytest.raises(ValueError, match="any of .*'held_out'.*Missing: .'col"):
+        training._check(dataclasses.replace(base, settings=settings))
 
 
 def test_digit_encoder():

@@ -105,31 +105,8 @@ def load(
         ImportError: If the library that holds the digits is not installed.
         ConnectionError: If MNIST has to be downloaded and cannot be.
     """
-    if not 0 < color_variance < 1:
-        raise ValueError(
-            "`color_variance` is out of range. Expected: a variance between 0 "
-            f"and 1. Received: color_variance={color_variance!r}. The "
-            "published values are 0.02, 0.025, ..., 0.05."
-        )
-    check_integer("seed", seed, minimum=0)
-    if attribute not in ENCODINGS:
-        raise ValueError(
-            f"Unknown attribute. Expected: one of {sorted(ENCODINGS)}. "
-            f"Received: attribute={attribute!r}. Correct the name."
-        )
-    if train_colors not in TRAIN_COLORS:
-        raise ValueError(
-            f"Unknown colours. Expected: one of {TRAIN_COLORS}. Received: "
-            f"train_colors={train_colors!r}. Correct the name."
-        )
-    check_integer("held_out", held_out, minimum=0)
+    _check(color_variance, seed, attribute, digits, train_colors, held_out)
     if digits == "kim":
-        if held_out or train_colors != "class":
-            raise ValueError(
-                "Published files are coloured already. Expected: held_out=0 "
-                f"and train_colors='class'. Received: held_out={held_out}, "
-                f"train_colors={train_colors!r}. Use the grey digits."
-            )
         train, test, origin = _published(color_variance, data_dir)
     else:
         grey = _grey_digits(digits, data_dir)
@@ -139,20 +116,14 @@ def load(
         origin = {"source": grey.source, "checksum": grey.checksum}
     if grey_scale:
         train, test = _grey_scale(train), _grey_scale(test)
+    notes = ["5,000 digits"] * (digits == "mnist-5000")
+    notes += ["oracle: held-out training digits"] * bool(held_out)
     facts = {
         **origin,
         "train_size": len(train),
         "test_size": len(test),
         **_attribute_facts(train),
-        "note": ", ".join(
-            filter(
-                None,
-                [
-                    "5,000 digits" if digits == "mnist-5000" else "",
-                    "oracle: held-out training digits" if held_out else "",
-                ],
-            )
-        ),
+        "note": ", ".join(notes),
     }
     logger.info(
         "Coloured MNIST from %s: %d training and %d test images%s.",
@@ -250,6 +221,34 @@ def encode_bits(images):
 
 
 ENCODINGS = {"bins": encode_bins, "bits": encode_bits}
+
+
+def _check(color_variance, seed, attribute, digits, train_colors, held_out):
+    """Raises a `ValueError` before any data is read."""
+    if not 0 < color_variance < 1:
+        raise ValueError(
+            "`color_variance` is out of range. Expected: a variance between 0 "
+            f"and 1. Received: color_variance={color_variance!r}. The "
+            "published values are 0.02, 0.025, ..., 0.05."
+        )
+    check_integer("seed", seed, minimum=0)
+    if attribute not in ENCODINGS:
+        raise ValueError(
+            f"Unknown attribute. Expected: one of {sorted(ENCODINGS)}. "
+            f"Received: attribute={attribute!r}. Correct the name."
+        )
+    if train_colors not in TRAIN_COLORS:
+        raise ValueError(
+            f"Unknown colours. Expected: one of {TRAIN_COLORS}. Received: "
+            f"train_colors={train_colors!r}. Correct the name."
+        )
+    check_integer("held_out", held_out, minimum=0)
+    if digits == "kim" and (held_out or train_colors != "class"):
+        raise ValueError(
+            "Published files are coloured already. Expected: held_out=0 "
+            f"and train_colors='class'. Received: held_out={held_out}, "
+            f"train_colors={train_colors!r}. Use the grey digits."
+        )
 
 
 def _channel_maximum(images):
