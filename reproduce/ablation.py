@@ -1,5 +1,6 @@
 """The best row of Table 1 with one setting changed at a time."""
 
+import functools
 import pathlib
 import sys
 
@@ -8,20 +9,17 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from keras_unbias import reporting
 from reproduce import arguments, cells, settings
 
-VARIANCES = (0.020,)
-
 
 def main(argv=None):
     """Runs what is missing and prints the table; returns the exit code."""
     parser = arguments.parser(
         __doc__,
         profiles=settings.PROFILES,
-        variances=settings.STRESS_VARIANCES + settings.VARIANCES,
+        variances=settings.ALL_VARIANCES,
     )
     arguments.add_format(parser)
     options = arguments.parse(parser, argv)
-    options.profile = options.profile or "fast"
-    variances = options.variances or VARIANCES
+    variances = options.variances or settings.ABLATION_VARIANCES
 
     def make_configs(digits):
         return settings.variants(
@@ -33,15 +31,11 @@ def main(argv=None):
             digits=digits,
         )
 
-    try:
-        gathered = cells.gather(make_configs, options)
-    except (OSError, ValueError) as problem:
-        parser.error(str(problem))
-    if options.dry_run:
-        print(gathered.listing())
+    gathered = cells.collect(
+        functools.partial(cells.gather, make_configs, options), options, parser
+    )
+    if gathered is None:
         return 0
-    if not options.from_records:
-        gathered = cells.run(gathered.configs, options)
     table = reporting.variance_table(
         gathered.records,
         title=(
@@ -59,8 +53,6 @@ def main(argv=None):
         else [],
     )
     print(table.render(options.format))
-    if gathered.error:
-        print(gathered.error, file=sys.stderr)
     return 1 if gathered.error else 0
 
 

@@ -14,7 +14,7 @@ def parser(description, *, profiles, variances, default="fast"):
         description: what the script does.
         profiles: iterable of profile names.
         variances: list of floats, the color variances there are.
-        default: name of the profile that is run if none is named. Defaults
+        default: name of the profile if none is named, or `None`. Defaults
             to `"fast"`.
 
     Returns:
@@ -25,9 +25,9 @@ def parser(description, *, profiles, variances, default="fast"):
     add(
         "--profile",
         type=_one_of(list(profiles)),
-        help=f"{', '.join(profiles)}; default {default}, for records fast",
+        default=default,
+        help=f"{', '.join(profiles)}; default {default or 'see below'}",
     )
-    made.set_defaults(default_profile=default)
     add(
         "--variances",
         type=_list_of(_one_of(variances, float)),
@@ -57,7 +57,10 @@ def table_parser(description, *, profiles, variances):
         An `argparse.ArgumentParser`, for `parse_table`.
     """
     made = parser(
-        description, profiles=profiles, variances=variances, default="quick"
+        description, profiles=profiles, variances=variances, default=None
+    )
+    made.epilog = (
+        "Without --profile quick is run, and of records the best are shown."
     )
     rows = dict.fromkeys(row for names in profiles.values() for row in names)
     made.add_argument(
@@ -95,8 +98,6 @@ def parse(made, argv):
     """
     options = made.parse_args(argv)
     options.variances = _flat(options.variances)
-    if not options.from_records:
-        options.profile = options.profile or options.default_profile
     return options
 
 
@@ -113,6 +114,8 @@ def parse_table(made, argv, profiles):
     """
     options = parse(made, argv)
     options.methods = _flat(options.methods)
+    if not options.from_records:
+        options.profile = options.profile or "quick"
     for row in options.methods or ():
         if options.profile and row not in profiles[options.profile]:
             made.error(

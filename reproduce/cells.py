@@ -1,6 +1,7 @@
 """The records of an experiment's cells: run here, or read where they are."""
 
 import dataclasses
+import sys
 
 from keras_unbias import runs
 from reproduce import sweep
@@ -17,11 +18,13 @@ class Gathered:
         configs: list of `RunConfig`, all of its cells.
         records: list of `Record`, of those that were run, diverged or not.
         error: the `SweepError` of the cells that failed, or `None`.
+        notes: list of lines on what the records are, for the reader.
     """
 
     configs: list
     records: list
     error: Exception | None = None
+    notes: list = dataclasses.field(default_factory=list)
 
     @property
     def missing(self):
@@ -52,6 +55,31 @@ def cell(config):
         settings["digits"],
         config.seed,
     )
+
+
+def collect(gather, options, parser):
+    """Gathers records and runs what is missing, or lists the cells.
+
+    Args:
+        gather: function without arguments to a `Gathered`, before any work.
+        options: what `arguments.parse` returned.
+        parser: the parser that tells what is wrong with the flags.
+
+    Returns:
+        A `Gathered`, or `None` if the cells were only to be listed.
+    """
+    try:
+        gathered = gather()
+    except (OSError, ValueError) as problem:
+        parser.error(str(problem))
+    if options.dry_run:
+        print(gathered.listing())
+        return None
+    if not options.from_records:
+        gathered = run(gathered.configs, options)
+    if gathered.error:
+        print(gathered.error, file=sys.stderr)
+    return gathered
 
 
 def gather(make_configs, options):

@@ -1,5 +1,6 @@
 """Figure 4: information and accuracies over epochs, by lambda."""
 
+import functools
 import pathlib
 import sys
 
@@ -8,23 +9,18 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from keras_unbias import plots
 from reproduce import figures, settings
 
-ROW = "MI backpropagation"
-VARIANCES = (0.030, 0.045)
-MI_WEIGHTS = (0.0, 0.5, 1.0)
 
-
-def main(argv=None, *, name="figure4", variances=VARIANCES):
+def main(argv=None, *, name="figure4", variances=settings.FIGURE4_VARIANCES):
     """Draws the curves at two variances; returns the exit code."""
-
-    def make_configs(**cells):
-        cells["variances"] = cells["variances"] or variances
-        return settings.variants(ROW, settings.mi_weights(MI_WEIGHTS), **cells)
-
+    changes = settings.mi_weights(settings.FIGURE4_MI_WEIGHTS)
     return figures.main(
         argv,
         name=name,
         description=__doc__,
-        make_configs=make_configs,
+        make_configs=functools.partial(
+            settings.variants, settings.CURVES, changes
+        ),
+        variances=variances,
         draw=draw,
     )
 
@@ -33,7 +29,7 @@ def draw(records):
     """A row of panels for each variance, a line for each lambda."""
     return plots.curves(
         records,
-        panel=lambda r: f"variance {r.config.settings['color_variance']:.3f}",
+        panel=figures.variance,
         line=lambda r: f"λ = {r.config.settings['mi_weight']:g}",
         quantities=["mutual_information", "test_accuracy", "train_accuracy"],
     )

@@ -1,5 +1,6 @@
 """What every figure script does: gather records, draw them, write files."""
 
+import functools
 import pathlib
 import sys
 
@@ -9,7 +10,7 @@ from reproduce import arguments, cells, settings
 FIGURES = pathlib.Path(__file__).resolve().parents[1] / "figures"
 
 
-def main(argv, *, name, description, make_configs, draw):
+def main(argv, *, name, description, make_configs, draw, variances=None):
     """Draws a figure from records; returns the exit code.
 
     Args:
@@ -17,41 +18,38 @@ def main(argv, *, name, description, make_configs, draw):
         name: the figure's, and its files'.
         description: what the script does.
         make_configs: function from keyword arguments of `settings.table1`
-            (`profile`, `variances`, `seeds`, `digits`; `None` for what was
-            not asked for) to a list of `RunConfig`.
+            (`profile`, `variances`, `seeds`, `digits`) to a list of
+            `RunConfig`.
         draw: function from records to a matplotlib figure and its points.
+        variances: those of the figure unless others are asked for. Defaults
+            to the profile's.
     """
     parser = arguments.parser(
         description,
         profiles=settings.PROFILES,
-        variances=settings.STRESS_VARIANCES + settings.VARIANCES,
+        variances=settings.ALL_VARIANCES,
     )
     parser.add_argument("--figures-dir", default=FIGURES, help="where to")
     options = arguments.parse(parser, argv)
-    try:
-        gathered = cells.gather(
-            lambda digits: make_configs(
-                profile=options.profile or "fast",
-                variances=options.variances,
-                seeds=options.seeds,
-                digits=digits,
-            ),
-            options,
+
+    def make(digits):
+        return make_configs(
+            profile=options.profile,
+            variances=options.variances or variances,
+            seeds=options.seeds,
+            digits=digits,
         )
-    except (OSError, ValueError) as problem:
-        parser.error(str(problem))
-    if options.dry_run:
-        print(gathered.listing())
+
+    gathered = cells.collect(
+        functools.partial(cells.gather, make, options), options, parser
+    )
+    if gathered is None:
         return 0
-    if not options.from_records:
-        gathered = cells.run(gathered.configs, options)
-    if gathered.error:
-        print(gathered.error, file=sys.stderr)
     if gathered.missing:
         print(
             f"{len(gathered.missing)} of {len(gathered.configs)} cells are "
             f"missing. To run them: python reproduce/{name}.py --profile "
-            f"{gathered.configs[0].profile}",
+            f"{options.profile}",
             file=sys.stderr,
         )
     try:
@@ -59,7 +57,7 @@ def main(argv, *, name, description, make_configs, draw):
     except ValueError as problem:
         print(f"Nothing is drawn. {problem}", file=sys.stderr)
         return 1
-    about = f"profile {gathered.configs[0].profile}, {_data(gathered.records)}"
+    about = f"profile {options.profile}, {_data(gathered.records)}"
     figure.suptitle(about, fontsize="medium")
     path = pathlib.Path(options.figures_dir, name)
     plots.write(
@@ -73,6 +71,11 @@ def main(argv, *, name, description, make_configs, draw):
     )
     print(f"{path}.png, .pdf and .json")
     return 1 if gathered.error else 0
+
+
+def variance(record):
+    """The name of the panels of a record's color variance."""
+    return f"variance {record.config.settings['color_variance']:.3f}"
 
 
 def _data(records):

@@ -1,7 +1,9 @@
 """The paper's rule for lambda against an oracle that sees the test."""
 
 import collections
+import functools
 import pathlib
+import statistics
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
@@ -9,23 +11,18 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from keras_unbias import plots, selection
 from reproduce import figures, settings
 
-ROW = "MI backpropagation"
-VARIANCES = (0.020, 0.035, 0.050)
-MI_WEIGHTS = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0)
-
 
 def main(argv=None):
     """Draws test accuracy, loss and information over lambda."""
-
-    def make_configs(**cells):
-        cells["variances"] = cells["variances"] or VARIANCES
-        return settings.variants(ROW, settings.mi_weights(MI_WEIGHTS), **cells)
-
+    changes = settings.mi_weights(settings.SELECTION_MI_WEIGHTS)
     return figures.main(
         argv,
         name="selection",
         description=__doc__,
-        make_configs=make_configs,
+        make_configs=functools.partial(
+            settings.variants, settings.CURVES, changes
+        ),
+        variances=settings.SELECTION_VARIANCES,
         draw=draw,
     )
 
@@ -37,7 +34,7 @@ def draw(records):
     """
     by_variance = collections.defaultdict(list)
     for record in records:
-        by_variance[_panel(record)].append(record)
+        by_variance[figures.variance(record)].append(record)
     by_variance = {
         name: group
         for name, group in by_variance.items()
@@ -45,7 +42,7 @@ def draw(records):
     }
     return plots.by_mi_weight(
         [record for group in by_variance.values() for record in group],
-        panel=_panel,
+        panel=figures.variance,
         quantities=["test_accuracy", "loss", "mutual_information"],
         marks={
             name: {
@@ -65,13 +62,7 @@ def _oracle(records):
             accuracies[record.config.settings["mi_weight"]].append(
                 record.metrics["test_accuracy"]
             )
-    return max(
-        accuracies, key=lambda w: sum(accuracies[w]) / len(accuracies[w])
-    )
-
-
-def _panel(record):
-    return f"variance {record.config.settings['color_variance']:.3f}"
+    return max(accuracies, key=lambda w: statistics.fmean(accuracies[w]))
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from keras_unbias.runs import RunConfig
 VARIANCES = (0.020, 0.025, 0.030, 0.035, 0.040, 0.045, 0.050)
 # Ours, beyond the paper: colours that tell the label almost surely.
 STRESS_VARIANCES = (0.005, 0.010, 0.015)
+ALL_VARIANCES = STRESS_VARIANCES + VARIANCES
 
 ROWS = {
     "ERM": {"method": "erm"},
@@ -33,7 +34,19 @@ ROWS = {
     "ERM on grey-scale images": {"method": "erm", "grey_scale": True},
 }
 
-# Table 1's best row, one change at a time.
+# The paper's own method, whose curves it shows: figure 4, and in the
+# supplement figure 2 (three K) and figure 3 (all variances).
+CURVES = "MI backpropagation"
+FIGURE4_VARIANCES = (0.030, 0.045)
+FIGURE4_MI_WEIGHTS = (0.0, 0.5, 1.0)
+SUPPLEMENT_FIGURE2_VARIANCES = (0.020,)
+SUPPLEMENT_FIGURE2_STEPS = (20, 40, 80)
+# Ours: what the rule for lambda chooses among, and where.
+SELECTION_VARIANCES = (0.020, 0.035, 0.050)
+SELECTION_MI_WEIGHTS = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0)
+
+# Ours: Table 1's best row, one change at a time.
+ABLATION_VARIANCES = (0.020,)
 ABLATED = "bias-balanced + MI"
 ABLATIONS = {
     "as it is": {},
@@ -245,6 +258,9 @@ def variants(row, changes, **cells):
     Returns:
         List of `RunConfig`, those of the first label first. Their rows are
         named `"<row>, <label>"`.
+
+    Raises:
+        ValueError: as in `table1`.
     """
     configs = {}
     for label, change in changes.items():

@@ -1,5 +1,6 @@
 """Figure 2 of the supplement: training loss and accuracy by K."""
 
+import functools
 import pathlib
 import sys
 
@@ -8,27 +9,21 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from keras_unbias import plots
 from reproduce import figures, settings
 
-ROW = "MI backpropagation"
-VARIANCE = 0.020
-ESTIMATOR_STEPS = (20, 40, 80)
-
 
 def main(argv=None):
     """Draws the curves; returns the exit code."""
-
-    def make_configs(**cells):
-        cells["variances"] = cells["variances"] or (VARIANCE,)
-        changes = {
-            f"K = {steps}": {"estimator_steps": steps}
-            for steps in ESTIMATOR_STEPS
-        }
-        return settings.variants(ROW, changes, **cells)
-
+    changes = {
+        f"K = {steps}": {"estimator_steps": steps}
+        for steps in settings.SUPPLEMENT_FIGURE2_STEPS
+    }
     return figures.main(
         argv,
         name="supplement_figure2",
         description=__doc__,
-        make_configs=make_configs,
+        make_configs=functools.partial(
+            settings.variants, settings.CURVES, changes
+        ),
+        variances=settings.SUPPLEMENT_FIGURE2_VARIANCES,
         draw=draw,
     )
 
@@ -37,7 +32,7 @@ def draw(records):
     """One panel for the loss and one for the accuracy, a line for each K."""
     return plots.curves(
         records,
-        panel=lambda r: f"variance {r.config.settings['color_variance']:.3f}",
+        panel=figures.variance,
         line=lambda r: f"K = {r.config.settings['estimator_steps']}",
         quantities=["loss", "train_accuracy"],
         log_scale=["loss"],

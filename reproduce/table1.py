@@ -1,5 +1,6 @@
 """Table 1: test accuracy on coloured MNIST, ours beside the published."""
 
+import functools
 import pathlib
 import sys
 
@@ -78,49 +79,41 @@ def published():
 def main(argv=None):
     """Runs what is missing and prints the table; returns the exit code."""
     profiles = {k: list(v["rows"]) for k, v in settings.PROFILES.items()}
-    variances = settings.STRESS_VARIANCES + settings.VARIANCES
     parser = arguments.table_parser(
-        __doc__, profiles=profiles, variances=variances
+        __doc__, profiles=profiles, variances=settings.ALL_VARIANCES
     )
     options = arguments.parse_table(parser, argv, profiles)
-    notes = []
-    try:
-        if options.from_records:
-            gathered, notes = _held(options)
-        else:
-            gathered = cells.gather(
-                lambda digits: _wanted(options, digits), options
-            )
-    except (OSError, ValueError) as problem:
-        parser.error(str(problem))
-    if options.dry_run:
-        print(gathered.listing())
+    gathered = cells.collect(
+        functools.partial(_gather, options), options, parser
+    )
+    if gathered is None:
         return 0
-    if not options.from_records:
-        gathered = cells.run(gathered.configs, options)
-    table = _table(gathered, notes, options)
+    table = _table(gathered, options)
     if options.update_readme:
         text = reporting.replace_block(
             README.read_text("utf-8"), "table1", table.render("markdown")
         )
         runs.write_text(README, text)
     print(table.render(options.format))
-    if gathered.error:
-        print(gathered.error, file=sys.stderr)
     return 1 if gathered.error else 0
 
 
-def _wanted(options, digits):
-    return settings.table1(
-        options.profile,
-        rows=options.methods,
-        variances=options.variances,
-        seeds=options.seeds,
-        digits=digits,
+def _gather(options):
+    if options.from_records:
+        return _from_records(options)
+    return cells.gather(
+        lambda digits: settings.table1(
+            options.profile,
+            rows=options.methods,
+            variances=options.variances,
+            seeds=options.seeds,
+            digits=digits,
+        ),
+        options,
     )
 
 
-def _held(options):
+def _from_records(options):
     """What records show of the table, and what to say of them.
 
     Without a profile the table shows the rows, variances and seeds that the
@@ -160,7 +153,8 @@ def _held(options):
     selection.update({k: v for k, v in chosen.items() if v})
     configs = settings.table1(profile, digits=digits, **selection)
     shown = [r for c in configs for r in _matching(c, records)]
-    return cells.Gathered(configs, shown), _warnings(configs, records, shown)
+    notes = _warnings(configs, records, shown)
+    return cells.Gathered(configs, shown, notes=notes)
 
 
 def _preference(profile):
@@ -196,7 +190,7 @@ def _variance(config):
     return config.settings["color_variance"]
 
 
-def _table(gathered, notes, options):
+def _table(gathered, options):
     configs = gathered.configs
     commands = arguments.commands(
         "reproduce/table1.py", options, gathered.missing
@@ -214,7 +208,7 @@ def _table(gathered, notes, options):
         published=published(),
         notes=[
             *(f"To fill what is missing: {line}" for line in commands),
-            *notes,
+            *gathered.notes,
             *NOTES,
         ],
     )
