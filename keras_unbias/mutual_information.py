@@ -115,22 +115,36 @@ class Critic(keras.layers.Layer):
     Args:
         hidden: tuple of ints, units of the hidden layers (leaky ReLU 0.2,
             as in the released code). Defaults to `(64, 64, 64)`.
+        seed: int, of the initial weights. `None` (the default) draws them
+            from Keras's global seed.
     """
 
-    def __init__(self, hidden=(64, 64, 64), **kwargs):
+    def __init__(self, hidden=(64, 64, 64), seed=None, **kwargs):
         super().__init__(**kwargs)
         self.hidden = tuple(hidden)
+        self.seed = seed
 
     def _network(self, outputs):
         layers = []
         for units in self.hidden:
-            layers.append(keras.layers.Dense(units))
+            layers.append(self._dense(units, len(layers)))
             layers.append(keras.layers.LeakyReLU(negative_slope=0.2))
-        layers.append(keras.layers.Dense(outputs))
+        layers.append(self._dense(outputs, len(layers)))
         return keras.Sequential(layers, name="network")
 
+    def _dense(self, units, number):
+        # Layers of one shape must not begin with the same weights.
+        seed = None if self.seed is None else self.seed + number
+        return keras.layers.Dense(
+            units, kernel_initializer=keras.initializers.GlorotUniform(seed)
+        )
+
     def get_config(self):
-        return {**super().get_config(), "hidden": self.hidden}
+        return {
+            **super().get_config(),
+            "hidden": self.hidden,
+            "seed": self.seed,
+        }
 
 
 @keras.saving.register_keras_serializable("keras_unbias")

@@ -69,7 +69,7 @@ class Record:
         history: dict of lists, one value an epoch.
         environment: dict of versions, device, precision, threads, commit.
         wall_seconds: float, of its epochs and of its last attempt's rest.
-        audit: dict, what a finished representation still tells.
+        audit: dict, what a finished representation still tells (nats).
         reason: why the run diverged; empty when it is done.
     """
 

@@ -1,4 +1,4 @@
-"""One run, from its config to its record: load, build, fit, test, export."""
+"""One run, from its config to its record: load, build, fit, audit, export."""
 
 import inspect
 import json
@@ -12,6 +12,7 @@ import pandas as pd
 import tensorflow as tf
 
 from keras_unbias import (
+    audit,
     callbacks,
     datasets,
     environment,
@@ -107,7 +108,9 @@ def train(config, *, output_dir="runs", data_dir=None, threads=None):
     _fit(config, model, dataset, test, steps, directory, [divergence, clock])
     history = _history(directory / "history.csv")
     tested = model.evaluate(test, verbose=0, return_dict=True)
+    audited = {}
     if not divergence.reason:
+        audited = audit.held_out_information(model, dataset, seed=config.seed)
         model.export(str(directory / "model"), verbose=False)
         model.save(directory / "model.keras")
     outside_epochs = time.monotonic() - started - clock.total
@@ -125,6 +128,7 @@ def train(config, *, output_dir="runs", data_dir=None, threads=None):
         },
         data=dict(dataset.facts),
         history=history,
+        audit=audited,
         environment=environment.describe(settings["precision"], threads),
         wall_seconds=round(sum(history["seconds"]) + outside_epochs, 1),
     )

@@ -1,0 +1,68 @@
+"""The audit of a representation: against information known in closed form."""
+
+import numpy as np
+import pytest
+
+from keras_unbias import audit
+
+
+def representation(agreement, rows=6000, classes=4):
+    """Features that name the attribute with probability `agreement`."""
+    rng = np.random.default_rng(0)
+    eye = np.eye(classes, dtype="float32")
+    attribute = rng.integers(0, classes, rows)
+    other = (attribute + rng.integers(1, classes, rows)) % classes
+    named = np.where(rng.random(rows) < agreement, attribute, other)
+    features = eye[named] + rng.normal(0, 0.05, (rows, classes))
+    return features, eye[attribute]
+
+
+@pytest.mark.parametrize("agreement", [0.25, 0.7, 1.0])
+def test_the_held_out_bound_is_the_information(agreement):
+    # H(C) - H(C|Z), of a symmetric channel with four symbols.
+    parts = np.array([agreement] + 3 * [(1 - agreement) / 3])
+    parts = parts[parts > 0]
+    expected = np.log(4) + (parts * np.log(parts)).sum()
+
+    bound = audit.held_out_bound(*representation(agreement), epochs=15)
+
+    assert bound == pytest.approx(expected, abs=0.06)
+
+
+def test_a_bound_inside_the_classes_does_not_count_what_the_label_tells():
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 3, 6000)
+    attribute = np.eye(3)[labels]
+    features = attribute + rng.normal(0, 0.3, (6000, 3))
+
+    plain = audit.held_out_bound(features, attribute, epochs=10)
+    inside = audit.held_out_bound(
+        features, attribute, labels, num_classes=3, epochs=10
+    )
+
+    assert plain > 0.8
+    assert inside == pytest.approx(0, abs=0.02)
+
+
+def test_features_without_information_are_not_fitted_to_noise():
+    # Few rows and many features: a critic read on its own rows finds nats.
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(600, 64))
+    attribute = np.eye(8)[rng.integers(0, 8, 600)]
+
+    bound = audit.held_out_bound(features, attribute, batch_size=100)
+
+    assert abs(bound) < 0.15
+
+
+def test_the_same_seed_gives_the_same_bound():
+    data = representation(0.7, rows=1500)
+    first = audit.held_out_bound(*data, epochs=3, seed=1)
+
+    assert audit.held_out_bound(*data, epochs=3, seed=1) == first
+    assert audit.held_out_bound(*data, epochs=3, seed=2) != first
+
+
+def test_too_few_rows_are_refused():
+    with pytest.raises(ValueError, match="Expected: 768 or more. Received: 12"):
+        audit.held_out_bound(np.zeros((12, 2)), np.zeros((12, 1)))
