@@ -4,7 +4,7 @@ import argparse
 import shlex
 
 from keras_unbias import reporting
-from reproduce import sweep
+from reproduce import settings, sweep
 
 
 def parser(description, *, profiles, variances, default="fast"):
@@ -147,7 +147,8 @@ def commands(script, options, missing):
     for config in missing:
         variance = config.settings["color_variance"]
         variances.setdefault(config.row, {})[variance] = None
-        seeds[config.row] = max(seeds.get(config.row, 0), config.seed + 1)
+        count = 1 + config.seed - settings.FIRST_SEED
+        seeds[config.row] = max(seeds.get(config.row, 1), count)
     rows = {}
     for row, values in variances.items():
         rows.setdefault((tuple(values), seeds[row]), []).append(row)

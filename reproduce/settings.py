@@ -15,6 +15,9 @@ VARIANCES = (0.020, 0.025, 0.030, 0.035, 0.040, 0.045, 0.050)
 STRESS_VARIANCES = (0.005, 0.010, 0.015)
 ALL_VARIANCES = STRESS_VARIANCES + VARIANCES
 
+# Seeds count from here: seed 0 was looked at while recipes were sought.
+FIRST_SEED = 1
+
 ROWS = {
     "ERM": {"method": "erm"},
     "MI backpropagation": {"method": "mi_backprop", "conditional": False},
@@ -191,7 +194,8 @@ def table1(profile, rows=None, variances=None, seeds=None, digits="mnist"):
         profile: name in `PROFILES`.
         rows: names in `ROWS`. Defaults to all rows of the profile.
         variances: colour variances. Defaults to the profile's.
-        seeds: int, the number of seeds. Defaults to the profile's.
+        seeds: int, the number of seeds, from `FIRST_SEED` on. Defaults to
+            the profile's.
         digits: which grey digits: `"mnist"`, `"mnist-5000"` or `"kim"`.
 
     Returns:
@@ -227,8 +231,9 @@ def table1(profile, rows=None, variances=None, seeds=None, digits="mnist"):
         if profile == "quick":
             share = QUICK_EPOCHS_SHARE[digits]
             settings["epochs"] = max(1, round(settings["epochs"] / share))
+        count = seeds or chosen["seeds"]
         for variance in variances or chosen["variances"]:
-            for seed in range(seeds or chosen["seeds"]):
+            for seed in range(FIRST_SEED, FIRST_SEED + count):
                 configs.append(
                     RunConfig(
                         dataset="colored_mnist",

@@ -140,10 +140,11 @@ def _from_records(options):
     selection = {"rows": None, "variances": None, "seeds": None}
     if not options.profile:
         rows = {r.config.row for r in records}
+        last_seed = max(r.config.seed for r in records)
         selection = {
             "rows": [row for row in settings.ROWS if row in rows],
             "variances": sorted({_variance(r.config) for r in records}),
-            "seeds": 1 + max(r.config.seed for r in records),
+            "seeds": max(1, last_seed + 1 - settings.FIRST_SEED),
         }
     chosen = {
         "rows": options.methods,

@@ -22,7 +22,7 @@ def test_the_paper_to_the_letter():
         config
         for config in configs
         if config.row == "MI backpropagation"
-        and config.seed == 0
+        and config.seed == 1
         and config.settings["color_variance"] == 0.02
     )
     published = {
