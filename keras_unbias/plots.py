@@ -187,6 +187,87 @@ def by_mi_weight(records, *, panel, quantities, marks):
     return figure, points
 
 
+def training_against_audit(records):
+    """What the training's estimator read last, against the audit's bound.
+
+    The audit (`keras_unbias.audit`) fits fresh estimators to the finished
+    features and reads them on held-out rows. Runs without an estimator, an
+    audit or an end are left out. A point below the diagonal: the training
+    read more than can be found again.
+
+    Args:
+        records: list of `keras_unbias.runs.Record`.
+
+    Returns:
+        A `matplotlib.figure.Figure`, and a list of dicts, one for each row.
+
+    Raises:
+        ValueError: If no record is left.
+    """
+    rows = _grouped(
+        [
+            record
+            for record in records
+            if record.status == "done"
+            and record.audit
+            and "mutual_information" in record.metrics
+        ],
+        lambda record: record.config.row,
+    )
+    figure, ((ax,),) = _panels(1, 1, scale=1.5)
+    points = []
+    for row, members in rows.items():
+        bounded = (
+            "conditional_mutual_information"
+            if members[0].config.settings["conditional"]
+            else "mutual_information"
+        )
+        training = [r.metrics["mutual_information"] for r in members]
+        audited = [r.audit[bounded] for r in members]
+        ax.scatter(training, audited, label=row, s=16)
+        points.append(
+            {
+                "row": row,
+                "training": _rounded(training),
+                "audit": _rounded(audited),
+                "runs": [r.config.run_id for r in members],
+            }
+        )
+    ax.axline((0, 0), slope=1, color="black", linewidth=0.8, linestyle=":")
+    ax.set(
+        xlabel="training estimator (nats)",
+        ylabel="fresh estimator, held-out rows (nats)",
+    )
+    ax.legend(fontsize="small")
+    return figure, points
+
+
+def samples(images, *, titles):
+    """Pictures in rows.
+
+    Args:
+        images: list of lists of uint8 arrays `(height, width, 3)`, a list
+            for each row of pictures, of one length.
+        titles: list of strings, one for each row.
+
+    Returns:
+        A `matplotlib.figure.Figure`.
+    """
+    columns = len(images[0])
+    figure = matplotlib.figure.Figure(
+        figsize=(0.5 * columns + 1, 0.5 * len(images)), layout="compressed"
+    )
+    axes = figure.subplots(len(images), columns, squeeze=False)
+    for row, title, pictures in zip(axes, titles, images, strict=True):
+        for ax, picture in zip(row, pictures, strict=True):
+            ax.imshow(picture)
+            ax.set(xticks=[], yticks=[])
+        row[0].set_ylabel(
+            title, rotation=0, ha="right", va="center", fontsize="small"
+        )
+    return figure
+
+
 def write(figure, points, path):
     """Writes a figure as PNG and PDF, and its points as JSON.
 

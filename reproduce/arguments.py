@@ -4,7 +4,7 @@ import argparse
 import shlex
 
 from keras_unbias import reporting
-from reproduce import settings, sweep
+from reproduce import clusters, settings
 
 
 def parser(description, *, profiles, variances, default="fast"):
@@ -37,7 +37,13 @@ def parser(description, *, profiles, variances, default="fast"):
     )
     add("--seeds", type=_positive, help="number; default the profile's")
     add("--jobs", type=_positive, help="runs at a time; default all cores")
-    add("--backend", type=_one_of(sweep.BACKENDS), default="loky")
+    add(
+        "--backend",
+        type=_one_of(clusters.BACKENDS),
+        default="loky",
+        help=f"{', '.join(clusters.BACKENDS)}; default loky, processes here",
+    )
+    add("--address", help="of a Ray or Dask cluster; default one started here")
     add("--data-dir", help="directory with the data; default: download")
     add("--output-dir", default="runs", help="directory of all runs")
     add("--from-records", metavar="DIR", help="only show what is there")
@@ -97,6 +103,11 @@ def parse(made, argv):
         An `argparse.Namespace`.
     """
     options = made.parse_args(argv)
+    if options.address and options.backend == "loky":
+        made.error(
+            "argument --address: only a cluster has one. Expected: --backend "
+            "ray or dask. Received: loky."
+        )
     options.variances = _flat(options.variances)
     return options
 

@@ -150,6 +150,7 @@ def run(configs, options):
             data_dir=options.data_dir,
             jobs=options.jobs,
             backend=options.backend,
+            address=options.address,
         )
     except sweep.SweepError as error:
         return Gathered(configs, error.records, error)

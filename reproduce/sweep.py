@@ -1,6 +1,5 @@
 """Runs the cells that are missing, in parallel; goes on where it was."""
 
-import concurrent.futures.process
 import contextlib
 import os
 import pathlib
@@ -12,8 +11,11 @@ import joblib
 import tqdm
 
 from keras_unbias import runs
+from reproduce import clusters
 
-BACKENDS = ("loky",)
+# How often a sweep goes on after a worker died: a cell that kills its worker
+# every time must not keep it from ending.
+DEATHS = 3
 
 # One thread a process: as fast in total as fewer processes with more, and
 # the results do not depend on the number of jobs. TensorFlow leaves oneDNN
@@ -46,36 +48,43 @@ class SweepError(RuntimeError):
         )
 
 
-def run(configs, *, output_dir, data_dir=None, jobs=None, backend="loky"):
+def run(
+    configs,
+    *,
+    output_dir,
+    data_dir=None,
+    jobs=None,
+    backend="loky",
+    address=None,
+):
     """Runs the cells that have no record yet.
 
     Args:
         configs: list of `RunConfig`.
-        output_dir: directory of all runs.
+        output_dir: directory of all runs; on a cluster one that all of its
+            machines share.
         data_dir: directory of the data. Defaults to what the data set finds.
         jobs: int, the number of runs at a time. Defaults to the number of
-            usable cores.
-        backend: name of the joblib backend, one of `BACKENDS`.
+            usable cores, as in `clusters.connect`.
+        backend: name of the joblib backend, one of `clusters.BACKENDS`.
+        address: of a Ray or Dask cluster. Defaults to one on this machine.
 
     Returns:
         List of `Record`, one for each config, in their order.
 
     Raises:
-        SweepError: If cells failed or a worker process died. All others
-            were run, or are left to the next call if a process died.
+        SweepError: If cells failed, or their workers died again and again.
+            All others were run.
         ValueError: If the backend is unknown or a finished record is damaged.
+        ImportError: If the backend is not installed.
     """
-    if backend not in BACKENDS:
-        raise ValueError(
-            f"Unknown backend. Expected: one of {BACKENDS}. Received: "
-            f"backend={backend!r}. Correct the name."
-        )
     # A damaged record is told now, not after hours.
     finished(configs, output_dir)
-    missing = [c for c in configs if not _record_path(c, output_dir).exists()]
     failures = {}
+    missing = _missing(configs, output_dir)
     if missing:
-        failures = _run(missing, output_dir, data_dir, jobs, backend)
+        with clusters.connect(backend, jobs=jobs, address=address) as workers:
+            failures = _run(missing, output_dir, data_dir, workers)
     records = finished(configs, output_dir)
     if failures:
         raise SweepError(failures, records)
@@ -114,35 +123,50 @@ def environment():
             os.environ.pop(name, None)
 
 
-def _run(configs, output_dir, data_dir, jobs, backend):
+def _run(configs, output_dir, data_dir, workers):
     """Returns a dict from the run ids of the cells that failed to reasons."""
     # The longest first, or the last of them runs while other cores idle.
-    configs = sorted(configs, key=_cost, reverse=True)
-    # Without the last argument joblib sets OMP_NUM_THREADS to a number of
-    # its own.
-    with joblib.parallel_config(backend, inner_max_num_threads=1):
+    waiting = sorted(configs, key=_cost, reverse=True)
+    with joblib.parallel_config(**workers.config):
         parallel = joblib.Parallel(
-            n_jobs=min(jobs or joblib.cpu_count(), len(configs)),
+            n_jobs=min(workers.jobs, len(configs)),
             batch_size=1,
-            return_as="generator_unordered",
+            return_as=workers.return_as,
         )
     failures = {}
-    unfinished = "It wrote no record."
+    reason = "It wrote no record."
     with _progress(configs, output_dir) as bar:
-        try:
-            for run_id, reason, trace in parallel(
-                joblib.delayed(_attempt)(_train, config, output_dir, data_dir)
-                for config in configs
-            ):
-                if reason:
-                    failures[run_id] = reason
-                bar.write(f"{run_id}: {trace or 'done'}", file=sys.stderr)
-        except concurrent.futures.process.BrokenProcessPool as error:
-            unfinished = f"A worker process died. {error}".replace("\n", " ")
-    for config in configs:
-        if not _record_path(config, output_dir).exists():
-            failures.setdefault(config.run_id, unfinished)
+        for _ in range(DEATHS):
+            try:
+                for run_id, failure, trace in parallel(
+                    joblib.delayed(_attempt)(
+                        _train, config, output_dir, data_dir
+                    )
+                    for config in waiting
+                ):
+                    if failure:
+                        failures[run_id] = failure
+                    bar.write(f"{run_id}: {trace or 'done'}", file=sys.stderr)
+                break
+            except workers.death as error:
+                reason = f"A worker process died. {error}".replace("\n", " ")
+                bar.write(reason, file=sys.stderr)
+            waiting = [
+                config
+                for config in _missing(waiting, output_dir)
+                if config.run_id not in failures
+            ]
+            # What was running may be what kills: it goes last.
+            waiting.sort(key=lambda c: c.directory(output_dir).exists())
+            if not waiting:
+                break
+    for config in _missing(configs, output_dir):
+        failures.setdefault(config.run_id, reason)
     return failures
+
+
+def _missing(configs, output_dir):
+    return [c for c in configs if not _record_path(c, output_dir).exists()]
 
 
 def _attempt(train, config, output_dir, data_dir):

@@ -2,13 +2,17 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from keras_unbias import runs
+from keras_unbias.datasets import mnist
 from reproduce import (
     ablation,
     cells,
+    figure3,
     figure4,
+    figure_information,
     figure_variances,
     figures,
     selection,
@@ -26,7 +30,14 @@ def release(directory, configs):
         runs.Record(
             config=config,
             status="done",
-            metrics={"test_accuracy": 0.5 + number / 100},
+            metrics={
+                "test_accuracy": 0.5 + number / 100,
+                **(
+                    {"mutual_information": 0.25}
+                    if config.method == "mi_backprop"
+                    else {}
+                ),
+            },
             data={
                 "source": "idx",
                 "train_size": 60000,
@@ -36,6 +47,10 @@ def release(directory, configs):
             history={name: [1.0 / (1 + number), 0.5] for name in HISTORY},
             environment={},
             wall_seconds=1.0,
+            audit={
+                "mutual_information": 2.0,
+                "conditional_mutual_information": 0.1,
+            },
         ).write(config.directory(directory).with_suffix(".json"))
 
 
@@ -186,6 +201,43 @@ def test_figure_of_the_table(tmp_path):
     names = [point["line"] for point in points]
     assert names[: len(settings.ROWS)] == list(settings.ROWS)
     assert names[-1] == "MI backpropagation, lambda = 1.0 (published)"
+
+
+def test_figure_of_the_information(tmp_path):
+    release(tmp_path, settings.table1("fast", variances=(0.02,), seeds=2))
+    flags = ["--from-records", str(tmp_path), "--figures-dir", str(tmp_path)]
+    assert figure_information.main(flags) == 0
+    drawn = json.loads((tmp_path / "figure_information.json").read_text())
+    points = {point["row"]: point for point in drawn["points"]}
+    assert points["MI backpropagation"]["training"] == [0.25, 0.25]
+    assert points["MI backpropagation"]["audit"] == [2.0, 2.0]
+    # Each against the information that its training minimises.
+    assert points["conditional MI"]["audit"] == [0.1, 0.1]
+    assert "ERM" not in points
+
+
+def test_figure_of_the_digits(tmp_path, capsys, monkeypatch):
+    flags = ["--data-dir", str(tmp_path), "--figures-dir", str(tmp_path)]
+    with pytest.raises(SystemExit):
+        figure3.main(flags)
+    assert "No digits in" in capsys.readouterr().err
+    labels = np.tile(np.arange(10), 4)
+    images = np.full((40, 28, 28), 255, np.uint8)
+    digits = mnist.GreyDigits(images, labels, images, labels, "idx")
+    monkeypatch.setattr(mnist, "holds_digits", lambda directory: True)
+    monkeypatch.setattr(mnist, "read_directory", lambda directory: digits)
+    assert figure3.main(flags) == 0
+    assert (tmp_path / "figure3.png").exists()
+    drawn = json.loads((tmp_path / "figure3.json").read_text())
+    assert [point["split"] for point in drawn["points"]] == [
+        *["training"] * 2,
+        *["test"] * 2,
+    ]
+    for point in drawn["points"]:
+        assert point["label"] == list(range(10))
+    # Class 5 is purple in training: little green.
+    red, green, blue = drawn["points"][0]["color"][5]
+    assert green < min(red, blue)
 
 
 def test_figures_go_beside_the_package():

@@ -11,6 +11,7 @@ import types
 
 import pytest
 import tqdm
+from joblib.externals import loky
 
 from keras_unbias import runs
 from reproduce import arguments, release, settings, sweep, table1
@@ -70,7 +71,14 @@ def failing_train(config, output_dir, data_dir):
 
 def dying_train(config, output_dir, data_dir):
     if config.seed == 1:
+        runs.open_run(config, output_dir)
         os.kill(os.getpid(), signal.SIGKILL)
+    quick_train(config, output_dir, data_dir)
+
+
+def once_dying_train(config, output_dir, data_dir):
+    if config.seed == 1 and not config.directory(output_dir).exists():
+        dying_train(config, output_dir, data_dir)
     quick_train(config, output_dir, data_dir)
 
 
@@ -116,6 +124,8 @@ def test_sweep_sets_the_environment_in_workers_alone(
     for name in sweep.ENVIRONMENT:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
+    # Workers of an earlier sweep would be taken again, with its variables.
+    loky.get_reusable_executor().shutdown()
     configs = [config(seed=seed) for seed in range(2)]
     records = sweep.run(configs, output_dir=tmp_path, jobs=2)
     for made in records:
@@ -148,11 +158,21 @@ def test_failed_cell_stops_no_other(tmp_path, train, capfd):
     assert "in failing_train" in capfd.readouterr().err
 
 
-def test_killed_worker_is_reported_and_the_next_call_goes_on(tmp_path, train):
+def test_after_a_killed_worker_the_sweep_goes_on(tmp_path, train, capfd):
+    train(once_dying_train)
+    configs = [config(seed=seed) for seed in range(4)]
+    assert len(sweep.run(configs, output_dir=tmp_path, jobs=2)) == 4
+    assert "A worker process died" in capfd.readouterr().err
+
+
+def test_a_cell_that_always_kills_its_worker_is_the_only_loss(tmp_path, train):
     train(dying_train)
     configs = [config(seed=seed) for seed in range(4)]
-    with pytest.raises(sweep.SweepError, match="worker process died.*SIGKILL"):
+    with pytest.raises(
+        sweep.SweepError, match="worker process died.*SIGKILL"
+    ) as caught:
         sweep.run(configs, output_dir=tmp_path, jobs=2)
+    assert list(caught.value.failures) == [configs[1].run_id]
     train(quick_train)
     assert len(sweep.run(configs, output_dir=tmp_path, jobs=2)) == 4
 

@@ -1,0 +1,69 @@
+"""Sweeps on clusters: a local Ray and a local Dask one, against loky."""
+
+import os
+import signal
+
+import numpy as np
+import pytest
+
+from keras_unbias import runs
+from reproduce import clusters, sweep
+
+
+def train(config, output_dir, data_dir):
+    """A run without TensorFlow, whose result depends on its config."""
+    accuracy = np.random.default_rng(config.seed).random()
+    runs.Record(
+        config=config,
+        status="done",
+        metrics={"test_accuracy": accuracy * config.settings["mi_weight"]},
+        data={},
+        history={},
+        environment={"threads": os.environ["TF_NUM_INTRAOP_THREADS"]},
+        wall_seconds=0.0,
+    ).write(runs.open_run(config, output_dir) / "record.json")
+
+
+def once_dying_train(config, output_dir, data_dir):
+    died = config.directory(output_dir) / "died"
+    if config.seed == 1 and not died.exists():
+        runs.open_run(config, output_dir)
+        died.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    train(config, output_dir, data_dir)
+
+
+CONFIGS = [
+    runs.RunConfig(
+        "toy", "erm", "ERM", "test", seed, {"epochs": 1, "mi_weight": weight}
+    )
+    for seed, weight in ((1, 0.5), (2, 1.0))
+]
+
+
+@pytest.fixture(scope="module")
+def of_loky(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sweep, "_train", train)
+        return sweep.run(
+            CONFIGS, output_dir=tmp_path_factory.mktemp("loky"), jobs=2
+        )
+
+
+@pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize("backend", ["ray", "dask"])
+@pytest.mark.parametrize("function", [train, once_dying_train])
+def test_a_cluster_gives_the_records_of_loky(
+    backend, function, of_loky, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(sweep, "_train", function)
+    records = sweep.run(CONFIGS, output_dir=tmp_path, jobs=2, backend=backend)
+    assert records == of_loky
+
+
+def test_only_a_cluster_has_an_address():
+    with (
+        pytest.raises(ValueError, match="Received: backend='loky', address"),
+        clusters.connect("loky", address="10.0.0.1:6379"),
+    ):
+        pass
