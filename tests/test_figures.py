@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from keras_unbias import runs
+from keras_unbias import runs, training
 from keras_unbias.datasets import mnist
 from reproduce import (
     ablation,
@@ -15,6 +15,7 @@ from reproduce import (
     figure_information,
     figure_variances,
     figures,
+    search,
     selection,
     settings,
     supplement_figure2,
@@ -258,3 +259,19 @@ def test_ablation_table(tmp_path, capsys):
         "-",
     ]
     assert f"{len(settings.ABLATIONS) - 3} cells are missing." in out
+
+
+def test_search_looks_at_held_out_digits_alone(tmp_path, capsys):
+    configs = search.make_configs(
+        profile="fast", variances=(0.02,), seeds=1, digits="mnist"
+    )
+    assert len({c.run_id for c in configs}) == len(configs)
+    for config in configs:
+        training._check(config)
+        assert config.settings["held_out"] == settings.HELD_OUT
+        assert config.row not in settings.ROWS
+    release(tmp_path, configs[:2])
+    assert search.main(["--from-records", str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    assert "held-out training digits (oracle), profile fast" in out
+    assert f"{configs[0].row} " in out and "0.510" in out

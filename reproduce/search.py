@@ -1,0 +1,46 @@
+"""The recipes that were tried for Table 1, on held-out training digits.
+
+The digits that `fast` was chosen by: a part of the training digits that no
+run of this script trains on, in random colours. An oracle, since such a set
+takes the colours to be known, but not the test digits.
+"""
+
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
+from reproduce import settings, variants
+
+
+def main(argv=None):
+    """Runs what is missing and prints the table; returns the exit code."""
+    return variants.main(
+        argv,
+        name="search",
+        description=__doc__,
+        title="Search. Accuracy on held-out training digits (oracle)",
+        make_configs=make_configs,
+        variances=settings.SEARCH_VARIANCES,
+        seeds=1,
+    )
+
+
+def make_configs(**cells):
+    """The cells of every row that was searched."""
+    return [
+        config
+        for row, changes in settings.SEARCH.items()
+        for config in settings.variants(
+            row,
+            {
+                label: {**change, "held_out": settings.HELD_OUT}
+                for label, change in changes.items()
+            },
+            **cells,
+        )
+    ]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

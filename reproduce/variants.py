@@ -1,0 +1,61 @@
+"""A table of rows of Table 1 with some settings changed."""
+
+import functools
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
+from keras_unbias import reporting
+from reproduce import arguments, cells, settings
+
+
+def main(argv, *, name, description, title, make_configs, variances, seeds):
+    """Runs what is missing and prints the table; returns the exit code.
+
+    Args:
+        argv: list of strings, or `None` for the command line.
+        name: the script's.
+        description: what the script does.
+        title: of the table.
+        make_configs: as in `figures.main`.
+        variances: those of the table unless others are asked for.
+        seeds: int, how many unless another number is asked for.
+    """
+    parser = arguments.parser(
+        description,
+        profiles=settings.PROFILES,
+        variances=settings.ALL_VARIANCES,
+    )
+    arguments.add_format(parser)
+    options = arguments.parse(parser, argv)
+    variances = options.variances or variances
+
+    def make(digits):
+        return make_configs(
+            profile=options.profile,
+            variances=variances,
+            seeds=options.seeds or seeds,
+            digits=digits,
+        )
+
+    gathered = cells.collect(
+        functools.partial(cells.gather, make, options), options, parser
+    )
+    if gathered is None:
+        return 0
+    table = reporting.variance_table(
+        gathered.records,
+        title=f"{title}, profile {options.profile}",
+        rows=list(dict.fromkeys(c.row for c in gathered.configs)),
+        variances=variances,
+        seeds=sorted({c.seed for c in gathered.configs}),
+        notes=[
+            f"{len(gathered.missing)} cells are missing. To run them: python "
+            f"reproduce/{name}.py --profile {options.profile}"
+        ]
+        if gathered.missing
+        else [],
+    )
+    print(table.render(options.format))
+    return 1 if gathered.error else 0
