@@ -80,7 +80,7 @@ TEMPERED = {
     "epochs": 5,
 }
 SEARCH = {
-    "ERM": {"as it is": {}},
+    "ERM": {"as it is": {}, "augmented": {"augment": True}},
     "MI backpropagation": {
         "as it is": {},
         "lambda = 0.5, alpha = 1e-3, 6 epochs": {
@@ -90,13 +90,17 @@ SEARCH = {
         },
     },
     "conditional MI": {"as it is": {}},
-    "bias-balanced": {"as it is": {}},
+    "bias-balanced": {"as it is": {}, "augmented": {"augment": True}},
     "bias-balanced + MI": {
         "as it is": {},
+        "augmented": {"augment": True},
         "tempered": TEMPERED,
-        "tempered, 8 epochs": {**TEMPERED, "epochs": 8},
+        "tempered, augmented": {**TEMPERED, "augment": True, "epochs": 6},
     },
-    "oracle (random training colors)": {"as it is": {}},
+    "oracle (random training colors)": {
+        "as it is": {},
+        "augmented": {"augment": True},
+    },
 }
 
 # What the rows of a profile share, and beyond it those with an estimator.

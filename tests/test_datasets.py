@@ -183,6 +183,33 @@ def test_stream_starts_at_any_epoch():
         np.testing.assert_array_equal(a, b)
 
 
+def test_stream_alone_augments_and_leaves_the_attribute():
+    def jitter(inputs, seed):
+        noise = tf.random.stateless_uniform(tf.shape(inputs), seed, 1, 200)
+        return inputs + tf.cast(noise, inputs.dtype)
+
+    made = make_encoded_dataset()
+    plain = dataclasses.replace(made, augment=lambda inputs, seed: inputs)
+    made = dataclasses.replace(made, augment=jitter)
+    settings = {"seed": 5, "estimator_batches": 1}
+    whole = list(made.stream(6, **settings).take(12))
+    expected = list(plain.stream(6, **settings).take(12))
+    noises = set()
+    for (a, targets), (b, others) in zip(whole, expected, strict=True):
+        assert np.all(a.numpy() - b.numpy() >= 1)
+        noises.add(round(float(tf.reduce_sum(a - b)), 4))
+        for name in targets:
+            np.testing.assert_array_equal(targets[name], others[name])
+    assert len(noises) == 12
+    resumed = list(made.stream(6, first_epoch=3, **settings).take(3))
+    for (a, _), (b, _) in zip(whole[9:], resumed, strict=True):
+        np.testing.assert_array_equal(a, b)
+    for (a, _), (b, _) in zip(
+        made.batches("train", 5), plain.batches("train", 5), strict=True
+    ):
+        np.testing.assert_array_equal(a, b)
+
+
 def test_task_rows_do_not_depend_on_the_estimator_batches():
     dataset = make_dataset()
     plain = row_numbers(dataset.stream(6, seed=2), 7)

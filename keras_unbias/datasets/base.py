@@ -104,6 +104,9 @@ class BiasedDataset:
             float32 tensor of shape `(batch, attribute_size)`, written with
             TensorFlow operations: it runs inside the tf.data pipeline.
             `None` when the splits hold their attributes. Defaults to `None`.
+        augment: A function from a batch of inputs and a `(2,)` int64 seed to
+            inputs of the same shape and dtype, for `stream` alone. The
+            attribute is that of the inputs as they were. Defaults to `None`.
         facts: What a record says of the data: `source`, `checksum`,
             `train_size`, `test_size`, `floor_nats` (I(label; attribute)),
             `attribute_entropy_nats`, `attribute_only_accuracy` and `note`, a
@@ -120,6 +123,7 @@ class BiasedDataset:
     num_classes: int
     attribute_size: int
     encode_attribute: Callable | None = None
+    augment: Callable | None = None
     facts: Mapping = field(default_factory=dict)
 
     def __post_init__(self):
@@ -185,7 +189,7 @@ class BiasedDataset:
         inside a mini-batch are distinct, and the first mini-batch is the
         same whatever `estimator_batches` is.
 
-        The order is a pure function of `(seed, epoch)`: a resumed run that
+        Order and augmentation are a pure function of `(seed, epoch)`: a resumed run that
         starts with `first_epoch` sees what an unbroken one would have seen.
 
         Args:
@@ -240,14 +244,25 @@ class BiasedDataset:
                 tf.transpose(orders, (1, 0, 2)),
                 (steps, mini_batches * batch_size),
             )
-            return tf.data.Dataset.from_tensor_slices(orders)
+            # Each step has a seed beyond those of the permutations.
+            seeds = tf.map_fn(
+                lambda step: tf.random.fold_in(key, mini_batches + step),
+                tf.range(steps, dtype=tf.int64),
+            )
+            return tf.data.Dataset.from_tensor_slices((orders, seeds))
+
+        def element(order, seed):
+            batch, targets = gather(order)
+            if self.augment is not None:
+                batch = self.augment(batch, seed)
+            return batch, targets
 
         epochs = tf.data.Dataset.counter(first_epoch)
         endless = tf.data.experimental.assert_cardinality(
             tf.data.INFINITE_CARDINALITY
         )
         return (
-            epochs.flat_map(epoch_steps).apply(endless).map(gather).prefetch(2)
+            epochs.flat_map(epoch_steps).apply(endless).map(element).prefetch(2)
         )
 
     def _split(self, split_name):

@@ -17,6 +17,7 @@ import tensorflow as tf
 
 from keras_unbias import metrics
 from keras_unbias.datasets import mnist, restricted_pickle
+from keras_unbias.datasets.augmentation import random_affine
 from keras_unbias.datasets.base import BiasedDataset, Split, check_integer
 
 logger = logging.getLogger(__name__)
@@ -54,6 +55,7 @@ def load(
     train_colors="class",
     grey_scale=False,
     held_out=0,
+    augment=False,
     data_dir=None,
 ):
     """Loads coloured MNIST.
@@ -93,6 +95,9 @@ def load(
             the same, and stand with random colours in the place of the test
             digits: an oracle for the choice of settings, which leaves the
             test digits unseen. Defaults to 0, the test digits.
+        augment: Whether training digits are shifted, turned and scaled a
+            little at random (`augmentation.random_affine`): more shapes of
+            the rare colours, and no other colours. Defaults to `False`.
         data_dir: A directory with MNIST or with the published files, or one
             such file. `"mnist-5000"` does not look at it. Defaults to `None`.
 
@@ -139,6 +144,7 @@ def load(
         num_classes=NUM_CLASSES,
         attribute_size=ATTRIBUTE_SIZE,
         encode_attribute=ENCODINGS[attribute],
+        augment=random_affine if augment else None,
         facts=facts,
     )
 
