@@ -14,6 +14,7 @@ ORDER = (
     "networks",
     "datasets",
     "methods",
+    "audit",
     "runs",
     "serving",
     "callbacks",

@@ -10,7 +10,7 @@ from contextlib import nullcontext
 import numpy as np
 import pytest
 
-from keras_unbias.datasets import mnist
+from keras_unbias.datasets import mnist, network
 
 STEMS = list(mnist.CHECKSUMS)
 VARIANT = {stem: stem.replace("-idx", ".idx") for stem in STEMS}
@@ -250,7 +250,7 @@ def test_digits_are_downloaded_when_the_host_answers(monkeypatch, fake_tfds):
     fake_tfds(prepared=False)
     assert_small_digits(mnist.read_tfds(), "tfds")
     url = "https://host.invalid/mnist/train.gz"
-    assert requests == [(url, "HEAD", mnist.PROBE_SECONDS)]
+    assert requests == [(url, "HEAD", network.PROBE_SECONDS)]
 
 
 def test_without_a_network_the_host_is_named(monkeypatch, fake_tfds):
@@ -274,7 +274,7 @@ def test_a_host_that_never_answers_is_given_up(monkeypatch, fake_tfds):
         return nullcontext()
 
     monkeypatch.setattr("urllib.request.urlopen", urlopen)
-    monkeypatch.setattr(mnist, "PROBE_SECONDS", 0.01)
+    monkeypatch.setattr(network, "PROBE_SECONDS", 0.01)
     fake_tfds(prepared=False)
     try:
         with pytest.raises(ConnectionError, match="within 0.01 seconds"):

@@ -2,12 +2,15 @@
 
 import inspect
 
-from keras_unbias.datasets import colored_mnist
+from keras_unbias.datasets import colored_mnist, german_credit
 from keras_unbias.datasets.base import BiasedDataset, Split
 
 __all__ = ["DATASETS", "BiasedDataset", "Split", "load"]
 
-DATASETS = {"colored_mnist": colored_mnist.load}
+DATASETS = {
+    "colored_mnist": colored_mnist.load,
+    "german_credit": german_credit.load,
+}
 
 
 def load(name, **settings):

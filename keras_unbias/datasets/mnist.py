@@ -7,18 +7,17 @@ machines where nothing can be fetched.
 
 import gzip
 import hashlib
-import http.client
 import importlib.util
 import logging
 import math
 import struct
-import threading
-import urllib.request
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+
+from keras_unbias.datasets import network
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +30,6 @@ CHECKSUMS = {
 }
 # The arrays of `mnist.npz` in the order of `CHECKSUMS`.
 NPZ_KEYS = ("x_train", "y_train", "x_test", "y_test")
-PROBE_SECONDS = 4.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,7 +177,7 @@ def tfds_builder():
     if builder.is_prepared():
         return builder
     url = sorted(builder.url_infos)[0]
-    failure = _probe(url)
+    failure = network.probe(url)
     if failure:
         raise ConnectionError(
             "MNIST is neither prepared nor can it be downloaded. Expected: "
@@ -315,23 +313,3 @@ def _check_md5(array, stem, where):
             f"{CHECKSUMS[stem]} of its content as an idx file. Received: "
             f"{received}. Fetch the file again."
         )
-
-
-def _probe(url):
-    """Asks a host for a file's header; returns what went wrong, or None."""
-    failures = [f"no answer within {PROBE_SECONDS:g} seconds"]
-
-    def ask():
-        request = urllib.request.Request(url, method="HEAD")
-        try:
-            with urllib.request.urlopen(request, timeout=PROBE_SECONDS):
-                failures.clear()
-        except (OSError, http.client.HTTPException) as error:
-            failures[:] = [repr(error)]
-
-    # A name server that does not answer blocks beyond the timeout of
-    # urlopen, but not beyond that of join.
-    thread = threading.Thread(target=ask, daemon=True)
-    thread.start()
-    thread.join(PROBE_SECONDS)
-    return failures[0] if failures else None
