@@ -104,12 +104,31 @@ def repair(labels, seed):
     return tf.gather(tf.gather(order, following), tf.argsort(order))
 
 
+def roll(rows, seed):
+    """Partners a random number of places on, the same for every row.
+
+    For one class: `repair` sorts, which takes longer than an update of a
+    small critic.
+
+    Args:
+        rows: int or scalar tensor, the number n of rows.
+        seed: `(2,)` int tensor.
+
+    Returns:
+        `(n,)` int32 tensor, as in `repair`.
+    """
+    # With one row there is none but oneself.
+    most = tf.maximum(rows, 2)
+    places = tf.random.stateless_uniform((), seed, 1, most, tf.int32)
+    return (tf.range(rows) + places) % rows
+
+
 class Critic(keras.layers.Layer):
     """A statistics network T(z, c): the contract of the critics.
 
     `call(features, attributes, labels, seed)` takes `(n, d)` features,
-    `(n, a)` attributes, `(n,)` int labels (re-pairings stay inside a class)
-    and a `(2,)` int seed, and returns `joint (n,)`, `marginal (n, m)` and
+    `(n, a)` attributes, `(n,)` int labels (re-pairings stay inside a class;
+    `None` for one class) and a `(2,)` int seed, and returns `joint (n,)`, `marginal (n, m)` and
     `pairs (n, m)`, the arguments of `donsker_varadhan_bound`.
 
     Args:
@@ -156,7 +175,11 @@ class ConcatenatedCritic(Critic):
         self.network.build((None, features_shape[-1] + attributes_shape[-1]))
 
     def call(self, features, attributes, labels, seed):
-        repaired = tf.gather(attributes, repair(labels, seed))
+        if labels is None:
+            partners = roll(tf.shape(attributes)[0], seed)
+        else:
+            partners = repair(labels, seed)
+        repaired = tf.gather(attributes, partners)
         joint = self.network(tf.concat([attributes, features], 1))
         marginal = self.network(tf.concat([repaired, features], 1))
         return joint[:, 0], marginal, tf.ones_like(marginal)
@@ -177,12 +200,12 @@ class SeparableCritic(Critic):
 
     def call(self, features, attributes, labels, seed):
         scores = tf.matmul(self.network(features), attributes, transpose_b=True)
-        same_class = labels[:, None] == labels[None, :]
-        return (
-            tf.linalg.diag_part(scores),
-            scores,
-            tf.cast(same_class, scores.dtype),
-        )
+        if labels is None:
+            pairs = tf.ones_like(scores)
+        else:
+            same_class = labels[:, None] == labels[None, :]
+            pairs = tf.cast(same_class, scores.dtype)
+        return tf.linalg.diag_part(scores), scores, pairs
 
 
 CRITICS = {"concatenated": ConcatenatedCritic, "separable": SeparableCritic}
@@ -348,7 +371,7 @@ class MutualInformationEstimator(keras.layers.Layer):
         joint, marginal, pairs = self.critic(
             features,
             attributes,
-            labels,
+            None if self.num_classes is None else labels,
             tf.stack([self.seed, self.updates.value]),
         )
         return donsker_varadhan_bound(

@@ -11,6 +11,7 @@ from keras_unbias.mutual_information import (
     SeparableCritic,
     donsker_varadhan_bound,
     repair,
+    roll,
 )
 
 
@@ -126,6 +127,14 @@ def test_gradient_in_the_features_against_finite_differences(name):
         z - step, c, labels
     )
     np.testing.assert_allclose((gradient * step).sum() * 2, change, rtol=0.05)
+
+
+def test_a_roll_moves_every_row_to_another_and_varies():
+    rolls = {tuple(roll(6, [3, seed]).numpy()) for seed in range(60)}
+    assert rolls == {
+        tuple((np.arange(6) + places) % 6) for places in range(1, 6)
+    }
+    assert roll(1, [0, 0]).numpy().tolist() == [0]
 
 
 def test_repairing_stays_in_the_class_and_moves_every_row():
