@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from keras_unbias import mutual_information
 
@@ -69,13 +70,14 @@ def held_out_bound(
             None if labels is None else np.asarray(labels)[chosen],
         )
 
+    read = tf.function(estimator.bound)
     best, bound = -np.inf, 0.0
     for _ in range(epochs):
         order = generator.permutation(fitted)[: steps * batch_size]
         estimator.update(*take(order.reshape(steps, batch_size)))
-        value = float(estimator.bound(*take(choice)))
+        value = float(read(*take(choice)))
         if value > best:
-            best, bound = value, float(estimator.bound(*take(held_out)))
+            best, bound = value, float(read(*take(held_out)))
     return bound
 
 

@@ -47,6 +47,19 @@ MI_SETTINGS = {
     "own_optimizer",
     "clip",
 }
+METHOD_SETTINGS = {
+    "mi_backprop": MI_SETTINGS | ESTIMATOR_SETTINGS,
+    "chi_squared": {"penalty_weight"},
+}
+# What may be left out, with what it is then. With `jit_compile` None XLA
+# compiles on a GPU alone, for it slows convolutions down on a CPU.
+DEFAULTS = {
+    "jit_compile": None,
+    "epochs_per_report": 1,
+    "critic_hidden": (64, 64, 64),
+    "estimator_optimizer": "adam",
+}
+OPTIMIZERS = {"adam": keras.optimizers.Adam, "sgd": keras.optimizers.SGD}
 TEST_BATCH = 500
 
 
@@ -65,7 +78,12 @@ def train(config, *, output_dir="runs", data_dir=None, threads=None):
             `weight_averaging` (momentum of the weight average; 0 for none),
             `precision` (a Keras dtype policy), `prior_strength` (of
             `LabelPrior`; 0 for none), and for `mi_backprop` the arguments of
-            `MutualInformationBackpropagation` and its estimator.
+            `MutualInformationBackpropagation` and its estimator, for
+            `chi_squared` the `penalty_weight`. It may hold any of
+            `DEFAULTS`: `jit_compile`, `epochs_per_report` (small data: so
+            many epochs are one line of the history, one call of the test
+            and, compiled, one execution), `critic_hidden` and
+            `estimator_optimizer` (a name in `OPTIMIZERS`).
         output_dir: directory of all runs.
         data_dir: directory of the data, where they are not to be had
             otherwise.
@@ -95,6 +113,7 @@ def train(config, *, output_dir="runs", data_dir=None, threads=None):
     dataset = _load(config, data_dir)
     _check_data(directory / "data.json", dataset)
     steps = len(dataset.train) // settings["batch_size"]
+    steps *= _setting(config, "epochs_per_report")
     if steps == 0:
         raise ValueError(
             "A batch cannot be larger than the training split. Expected: "
@@ -151,9 +170,17 @@ def _load(config, data_dir):
     )
 
 
+def _setting(config, name):
+    return config.settings.get(name, DEFAULTS[name])
+
+
 def _fit(config, model, dataset, test, steps, directory, observers):
-    """Trains from the backup on, or from the start where there is none."""
+    """Trains from the backup on, or from the start where there is none.
+
+    Keras's epochs are reports here: `steps` is their number of steps.
+    """
     settings = config.settings
+    epochs_per_report = _setting(config, "epochs_per_report")
     backup = callbacks.Backup(directory / "backup" / "latest.weights.h5")
     first_epoch = backup.restore(model, steps)
     _trim_history(directory / "history.csv", first_epoch)
@@ -164,11 +191,11 @@ def _fit(config, model, dataset, test, steps, directory, observers):
         dataset.stream(
             settings["batch_size"],
             seed=config.seed,
-            first_epoch=first_epoch,
+            first_epoch=first_epoch * epochs_per_report,
             estimator_batches=settings.get("estimator_batches", 0),
         ),
         initial_epoch=first_epoch,
-        epochs=settings["epochs"],
+        epochs=settings["epochs"] // epochs_per_report,
         steps_per_epoch=steps,
         validation_data=test,
         shuffle=False,  # The stream has its own order.
@@ -188,18 +215,19 @@ def build_model(config, dataset, steps):
     Args:
         config: the `RunConfig`.
         dataset: its `BiasedDataset`.
-        steps: int, steps of an epoch.
+        steps: int, steps of a report, which is an epoch if there is one each.
 
     Returns:
         A `RepresentationClassifier`, ready for `fit` or a backup.
     """
     settings = config.settings
+    epochs_per_report = _setting(config, "epochs_per_report")
 
     def rate(value):
         if settings["decay"] == "constant":
             return value
         return keras.optimizers.schedules.CosineDecay(
-            value, steps * settings["epochs"]
+            value, steps * settings["epochs"] // epochs_per_report
         )
 
     arguments = {}
@@ -209,24 +237,31 @@ def build_model(config, dataset, steps):
         )
         prior.adapt(dataset.attributes("train"), dataset.train.labels)
         arguments["label_prior"] = prior
+    if config.method == "chi_squared":
+        arguments["penalty_weight"] = settings["penalty_weight"]
     if config.method == "mi_backprop":
         arguments["attribute_size"] = dataset.attribute_size
         arguments.update({name: settings[name] for name in MI_SETTINGS})
         arguments["estimator"] = _estimator(config, dataset)
-    encoder = networks.ENCODERS[config.dataset](dtype=settings["precision"])
+    encoder = networks.ENCODERS[config.dataset](
+        dtype=settings["precision"], shape=dataset.train.inputs.shape[1:]
+    )
     model = methods.METHODS[config.method](
         encoder, dataset.num_classes, **arguments
     )
     averaging = settings["weight_averaging"]
+    jit_compile = _setting(config, "jit_compile")
     model.compile(
         keras.optimizers.Adam(
             rate(settings["learning_rate"]),
             use_ema=averaging > 0,
             ema_momentum=averaging or 0.99,
         ),
-        # XLA slows the convolutions down on a CPU; on a GPU it is Keras's
-        # own default.
-        jit_compile=bool(tf.config.list_physical_devices("GPU")),
+        jit_compile=bool(tf.config.list_physical_devices("GPU"))
+        if jit_compile is None
+        else jit_compile,
+        # A small step costs less than its call.
+        steps_per_execution=1 if epochs_per_report == 1 else steps,
     )
     model.build(encoder.input_shape)
     model.build_optimizers()
@@ -236,9 +271,13 @@ def build_model(config, dataset, steps):
 def _estimator(config, dataset):
     settings = config.settings
     return mutual_information.MutualInformationEstimator(
-        critic=mutual_information.CRITICS[settings["critic"]](),
+        critic=mutual_information.CRITICS[settings["critic"]](
+            hidden=_setting(config, "critic_hidden")
+        ),
         # The estimator follows a moving target to the end: no decay.
-        optimizer=keras.optimizers.Adam(settings["estimator_learning_rate"]),
+        optimizer=OPTIMIZERS[_setting(config, "estimator_optimizer")](
+            settings["estimator_learning_rate"]
+        ),
         steps=settings["estimator_steps"],
         num_classes=dataset.num_classes if settings["conditional"] else None,
         standardize=settings["standardize"],
@@ -264,14 +303,13 @@ def _check(config):
                 f"Received: {name!r}."
             )
     parameters = _data_settings(config.dataset)
-    optional = {
+    optional = set(DEFAULTS) | {
         name
         for name, parameter in parameters.items()
         if parameter.default is not parameter.empty
     }
     expected = SETTINGS | set(parameters) - optional
-    if config.method == "mi_backprop":
-        expected |= MI_SETTINGS | ESTIMATOR_SETTINGS
+    expected |= METHOD_SETTINGS.get(config.method, set())
     received = set(config.settings)
     if not expected <= received <= expected | optional:
         raise ValueError(
@@ -287,8 +325,15 @@ def _check(config):
                 f"`{name}` is out of range. Expected: an integer >= 1. "
                 f"Received: {value!r}."
             )
+    epochs_per_report = _setting(config, "epochs_per_report")
+    if epochs_per_report < 1 or config.settings["epochs"] % epochs_per_report:
+        raise ValueError(
+            "`epochs_per_report` divides the epochs. Expected: a divisor of "
+            f"{config.settings['epochs']}. Received: {epochs_per_report!r}."
+        )
     for name, known in (
         ("decay", ("constant", "cosine")),
+        ("estimator_optimizer", tuple(OPTIMIZERS)),
         ("critic", tuple(mutual_information.CRITICS)),
     ):
         value = config.settings.get(name, known[0])

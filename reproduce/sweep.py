@@ -229,7 +229,8 @@ def _epochs_done(config, output_dir):
     history = config.directory(output_dir) / "history.csv"
     if not history.exists():
         return 0
-    return min(max(history.read_bytes().count(b"\n") - 1, 0), epochs)
+    lines = max(history.read_bytes().count(b"\n") - 1, 0)
+    return min(lines * config.settings.get("epochs_per_report", 1), epochs)
 
 
 def _cost(config):

@@ -11,13 +11,38 @@ import numpy as np
 import pytest
 import toy
 
-from keras_unbias import datasets, networks, runs, training
+from keras_unbias import audit, datasets, networks, runs, training
 from keras_unbias.methods import METHODS, RepresentationClassifier
 
 
 @pytest.fixture(autouse=True)
 def toy_dataset(monkeypatch):
     toy.register(monkeypatch.setitem)
+
+
+@pytest.fixture(autouse=True)
+def no_audit(monkeypatch):
+    """Hands back the audit, which would take as long as a run."""
+    information = audit.held_out_information
+    monkeypatch.setattr(
+        audit, "held_out_information", lambda *args, **kwargs: {}
+    )
+    return information
+
+
+def test_a_run_is_audited(tmp_path, monkeypatch, no_audit):
+    monkeypatch.setattr(audit, "held_out_information", no_audit)
+    record = training.train(toy.config("erm"), output_dir=tmp_path)
+    # Plain training keeps most of what there is to tell, H(C).
+    assert record.audit["mutual_information"] > 0.7
+    assert record.audit["conditional_mutual_information"] > 0.1
+    model = keras.saving.load_model(
+        record.config.directory(tmp_path) / "model.keras"
+    )
+    dataset = toy.load(640, seed=3)
+    assert no_audit(model, dataset, seed=3) == pytest.approx(
+        record.audit, abs=1e-3
+    )
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -242,3 +267,41 @@ def test_a_run_does_not_go_on_with_other_data(tmp_path):
 def test_a_batch_larger_than_the_data(tmp_path):
     with pytest.raises(ValueError, match="Expected: batch_size <= 640"):
         training.train(toy.config("erm", batch_size=641), output_dir=tmp_path)
+
+
+def test_reports_change_the_history_and_not_the_weights(tmp_path):
+    """Eager or compiled, one call an epoch or one for three."""
+    plain = training.train(toy.config(), output_dir=tmp_path / "plain")
+    reported = training.train(
+        toy.config(epochs_per_report=3), output_dir=tmp_path / "reported"
+    )
+    assert len(plain.history["loss"]) == 3
+    assert len(reported.history["loss"]) == 1
+    assert reported.metrics["test_accuracy"] == plain.metrics["test_accuracy"]
+    assert reported.history["test_loss"][-1] == pytest.approx(
+        plain.history["test_loss"][-1], rel=1e-5
+    )
+    compiled = training.train(
+        toy.config(epochs_per_report=3, jit_compile=True),
+        output_dir=tmp_path / "compiled",
+    )
+    assert compiled.history["test_loss"][-1] == pytest.approx(
+        plain.history["test_loss"][-1], rel=1e-2
+    )
+
+
+def test_reports_divide_the_epochs(tmp_path):
+    with pytest.raises(ValueError, match="divisor of 3. Received: 2"):
+        training.train(toy.config(epochs_per_report=2), output_dir=tmp_path)
+
+
+def test_the_critic_and_its_optimizer_can_be_others(tmp_path):
+    config = toy.config(critic_hidden=(5,), estimator_optimizer="sgd")
+    dataset = toy.load(640, seed=0)
+    model = training.build_model(config, dataset, 20)
+    assert [w.shape[-1] for w in model.estimator.critic.weights] == [5, 5, 1, 1]
+    assert isinstance(model.estimator.optimizer, keras.optimizers.SGD)
+    with pytest.raises(ValueError, match="Unknown estimator_optimizer"):
+        training.train(
+            toy.config(estimator_optimizer="lion"), output_dir=tmp_path
+        )

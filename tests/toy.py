@@ -30,10 +30,10 @@ def load(rows, *, seed, data_dir=None):
     )
 
 
-def encoder(dtype="float32"):
+def encoder(dtype="float32", shape=(6,)):
     return keras.Sequential(
         [
-            keras.Input((6,)),
+            keras.Input(shape),
             keras.layers.Dense(16, activation="relu", dtype=dtype),
             keras.layers.Dense(8, activation="relu", dtype="float32"),
         ]
@@ -63,6 +63,8 @@ def config(method="mi_backprop", **changes):
             own_optimizer=True,
             clip=True,
         )
+    if method == "chi_squared":
+        settings["penalty_weight"] = 1.0
     settings.update(changes)
     return RunConfig("toy", method, method, "test", 3, settings)
 

@@ -1,0 +1,59 @@
+"""A penalty on the dependence of predictions and attribute.
+
+Reference: Mary, Calauzenes & El Karoui, "Fairness-Aware Learning for
+Continuous Attributes and Treatments", ICML 2019.
+"""
+
+import keras
+
+from keras_unbias import losses
+from keras_unbias.methods.base import RepresentationClassifier
+
+
+@keras.saving.register_keras_serializable("keras_unbias")
+class ChiSquaredPenalty(RepresentationClassifier):
+    """Task loss plus `penalty_weight` times a chi-squared dependence.
+
+    The dependence is that of the positive class's probability and the
+    attribute on the rows of that class (`losses.equal_opportunity_penalty`):
+    where it is 0, the true positive rates are equal at every threshold. It
+    is estimated on each batch, which must hold some rows of every group: 128
+    rows of the positive class or more.
+
+    Args:
+        encoder: as in `RepresentationClassifier`.
+        num_classes: as in `RepresentationClassifier`.
+        penalty_weight: float >= 0. Defaults to 1.
+        positive: int, the positive class. Defaults to 1.
+        label_prior: as in `RepresentationClassifier`.
+    """
+
+    def __init__(
+        self, encoder, num_classes, *, penalty_weight=1.0, positive=1, **kwargs
+    ):
+        if penalty_weight < 0:
+            raise ValueError(
+                "`penalty_weight` weighs the penalty in the objective. "
+                "Expected: a number >= 0. Received: penalty_weight="
+                f"{penalty_weight}."
+            )
+        super().__init__(encoder, num_classes, **kwargs)
+        self.penalty_weight = penalty_weight
+        self.positive = positive
+
+    def compute_loss(
+        self, x=None, y=None, y_pred=None, sample_weight=None, training=True
+    ):
+        loss = super().compute_loss(x, y, y_pred, sample_weight, training)
+        if not training:
+            return loss
+        return loss + self.penalty_weight * losses.equal_opportunity_penalty(
+            y_pred["logits"], y["label"], y["attribute"], self.positive
+        )
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "penalty_weight": self.penalty_weight,
+            "positive": self.positive,
+        }
