@@ -106,6 +106,70 @@ def accuracy_per_attribute(labels, predictions, attribute_values):
     }
 
 
+def true_positive_rates(labels, predictions, attribute_values, *, positive=1):
+    """Share of the positive rows of each attribute value that is found.
+
+    Args:
+        labels: Array of shape `(rows,)`, the true classes.
+        predictions: Array of shape `(rows,)`, the predicted classes.
+        attribute_values: Array of shape `(rows,)`, one discrete value per
+            row.
+        positive: The class whose rows are looked at. Defaults to 1.
+
+    Returns:
+        A dict from each value that occurs, in ascending order, to a float in
+        0..1, NaN where a value has no positive row.
+
+    Raises:
+        ValueError: If the arguments are not filled vectors of the same
+            length.
+    """
+    labels, predictions = _vector(labels), _vector(predictions)
+    attribute_values = _vector(attribute_values)
+    _check_same_length(
+        labels=labels,
+        predictions=predictions,
+        attribute_values=attribute_values,
+    )
+    rates = {}
+    for value in np.unique(attribute_values).tolist():
+        found = predictions[(attribute_values == value) & (labels == positive)]
+        rates[value] = (
+            float(np.mean(found == positive)) if len(found) else float("nan")
+        )
+    return rates
+
+
+def equal_opportunity(labels, predictions, attribute_values, *, positive=1):
+    """Largest difference between the true positive rates of two values.
+
+    For two values it is `|TP(a) - TP(b)|` (paper, section 5.3; Hardt, Price
+    and Srebro, "Equality of Opportunity in Supervised Learning", 2016).
+
+    Args:
+        labels: As in `true_positive_rates`.
+        predictions: As in `true_positive_rates`.
+        attribute_values: As in `true_positive_rates`.
+        positive: As in `true_positive_rates`.
+
+    Returns:
+        A float in 0..1; NaN if a value has no positive row, for there is
+        nothing to compare then.
+
+    Raises:
+        ValueError: If the arguments are not filled vectors of the same
+            length.
+    """
+    rates = np.array(
+        list(
+            true_positive_rates(
+                labels, predictions, attribute_values, positive=positive
+            ).values()
+        )
+    )
+    return float(rates.max() - rates.min())
+
+
 def _corrected_entropy(codes):
     counts = np.unique(codes, return_counts=True)[1]
     frequencies = counts / len(codes)

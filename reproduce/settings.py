@@ -90,7 +90,16 @@ SEARCH = {
         },
     },
     "conditional MI": {"as it is": {}},
-    "bias-balanced": {"as it is": {}, "augmented": {"augment": True}},
+    "bias-balanced": {
+        "as it is": {},
+        "augmented": {"augment": True},
+        "augmented, 14 epochs": {"augment": True, "epochs": 14},
+        "augmented, 14 epochs, cosine": {
+            "augment": True,
+            "epochs": 14,
+            "decay": "cosine",
+        },
+    },
     "bias-balanced + MI": {
         "as it is": {},
         "augmented": {"augment": True},

@@ -1,3 +1,4 @@
+import fairlearn.metrics
 import numpy as np
 import pytest
 from sklearn.metrics import mutual_info_score
@@ -90,3 +91,46 @@ def test_metrics_refuse_anything_but_filled_vectors():
 def test_entropy_refuses_continuous_values():
     with pytest.raises(ValueError, match="integer array.*float64"):
         metrics.entropy(np.array([0.1, 0.2]))
+
+
+def groups(rows=400):
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 2, rows)
+    attribute = rng.integers(0, 2, rows)
+    right = rng.random(rows) < np.where(attribute == 1, 0.6, 0.9)
+    return labels, np.where(right, labels, 1 - labels), attribute
+
+
+def test_equal_opportunity_is_that_of_fairlearn():
+    labels, predictions, attribute = groups()
+    frame = fairlearn.metrics.MetricFrame(
+        metrics=fairlearn.metrics.true_positive_rate,
+        y_true=labels,
+        y_pred=predictions,
+        sensitive_features=attribute,
+    )
+    rates = metrics.true_positive_rates(labels, predictions, attribute)
+    assert rates == pytest.approx(frame.by_group.to_dict())
+    assert metrics.equal_opportunity(
+        labels, predictions, attribute
+    ) == pytest.approx(
+        fairlearn.metrics.equal_opportunity_difference(
+            labels, predictions, sensitive_features=attribute
+        )
+    )
+
+
+def test_the_positive_class_can_be_the_other():
+    labels, predictions, attribute = groups()
+    flipped = metrics.equal_opportunity(
+        1 - labels, 1 - predictions, attribute, positive=0
+    )
+    assert flipped == metrics.equal_opportunity(labels, predictions, attribute)
+
+
+def test_a_group_without_positives_is_nan_and_not_zero():
+    rates = metrics.true_positive_rates([1, 0, 0], [1, 0, 1], [0, 1, 1])
+    assert rates[0] == 1.0
+    assert np.isnan(rates[1])
+    value = metrics.equal_opportunity([1, 0, 0], [1, 0, 1], [0, 1, 1])
+    assert np.isnan(value)
