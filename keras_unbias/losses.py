@@ -21,7 +21,7 @@ def chi_squared(scores, groups, weights):
     Args:
         scores: `(n,)` float tensor, differentiable.
         groups: `(n, k)` float tensor, one-hot.
-        weights: `(n,)` float tensor, 0 or 1: the rows that count.
+        weights: `(n,)` float tensor >= 0, how much each row counts.
 
     Returns:
         Scalar tensor >= 0; 0 where the rows that count have one score.
@@ -44,7 +44,9 @@ def chi_squared(scores, groups, weights):
     return tf.where(varies, tf.maximum(value, 0.0), 0.0)
 
 
-def equal_opportunity_penalty(logits, labels, attributes, positive=1):
+def equal_opportunity_penalty(
+    logits, labels, attributes, positive=1, sample_weight=None
+):
     """`chi_squared` of the positive class's probability, on its rows alone.
 
     Args:
@@ -52,15 +54,20 @@ def equal_opportunity_penalty(logits, labels, attributes, positive=1):
         labels: `(n,)` int tensor.
         attributes: `(n, 1)` float tensor of 0 and 1, or `(n, k)` one-hot.
         positive: int, the class. Defaults to 1.
+        sample_weight: `(n,)` float tensor, how much each row counts.
+            Defaults to `None`, all the same.
 
     Returns:
         Scalar tensor >= 0.
     """
+    weights = tf.cast(tf.reshape(labels, [-1]) == positive, tf.float32)
+    if sample_weight is not None:
+        weights *= tf.cast(tf.reshape(sample_weight, [-1]), tf.float32)
     attributes = tf.cast(attributes, tf.float32)
     if attributes.shape[-1] == 1:
         attributes = tf.concat([1.0 - attributes, attributes], -1)
     return chi_squared(
         keras.ops.softmax(tf.cast(logits, tf.float32))[:, positive],
         attributes,
-        tf.cast(tf.reshape(labels, [-1]) == positive, tf.float32),
+        weights,
     )

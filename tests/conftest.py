@@ -1,3 +1,10 @@
+import os
+
+# Before TensorFlow is imported: with one thread, as in a sweep, two runs are
+# the same bit for bit; and the tests have a process for each core already.
+os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
+os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
+
 import keras
 import numpy as np
 import pytest

@@ -10,6 +10,8 @@ LIBRARY = sorted((ROOT / "keras_unbias").rglob("*.py"))
 # Each may import those before it.
 ORDER = (
     "metrics",
+    "fair_svm",
+    "losses",
     "mutual_information",
     "networks",
     "datasets",

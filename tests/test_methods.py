@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from keras_unbias import losses
 from keras_unbias.methods import (
     METHODS,
     BiasBalanced,
@@ -319,10 +320,44 @@ def test_sample_weights_choose_rows(problem):
             model(inputs),
             {"label": weights, "attribute": weights},
         )
+        if name == "chi_squared":
+            # A penalty is no mean over rows: it is looked at below.
+            model.penalty_weight = 0.0
+            weighted = model.compute_loss(
+                inputs,
+                targets,
+                model(inputs),
+                {"label": weights, "attribute": weights},
+            )
         # Keras divides by all rows, not by the sum of their weights.
         alone = model.compute_loss(inputs[1::2], half, model(inputs[1::2]))
         assert float(weighted) == pytest.approx(float(alone) / 2, rel=1e-5)
         model.fit(inputs, targets, 256, sample_weight=weights, verbose=0)
+
+
+def test_the_penalty_is_added_to_the_loss_of_training_alone(problem):
+    inputs, targets = problem.train
+    weights = (np.arange(len(inputs)) % 2).astype("float32")
+    model = make(problem, "chi_squared", penalty_weight=3.0)
+    model.compile()
+    outputs = model(inputs)
+    penalty = float(
+        losses.equal_opportunity_penalty(
+            outputs["logits"][1::2],
+            targets["label"][1::2],
+            targets["attribute"][1::2],
+        )
+    )
+    assert penalty > 0.1
+    both = [
+        float(
+            model.compute_loss(inputs, targets, outputs, weights, training=on)
+        )
+        for on in (True, False)
+    ]
+    assert both[0] - both[1] == pytest.approx(3 * penalty, rel=1e-4)
+    with pytest.raises(ValueError, match="Received: penalty_weight=-1"):
+        make(problem, "chi_squared", penalty_weight=-1)
 
 
 @pytest.mark.parametrize("as_dataset", [True, False])

@@ -86,14 +86,14 @@ class RepresentationClassifier(keras.Model):
     def compute_loss(
         self, x=None, y=None, y_pred=None, sample_weight=None, training=True
     ):
-        labels, sample_weight = _labels(y, sample_weight)
+        labels, sample_weight = labels_and_weights(y, sample_weight)
         logits = y_pred["logits"]
         if training and self.label_prior is not None:
             logits = logits + self.label_prior(y["attribute"])
         return super().compute_loss(x, labels, logits, sample_weight, training)
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
-        labels, sample_weight = _labels(y, sample_weight)
+        labels, sample_weight = labels_and_weights(y, sample_weight)
         return super().compute_metrics(
             x, labels, y_pred["logits"], sample_weight
         )
@@ -148,7 +148,7 @@ class RepresentationClassifier(keras.Model):
         )
 
 
-def _labels(targets, sample_weight):
+def labels_and_weights(targets, sample_weight):
     """The labels of a batch, and their weights.
 
     Keras hands weights given as an array over in the structure of the

@@ -7,7 +7,10 @@ Continuous Attributes and Treatments", ICML 2019.
 import keras
 
 from keras_unbias import losses
-from keras_unbias.methods.base import RepresentationClassifier
+from keras_unbias.methods.base import (
+    RepresentationClassifier,
+    labels_and_weights,
+)
 
 
 @keras.saving.register_keras_serializable("keras_unbias")
@@ -47,8 +50,13 @@ class ChiSquaredPenalty(RepresentationClassifier):
         loss = super().compute_loss(x, y, y_pred, sample_weight, training)
         if not training:
             return loss
+        labels, sample_weight = labels_and_weights(y, sample_weight)
         return loss + self.penalty_weight * losses.equal_opportunity_penalty(
-            y_pred["logits"], y["label"], y["attribute"], self.positive
+            y_pred["logits"],
+            labels,
+            y["attribute"],
+            self.positive,
+            sample_weight,
         )
 
     def get_config(self):
