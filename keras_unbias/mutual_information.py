@@ -313,6 +313,7 @@ class MutualInformationEstimator(keras.layers.Layer):
             self._standardized(features),
             attributes,
             self._classes(features, labels),
+            self.updates + 0,
         )
 
     def update(self, features, attributes, labels=None):
@@ -347,6 +348,8 @@ class MutualInformationEstimator(keras.layers.Layer):
     def _critic_steps(self, features, attributes, labels):
         batches = tf.shape(features)[0]
         variables = self.critic.variables
+        # Read and written once: the loop's own state is handed on in order.
+        first = self.updates + 0
         # Gathering by number, not slicing: a slice that moves would make XLA
         # compile anew at every call.
         for step in tf.range(self.steps):
@@ -360,19 +363,20 @@ class MutualInformationEstimator(keras.layers.Layer):
                     tf.gather(features, batch),
                     tf.gather(attributes, batch),
                     tf.gather(labels, batch),
+                    first + step,
                 )
             gradients = tape.gradient(
                 loss, [variable.value for variable in variables]
             )
             self.optimizer.apply(gradients, variables)
-            self.updates.assign_add(1)
+        self.updates.assign(first + self.steps)
 
-    def _bound(self, features, attributes, labels):
+    def _bound(self, features, attributes, labels, update):
         joint, marginal, pairs = self.critic(
             features,
             attributes,
             None if self.num_classes is None else labels,
-            tf.stack([self.seed, self.updates.value]),
+            tf.stack([self.seed, update]),
         )
         return donsker_varadhan_bound(
             joint, marginal, labels, self.num_classes or 1, pairs
