@@ -1,5 +1,6 @@
 """Runs the cells that are missing, in parallel; goes on where it was."""
 
+import collections
 import contextlib
 import os
 import pathlib
@@ -13,9 +14,10 @@ import tqdm
 from keras_unbias import runs
 from reproduce import clusters
 
-# How often a sweep goes on after a worker died: a cell that kills its worker
-# every time must not keep it from ending.
-DEATHS = 3
+# So often a cell may be running, beside others, when a worker dies. Then it
+# runs alone, which shows whether it is the one that kills: it must neither
+# keep the sweep from ending nor take others with it.
+DEATHS = 2
 
 # One thread a process: as fast in total as fewer processes with more, and
 # the results do not depend on the number of jobs. TensorFlow leaves oneDNN
@@ -133,36 +135,42 @@ def _run(configs, output_dir, data_dir, workers):
             batch_size=1,
             return_as=workers.return_as,
         )
-    failures = {}
-    reason = "It wrote no record."
+    failures, deaths = {}, collections.Counter()
     with _progress(configs, output_dir) as bar:
-        for _ in range(DEATHS):
+        while waiting:
+            group = [c for c in waiting if deaths[c.run_id] < DEATHS]
+            alone = not group
+            group = group or waiting[:1]
+            reason = "It wrote no record."
             try:
                 for run_id, failure, trace in parallel(
                     joblib.delayed(_attempt)(
                         _train, config, output_dir, data_dir
                     )
-                    for config in waiting
+                    for config in group
                 ):
                     if failure:
                         failures[run_id] = failure
                     bar.write(f"{run_id}: {trace or 'done'}", file=sys.stderr)
-                break
+                lost = True
             except workers.death as error:
                 reason = f"A worker process died. {error}".replace("\n", " ")
                 bar.write(reason, file=sys.stderr)
-            waiting = [
-                config
-                for config in _missing(waiting, output_dir)
-                if config.run_id not in failures
-            ]
+                lost = alone
+            left = _unsettled(group, output_dir, failures)
+            if lost:
+                failures.update({c.run_id: reason for c in left})
             # What was running may be what kills: it goes last.
-            waiting.sort(key=lambda c: c.directory(output_dir).exists())
-            if not waiting:
-                break
-    for config in _missing(configs, output_dir):
-        failures.setdefault(config.run_id, reason)
+            running = [c for c in left if c.directory(output_dir).exists()]
+            deaths.update(c.run_id for c in running or left)
+            waiting = _unsettled(waiting, output_dir, failures)
+            waiting.sort(key=lambda config: deaths[config.run_id])
     return failures
+
+
+def _unsettled(configs, output_dir, failures):
+    missing = _missing(configs, output_dir)
+    return [config for config in missing if config.run_id not in failures]
 
 
 def _missing(configs, output_dir):

@@ -7,6 +7,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import time
 import types
 
 import pytest
@@ -74,6 +75,13 @@ def dying_train(config, output_dir, data_dir):
         runs.open_run(config, output_dir)
         os.kill(os.getpid(), signal.SIGKILL)
     quick_train(config, output_dir, data_dir)
+
+
+def dying_beside_another_train(config, output_dir, data_dir):
+    if config.seed == 0:
+        runs.open_run(config, output_dir)
+        time.sleep(1)
+    dying_train(config, output_dir, data_dir)
 
 
 def once_dying_train(config, output_dir, data_dir):
@@ -166,7 +174,7 @@ def test_after_a_killed_worker_the_sweep_goes_on(tmp_path, train, capfd):
 
 
 def test_a_cell_that_always_kills_its_worker_is_the_only_loss(tmp_path, train):
-    train(dying_train)
+    train(dying_beside_another_train)
     configs = [config(seed=seed) for seed in range(4)]
     with pytest.raises(
         sweep.SweepError, match="worker process died.*SIGKILL"
