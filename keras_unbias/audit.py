@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import tensorflow as tf
+from sklearn import linear_model, metrics, pipeline, preprocessing
 
 from keras_unbias import mutual_information
 
@@ -105,7 +106,8 @@ def held_out_information(model, dataset, *, rows=24_000, seed=0):
     )
     attributes = dataset.attributes("train")[chosen]
     labels = split.labels[chosen]
-    batch_size = min(512, len(chosen) // 2)
+    # Few rows: smaller batches, or the critic would hardly learn.
+    batch_size = max(min(512, len(chosen) // 16), 2)
     return {
         "mutual_information": held_out_bound(
             features, attributes, seed=seed, batch_size=batch_size
@@ -119,3 +121,33 @@ def held_out_information(model, dataset, *, rows=24_000, seed=0):
             batch_size=batch_size,
         ),
     }
+
+
+def probe_auc(model, dataset):
+    """How well a linear probe finds a binary attribute in the features.
+
+    A logistic regression on standardised features, fitted to the training
+    rows and read on the test rows.
+
+    Args:
+        model: a `RepresentationClassifier`.
+        dataset: a `BiasedDataset` whose attribute is one number, 0 or 1.
+
+    Returns:
+        Float, the area under the ROC curve: 0.5 if nothing is found.
+    """
+    features = {
+        name: model.encoder.predict(split.inputs, batch_size=500, verbose=0)
+        for name, split in (("train", dataset.train), ("test", dataset.test))
+    }
+    probe = pipeline.make_pipeline(
+        preprocessing.StandardScaler(),
+        linear_model.LogisticRegression(max_iter=2000),
+    )
+    probe.fit(features["train"], dataset.attributes("train")[:, 0])
+    return float(
+        metrics.roc_auc_score(
+            dataset.attributes("test")[:, 0],
+            probe.decision_function(features["test"]),
+        )
+    )

@@ -1,6 +1,7 @@
 """Accuracy and discrete information; NumPy in, float out."""
 
 import numpy as np
+from sklearn.metrics import balanced_accuracy_score
 
 
 def entropy(values):
@@ -168,6 +169,50 @@ def equal_opportunity(labels, predictions, attribute_values, *, positive=1):
         )
     )
     return float(rates.max() - rates.min())
+
+
+def binary_task(labels, predictions, attribute_values, *, positive=1):
+    """What is said of a binary classifier whose attribute has few values.
+
+    A classifier that always says `positive` has an equal opportunity of 0;
+    the other numbers tell it from a fair one.
+
+    Args:
+        labels: As in `true_positive_rates`.
+        predictions: As in `true_positive_rates`.
+        attribute_values: As in `true_positive_rates`; integers.
+        positive: As in `true_positive_rates`.
+
+    Returns:
+        A dict: `equal_opportunity`; `balanced_accuracy`, the mean of the
+        classes' recalls; `share_predicted_positive`; and by attribute value,
+        as a string, `true_positive_rates` and `positives`, the number of
+        positive rows.
+
+    Raises:
+        ValueError: If the arguments are not filled vectors of the same
+            length.
+    """
+    rates = true_positive_rates(
+        labels, predictions, attribute_values, positive=positive
+    )
+    labels, attribute_values = np.asarray(labels), np.asarray(attribute_values)
+    return {
+        "equal_opportunity": equal_opportunity(
+            labels, predictions, attribute_values, positive=positive
+        ),
+        "balanced_accuracy": float(
+            balanced_accuracy_score(labels, predictions)
+        ),
+        "share_predicted_positive": float(
+            np.mean(np.asarray(predictions) == positive)
+        ),
+        "true_positive_rates": {str(v): rate for v, rate in rates.items()},
+        "positives": {
+            str(v): int(np.sum(labels[attribute_values == v] == positive))
+            for v in rates
+        },
+    }
 
 
 def _corrected_entropy(codes):

@@ -191,14 +191,17 @@ class SeparableCritic(Critic):
 
     The optimal critic of a one-hot attribute is linear in it, so nothing is
     lost there, and one small matrix product gives all `n x n` pairs. The
-    pairs i = j stay in, a bias of about 1/n.
+    pairs i = j stay in, a bias of about 1/n. An attribute of one number is
+    taken as `[c, 1]`: else a c of 0 would score 0 whatever z is.
     """
 
     def build(self, features_shape, attributes_shape):
-        self.network = self._network(attributes_shape[-1])
+        self.network = self._network(max(attributes_shape[-1], 2))
         self.network.build((None, features_shape[-1]))
 
     def call(self, features, attributes, labels, seed):
+        if attributes.shape[-1] == 1:
+            attributes = tf.concat([attributes, tf.ones_like(attributes)], -1)
         scores = tf.matmul(self.network(features), attributes, transpose_b=True)
         if labels is None:
             pairs = tf.ones_like(scores)

@@ -6,6 +6,7 @@ import statistics
 
 import pandas
 import tabulate
+from scipy import stats
 
 FORMATS = ("text", "markdown", "latex")
 DIVERGED = "†"
@@ -146,6 +147,158 @@ def variance_table(
     )
 
 
+def metric_table(
+    records, *, title, rows, columns, seeds, published=None, notes=()
+):
+    """Several numbers of each method, over the same seeds.
+
+    A cell is the mean over seeds with their standard deviation, as in
+    `variance_table`. A number that no run of a row has is `-`; seeds where it
+    is not defined are left out of the mean, and counted below the table.
+
+    Args:
+        records: list of `keras_unbias.runs.Record`, those of the table alone.
+        title: first words of the caption.
+        rows: list of row names, in order, as in `RunConfig.row`.
+        columns: dict from headers to functions from a record to a float, or
+            to `None` where it has no such number.
+        seeds: list of ints, the seeds that each cell should have.
+        published: dict from names to dicts from headers to `(mean,)` or
+            `(mean, standard deviation)`; what is not there is `-`. Defaults
+            to none.
+        notes: further lines below the table.
+
+    Returns:
+        A `Table`.
+
+    Raises:
+        ValueError: If there are several records of one row and seed.
+    """
+    cells = _by_row(records)
+    ours, undefined = {}, []
+    for row in rows:
+        ours[row] = []
+        for header, value in columns.items():
+            members = cells.get(row, {})
+            values = {
+                seed: value(r)
+                for seed, r in members.items()
+                if r.status == "done"
+            }
+            found = [v for v in values.values() if v is not None]
+            missing = len(values) - len(found)
+            if found and missing:
+                undefined.append(
+                    f"{header} of {row}, {missing} of {len(values)}"
+                )
+            # Where all runs diverged the cell says so.
+            told = found or (members and not values)
+            count, expected = len(members) - missing, len(seeds) - missing
+            ours[row].append(_summary(found, count, expected) if told else "-")
+    diverged = {
+        row: [r for r in cells.get(row, {}).values() if r.status == "diverged"]
+        for row in rows
+    }
+    footnotes = (
+        [f"Not defined, and left out: {'; '.join(undefined)} seeds."]
+        if undefined
+        else []
+    )
+    footnotes += [
+        f"{DIVERGED} Diverged and left out: {row}, {len(bad)} of "
+        f"{len(cells[row])} seeds."
+        for row, bad in diverged.items()
+        if bad
+    ]
+    others = {
+        f"{name} (published)": [
+            mean_and_deviation(*values[header]) if header in values else "-"
+            for header in columns
+        ]
+        for name, values in (published or {}).items()
+    }
+    index = pandas.Index(list(columns), name="method")
+    return Table(
+        caption=[*_data(records), f"{title}: {_statistic(seeds)}."],
+        ours=pandas.DataFrame.from_dict(ours, orient="index", columns=index),
+        published=pandas.DataFrame.from_dict(
+            others, orient="index", columns=index
+        ),
+        notes=[*footnotes, *notes],
+    )
+
+
+def paired_table(records, *, title, rows, reference, columns, ratio):
+    """Changes against one row, on the same seeds.
+
+    A cell is the mean of the differences, seed by seed, and the half width
+    of its 95 % t-interval over the seeds. Where seeds are random splits of
+    the same rows they are not independent: a second half width, in brackets,
+    has the variance corrected as in Nadeau and Bengio, "Inference for the
+    Generalization Error", Machine Learning 2003: `(1/n + ratio) s^2`.
+
+    Args:
+        records: as in `metric_table`.
+        title: first words of the caption.
+        rows: list of row names, in order.
+        reference: the row that others are compared with.
+        columns: as in `metric_table`.
+        ratio: float, test rows over training rows of a split.
+
+    Returns:
+        A `Table` of the rows that share two seeds or more with `reference`.
+
+    Raises:
+        ValueError: If there are several records of one row and seed.
+    """
+    cells = _by_row(r for r in records if r.status == "done")
+    base = cells.get(reference, {})
+    ours, counts = {}, set()
+    for row in rows:
+        shared = sorted(base.keys() & cells.get(row, {}).keys())
+        if row == reference or len(shared) < 2:
+            continue
+        counts.add(len(shared))
+        ours[row] = []
+        for value in columns.values():
+            pairs = [(value(cells[row][s]), value(base[s])) for s in shared]
+            changes = [a - b for a, b in pairs if None not in (a, b)]
+            ours[row].append(
+                _interval(changes, ratio) if len(changes) > 1 else "-"
+            )
+    index = pandas.Index(list(columns), name=f"change from {reference}")
+    seeds = " or ".join(map(str, sorted(counts)))
+    return Table(
+        caption=[
+            f"{title}: mean change over {seeds} splits ± 95 % interval (in "
+            "brackets: corrected for the customers that splits share)."
+        ],
+        ours=pandas.DataFrame.from_dict(ours, orient="index", columns=index),
+        published=pandas.DataFrame(columns=index),
+        notes=[],
+    )
+
+
+def _interval(changes, ratio):
+    mean, count = statistics.fmean(changes), len(changes)
+    width = float(stats.t.ppf(0.975, count - 1)) * statistics.stdev(changes)
+    return (
+        f"{mean:+.3f} ± {width * count**-0.5:.3f} "
+        f"(± {width * (1 / count + ratio) ** 0.5:.3f})"
+    )
+
+
+def _by_row(records):
+    """Records by row and seed, checked to have each seed once."""
+    cells = collections.defaultdict(dict)
+    for record in records:
+        config = record.config
+        other = cells[config.row].setdefault(config.seed, record)
+        if other is not record:
+            raise _twice(other, record)
+    return cells
+
+
 def mean_and_deviation(mean, deviation=None):
     """Writes `0.864 ± 0.052`, or the mean alone."""
     return f"{mean:.3f}" + ("" if deviation is None else f" ± {deviation:.3f}")
@@ -191,11 +344,7 @@ def _cells(records):
         cell = cells[config.row, config.settings["color_variance"]]
         for other in cell:
             if other.config.seed == config.seed:
-                raise ValueError(
-                    "A cell has two records of one seed. Expected: one recipe "
-                    f"in a table. Received: {other.config.run_id} and "
-                    f"{config.run_id}. Move the one that is out of date away."
-                )
+                raise _twice(other, record)
         if record.status == "done" and "test_accuracy" not in record.metrics:
             raise ValueError(
                 "A finished run has no test accuracy. Expected: "
@@ -206,6 +355,14 @@ def _cells(records):
     return cells
 
 
+def _twice(one, other):
+    return ValueError(
+        "A cell has two records of one seed. Expected: one recipe in a table. "
+        f"Received: {one.config.run_id} and {other.config.run_id}. Move the "
+        "one that is out of date away."
+    )
+
+
 def _cell(records, expected):
     if not records:
         return "-"
@@ -214,15 +371,20 @@ def _cell(records, expected):
         for record in records
         if record.status == "done"
     ]
+    return _summary(values, len(records), expected)
+
+
+def _summary(values, count, expected):
+    """The values of a cell with `count` records that should be `expected`."""
     if len(values) > 1:
         text = mean_and_deviation(
             statistics.fmean(values), statistics.stdev(values)
         )
     else:
         text = mean_and_deviation(*values) if values else "diverged"
-    if len(values) < len(records):
+    if len(values) < count:
         text += f" {DIVERGED}"
-    if len(records) != expected:
+    if count != expected:
         text += f" (n={len(values)})"
     return text
 
@@ -264,6 +426,8 @@ def _statistic(seeds):
     if len(seeds) == 1:
         return f"seed {seeds[0]}, one run a cell"
     listed = ", ".join(map(str, seeds))
+    if len(seeds) > 5:
+        listed = f"{seeds[0]} to {seeds[-1]}"
     return f"mean ± standard deviation over the seeds {listed}"
 
 

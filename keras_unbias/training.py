@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from keras_unbias import (
     audit,
+    baselines,
     callbacks,
     datasets,
     environment,
@@ -68,8 +69,9 @@ def train(config, *, output_dir="runs", data_dir=None, threads=None):
 
     The run's directory holds `config.json`, `history.csv` (a line per
     epoch), `data.json`, `backup/` while it runs, and in the end `model/`
-    (SavedModel), `model.keras` and `record.json`. A finished run is only
-    read. Keras's session is cleared and its global seed set.
+    (SavedModel), `model.keras` and `record.json`; that of a scikit-learn
+    classifier (`baselines`) only JSON files. A finished run is only read.
+    Keras's session is cleared and its global seed set.
 
     Args:
         config: the `RunConfig`. `settings` holds the data set's own
@@ -79,7 +81,8 @@ def train(config, *, output_dir="runs", data_dir=None, threads=None):
             `precision` (a Keras dtype policy), `prior_strength` (of
             `LabelPrior`; 0 for none), and for `mi_backprop` the arguments of
             `MutualInformationBackpropagation` and its estimator, for
-            `chi_squared` the `penalty_weight`. It may hold any of
+            `chi_squared` the `penalty_weight`; for a scikit-learn classifier
+            those of `baselines.fit` alone. It may hold any of
             `DEFAULTS`: `jit_compile`, `epochs_per_report` (small data: so
             many epochs are one line of the history, one call of the test
             and, compiled, one execution), `critic_hidden` and
@@ -109,9 +112,53 @@ def train(config, *, output_dir="runs", data_dir=None, threads=None):
     started = time.monotonic()
     keras.backend.clear_session()
     keras.utils.set_random_seed(config.seed)
-    settings = config.settings
     dataset = _load(config, data_dir)
     _check_data(directory / "data.json", dataset)
+    if config.method in baselines.SETTINGS:
+        result, earlier = _run_baseline(config, dataset), 0.0
+    else:
+        result, earlier = _run(config, dataset, directory)
+    record = runs.Record(
+        config=config,
+        data=dict(dataset.facts),
+        environment=environment.describe(
+            config.settings.get("precision", "float64"), threads
+        ),
+        wall_seconds=round(earlier + time.monotonic() - started, 1),
+        **result,
+    )
+    record.write(directory / "record.json")
+    shutil.rmtree(directory / "backup", ignore_errors=True)
+    logger.info("%s: %s", config.run_id, record.metrics)
+    return record
+
+
+def _run_baseline(config, dataset):
+    """Fits a scikit-learn classifier; returns what the record says of it."""
+    classifier = baselines.fit(config.method, config.settings, dataset)
+    train, test = (
+        classifier.predict(split.inputs)
+        for split in (dataset.train, dataset.test)
+    )
+    return {
+        "status": "done",
+        "metrics": {
+            "test_accuracy": metrics.accuracy(dataset.test.labels, test),
+            "train_accuracy": metrics.accuracy(dataset.train.labels, train),
+            **_of_binary_task(dataset, test),
+        },
+        "history": {},
+    }
+
+
+def _run(config, dataset, directory):
+    """Trains a Keras model, or goes on where it was killed.
+
+    Returns:
+        Dict of what the record says of it, and the seconds that epochs of
+        earlier attempts took.
+    """
+    settings = config.settings
     steps = len(dataset.train) // settings["batch_size"]
     steps *= _setting(config, "epochs_per_report")
     if steps == 0:
@@ -127,34 +174,50 @@ def train(config, *, output_dir="runs", data_dir=None, threads=None):
     _fit(config, model, dataset, test, steps, directory, [divergence, clock])
     history = _history(directory / "history.csv")
     tested = model.evaluate(test, verbose=0, return_dict=True)
-    audited = {}
+    predicted, audited = {}, {}
     if not divergence.reason:
         audited = audit.held_out_information(model, dataset, seed=config.seed)
+        if _is_binary_task(dataset):
+            audited["probe_auc"] = audit.probe_auc(model, dataset)
+            outputs = model.predict(test, verbose=0)
+            predicted = _of_binary_task(dataset, outputs["logits"].argmax(-1))
         model.export(str(directory / "model"), verbose=False)
         model.save(directory / "model.keras")
-    outside_epochs = time.monotonic() - started - clock.total
-    record = runs.Record(
-        config=config,
-        status="diverged" if divergence.reason else "done",
-        reason=divergence.reason,
-        metrics={
+    result = {
+        "status": "diverged" if divergence.reason else "done",
+        "reason": divergence.reason,
+        "metrics": {
             "test_accuracy": tested["accuracy"],
+            **predicted,
             **{
                 name: history[name][-1]
                 for name in ("train_accuracy", "mutual_information")
                 if name in history
             },
         },
-        data=dict(dataset.facts),
-        history=history,
-        audit=audited,
-        environment=environment.describe(settings["precision"], threads),
-        wall_seconds=round(sum(history["seconds"]) + outside_epochs, 1),
+        "history": history,
+        "audit": audited,
+    }
+    return result, sum(history["seconds"]) - clock.total
+
+
+def _is_binary_task(dataset):
+    """Two labels, and an attribute that is one number, 0 or 1."""
+    return (
+        dataset.num_classes == 2
+        and dataset.attribute_size == 1
+        and np.isin(dataset.attributes("train"), (0, 1)).all()
     )
-    record.write(directory / "record.json")
-    shutil.rmtree(directory / "backup", ignore_errors=True)
-    logger.info("%s: %s", config.run_id, record.metrics)
-    return record
+
+
+def _of_binary_task(dataset, predictions):
+    if not _is_binary_task(dataset):
+        return {}
+    return metrics.binary_task(
+        dataset.test.labels,
+        predictions,
+        dataset.attributes("test")[:, 0].astype(np.int32),
+    )
 
 
 def _load(config, data_dir):
@@ -293,9 +356,10 @@ def _data_settings(name):
 
 
 def _check(config):
+    trained = config.method not in baselines.SETTINGS
     for kind, name, known in (
         ("data set", config.dataset, datasets.DATASETS),
-        ("method", config.method, methods.METHODS),
+        ("method", config.method, {*methods.METHODS, *baselines.SETTINGS}),
     ):
         if name not in known:
             raise ValueError(
@@ -303,13 +367,17 @@ def _check(config):
                 f"Received: {name!r}."
             )
     parameters = _data_settings(config.dataset)
-    optional = set(DEFAULTS) | {
+    optional = {
         name
         for name, parameter in parameters.items()
         if parameter.default is not parameter.empty
     }
-    expected = SETTINGS | set(parameters) - optional
-    expected |= METHOD_SETTINGS.get(config.method, set())
+    expected = set(parameters) - optional
+    if trained:
+        optional |= set(DEFAULTS)
+        expected |= SETTINGS | METHOD_SETTINGS.get(config.method, set())
+    else:
+        expected |= baselines.SETTINGS[config.method]
     received = set(config.settings)
     if not expected <= received <= expected | optional:
         raise ValueError(
@@ -318,6 +386,11 @@ def _check(config):
             f"Missing: {sorted(expected - received)}. Received beyond them: "
             f"{sorted(received - expected - optional)}."
         )
+    if trained:
+        _check_training(config)
+
+
+def _check_training(config):
     for name in ("epochs", "batch_size"):
         value = config.settings[name]
         if value < 1:

