@@ -171,6 +171,39 @@ def equal_opportunity(labels, predictions, attribute_values, *, positive=1):
     return float(rates.max() - rates.min())
 
 
+def equal_opportunity_by_chance(rates, positives):
+    """Equal opportunity that two equal groups show, for their rows are few.
+
+    The expectation of `|TP(a) - TP(b)|` where both groups have the same true
+    positive rate, that of all positive rows: what no classifier but a
+    constant one can be seen to fall below. The rates of `n` rows are taken to
+    be normal, with variance `p (1 - p) / n`.
+
+    Args:
+        rates: Dict from two attribute values to true positive rates, as
+            `binary_task` has them.
+        positives: Dict from the same values to numbers of positive rows.
+
+    Returns:
+        A float in 0..1; NaN if a value has no positive row.
+
+    Raises:
+        ValueError: If there are not two values, the same in both.
+    """
+    if rates.keys() != positives.keys() or len(rates) != 2:
+        raise ValueError(
+            "Chance is between two groups. Expected: the same two attribute "
+            f"values in both. Received: {sorted(rates)} and "
+            f"{sorted(positives)}."
+        )
+    counts = np.array([positives[value] for value in rates], float)
+    if not counts.all():
+        return float("nan")
+    rate = np.average(list(rates.values()), weights=counts)
+    variance = rate * (1 - rate) * np.sum(1 / counts)
+    return float(np.sqrt(2 / np.pi * variance))
+
+
 def binary_task(labels, predictions, attribute_values, *, positive=1):
     """What is said of a binary classifier whose attribute has few values.
 

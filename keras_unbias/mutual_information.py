@@ -179,9 +179,19 @@ class ConcatenatedCritic(Critic):
             partners = roll(tf.shape(attributes)[0], seed)
         else:
             partners = repair(labels, seed)
-        repaired = tf.gather(attributes, partners)
-        joint = self.network(tf.concat([attributes, features], 1))
-        marginal = self.network(tf.concat([repaired, features], 1))
+        # Joint and marginal pairs have the same features: what the first
+        # layer makes of them is computed once, half of the whole work.
+        first, *others = self.network.layers
+        of_attributes, of_features = tf.split(
+            first.kernel, [attributes.shape[-1], features.shape[-1]]
+        )
+        shared = tf.matmul(features, of_features) + first.bias
+        joint, marginal = (
+            shared + tf.matmul(paired, of_attributes)
+            for paired in (attributes, tf.gather(attributes, partners))
+        )
+        for layer in others:
+            joint, marginal = layer(joint), layer(marginal)
         return joint[:, 0], marginal, tf.ones_like(marginal)
 
 

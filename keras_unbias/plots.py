@@ -187,6 +187,59 @@ def by_mi_weight(records, *, panel, quantities, marks):
     return figure, points
 
 
+def bars(records, *, bar, quantities, marks=None):
+    """Final numbers as bars, with the standard deviation over seeds.
+
+    Diverged runs are left out, and seeds where a number is not defined.
+
+    Args:
+        records: list of `keras_unbias.runs.Record`.
+        bar: function from a record to the name of its bar.
+        quantities: dict from names of panels, top to bottom, to functions
+            from a record to a float or `None`.
+        marks: dict from names of panels to functions from a record to a
+            float or `None`, whose mean is drawn as a line across each bar.
+            Defaults to none.
+
+    Returns:
+        A `matplotlib.figure.Figure`, and a list of dicts, one for each bar of
+        each panel.
+
+    Raises:
+        ValueError: If there are no finished records.
+    """
+    groups = _grouped([r for r in records if r.status == "done"], bar)
+    figure, axes = _panels(len(quantities), 1, scale=1.3)
+    points = []
+    for (panel, quantity), (ax,) in zip(quantities.items(), axes, strict=True):
+        mark = (marks or {}).get(panel)
+        for place, (name, members) in enumerate(groups.items()):
+            values = [v for v in map(quantity, members) if v is not None]
+            point = {
+                "panel": panel,
+                "bar": name,
+                "mean": round(statistics.fmean(values), 5),
+                "standard_deviation": round(_deviation(values), 5),
+                "runs": len(values),
+            }
+            ax.bar(
+                place,
+                point["mean"],
+                yerr=point["standard_deviation"],
+                color="tab:blue",
+                capsize=3,
+            )
+            if mark:
+                marked = [v for v in map(mark, members) if v is not None]
+                point["mark"] = round(statistics.fmean(marked), 5)
+                ax.hlines(point["mark"], place - 0.4, place + 0.4, "black")
+            points.append(point)
+        ax.set_xticks(range(len(groups)), list(groups))
+        ax.set(ylabel=panel)
+        ax.set_ylim(bottom=0)
+    return figure, points
+
+
 def training_against_audit(records):
     """What the training's estimator read last, against the audit's bound.
 

@@ -245,6 +245,10 @@ def _fit(config, model, dataset, test, steps, directory, observers):
     settings = config.settings
     epochs_per_report = _setting(config, "epochs_per_report")
     backup = callbacks.Backup(directory / "backup" / "latest.weights.h5")
+    # Creates the metrics: where they come to be inside the compiled step,
+    # TensorFlow traces it twice.
+    model.test_step(next(iter(test)))
+    model.reset_metrics()
     first_epoch = backup.restore(model, steps)
     _trim_history(directory / "history.csv", first_epoch)
     averaging = (

@@ -37,8 +37,8 @@ def parser(description, *, profiles, variances=None, default="fast"):
             metavar="VARIANCE",
             help="color variances; default those of the profile",
         )
-    add("--seeds", type=_positive, help="number; default the profile's")
-    add("--jobs", type=_positive, help="runs at a time; default all cores")
+    add("--seeds", type=positive, help="number; default the profile's")
+    add("--jobs", type=positive, help="runs at a time; default all cores")
     add(
         "--backend",
         type=_one_of(clusters.BACKENDS),
@@ -222,7 +222,8 @@ def _list_of(parse_one):
     return parse_list
 
 
-def _positive(text):
+def positive(text):
+    """Converts a flag to an integer >= 1."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(
             f"Expected: an integer >= 1. Received: {text!r}."

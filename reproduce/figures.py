@@ -29,7 +29,7 @@ def main(argv, *, name, description, make_configs, draw, variances=None):
         profiles=settings.PROFILES,
         variances=settings.ALL_VARIANCES,
     )
-    parser.add_argument("--figures-dir", default=FIGURES, help="where to")
+    add_directory(parser)
     options = arguments.parse(parser, argv)
 
     def make(digits):
@@ -45,6 +45,23 @@ def main(argv, *, name, description, make_configs, draw, variances=None):
     )
     if gathered is None:
         return 0
+    return write(gathered, options, name=name, draw=draw)
+
+
+def add_directory(parser):
+    """Adds the flag of where a figure is written."""
+    parser.add_argument("--figures-dir", default=FIGURES, help="where to")
+
+
+def write(gathered, options, *, name, draw):
+    """Draws a figure from what was gathered; returns the exit code.
+
+    Args:
+        gathered: a `cells.Gathered`.
+        options: what `arguments.parse` returned.
+        name: as in `main`.
+        draw: as in `main`.
+    """
     if gathered.missing:
         print(
             f"{len(gathered.missing)} of {len(gathered.configs)} cells are "
@@ -81,8 +98,13 @@ def variance(record):
 def _data(records):
     """Which digits, and how many seeds."""
     kinds = dict.fromkeys(
-        r.data.get("note") or f"{r.data['train_size']:,} training digits"
+        r.data.get("note") or f"{r.data['train_size']:,} training rows"
         for r in records
     )
     seeds = sorted({record.config.seed for record in records})
-    return f"{' and '.join(kinds)}, seeds {', '.join(map(str, seeds))}"
+    listed = (
+        f"{seeds[0]} to {seeds[-1]}"
+        if len(seeds) > 5
+        else ", ".join(map(str, seeds))
+    )
+    return f"{' and '.join(kinds)}, seeds {listed}"

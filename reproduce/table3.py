@@ -1,12 +1,13 @@
 """Table 3: German credit, accuracy and fairness of good or bad customers."""
 
 import functools
+import math
 import pathlib
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
-from keras_unbias import reporting, runs
+from keras_unbias import metrics, reporting, runs
 from reproduce import arguments, cells, settings
 
 README = pathlib.Path(__file__).resolve().parents[1] / "README.md"
@@ -17,9 +18,18 @@ def _of(part, name):
     return lambda record: getattr(record, part).get(name)
 
 
+def eo_by_chance(record):
+    """What EO would be, on average, if both groups had the same rate."""
+    value = metrics.equal_opportunity_by_chance(
+        record.metrics["true_positive_rates"], record.metrics["positives"]
+    )
+    return None if math.isnan(value) else value
+
+
 COLUMNS = {
     "accuracy": _of("metrics", "test_accuracy"),
     "EO": _of("metrics", "equal_opportunity"),
+    "EO by chance": eo_by_chance,
     "balanced accuracy": _of("metrics", "balanced_accuracy"),
     "predicted good": _of("metrics", "share_predicted_positive"),
     "age from z (AUC)": _of("audit", "probe_auc"),
@@ -59,16 +69,7 @@ def main(argv=None):
     options = arguments.parse_table(parser, argv, profiles)
     # Of records the best are shown.
     options.profile = options.profile or "fast"
-    gathered = cells.collect(
-        functools.partial(
-            cells.gather,
-            functools.partial(make_configs, options),
-            options,
-            data=cells.CUSTOMERS,
-        ),
-        options,
-        parser,
-    )
+    gathered = collect(options, parser, options.methods)
     if gathered is None:
         return 0
     tables = _tables(gathered, options)
@@ -83,14 +84,28 @@ def main(argv=None):
     return 1 if gathered.error else 0
 
 
-def make_configs(options, customers, rows=None):
-    """The cells that the flags ask for."""
-    return settings.table3(
-        options.profile,
-        rows=rows or options.methods,
-        seeds=options.seeds,
-        age_input={"in": True, "out": False, None: None}[options.age],
-        customers=customers,
+def collect(options, parser, rows):
+    """Gathers the cells that the flags ask for, as `cells.collect` does.
+
+    Args:
+        options: what `arguments.parse` returned, with `age`.
+        parser: the parser that tells what is wrong with the flags.
+        rows: names in `settings.GERMAN_ROWS`, or `None` for the profile's.
+    """
+
+    def make(customers):
+        return settings.table3(
+            options.profile,
+            rows=rows,
+            seeds=options.seeds,
+            age_input={"in": True, "out": False, None: None}[options.age],
+            customers=customers,
+        )
+
+    return cells.collect(
+        functools.partial(cells.gather, make, options, data=cells.CUSTOMERS),
+        options,
+        parser,
     )
 
 

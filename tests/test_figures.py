@@ -162,7 +162,7 @@ def test_figures_are_drawn_from_records(
     for end in ("png", "pdf", "json"):
         assert (tmp_path / "figures" / f"{name}.{end}").exists()
     drawn = json.loads((tmp_path / "figures" / f"{name}.json").read_text())
-    assert drawn["about"] == "profile fast, 60,000 training digits, seeds 1"
+    assert drawn["about"] == "profile fast, 60,000 training rows, seeds 1"
     assert len(drawn["runs"]) == len(changes) * len(variances)
     points = drawn["points"]
     panels = {point["panel"] for point in points}
