@@ -1,9 +1,12 @@
 """The audit of a representation: against information known in closed form."""
 
+import keras
 import numpy as np
 import pytest
 
 from keras_unbias import audit
+from keras_unbias.datasets import BiasedDataset, Split
+from keras_unbias.methods import RepresentationClassifier
 
 
 def representation(agreement, rows=6000, classes=4):
@@ -66,3 +69,42 @@ def test_the_same_seed_gives_the_same_bound():
 def test_too_few_rows_are_refused():
     with pytest.raises(ValueError, match="Expected: 768 or more. Received: 12"):
         audit.held_out_bound(np.zeros((12, 2)), np.zeros((12, 1)))
+
+
+def test_a_number_is_read_like_one_hot_codes():
+    # Where c = 0 the critic must have something to say, too.
+    rng = np.random.default_rng(0)
+    attribute = rng.integers(0, 2, 4000)
+    features = attribute[:, None] + rng.normal(0, 0.01, (4000, 2))
+    bound = audit.held_out_bound(features, attribute[:, None], epochs=15)
+    assert bound == pytest.approx(np.log(2), abs=0.03)
+
+
+def binary(agreement, rows=400):
+    """A model whose features name an attribute of 0 and 1, and its data."""
+    rng = np.random.default_rng(0)
+    attribute = rng.integers(0, 2, rows)
+    named = np.where(rng.random(rows) < agreement, attribute, 1 - attribute)
+    inputs = named[:, None] + rng.normal(0, 0.01, (rows, 1))
+    split = Split(inputs.astype("float32"), 1 - attribute, attribute[:, None])
+    model = RepresentationClassifier(
+        keras.Sequential([keras.Input((1,)), keras.layers.ReLU()]), 2
+    )
+    dataset = BiasedDataset(
+        name="toy", train=split, test=split, num_classes=2, attribute_size=1
+    )
+    return model, dataset
+
+
+@pytest.mark.parametrize("agreement", [0.5, 0.9, 1.0])
+def test_the_probe_finds_what_the_features_name(agreement):
+    auc = audit.probe_auc(*binary(agreement))
+    # Right in order if both rows are named right; by chance if one is.
+    both, one = agreement**2, 2 * agreement * (1 - agreement)
+    assert auc == pytest.approx(both + one / 2, abs=0.06)
+
+
+def test_few_rows_still_teach_the_critic():
+    model, dataset = binary(1.0, rows=300)
+    told = audit.held_out_information(model, dataset)
+    assert told["mutual_information"] == pytest.approx(np.log(2), abs=0.1)

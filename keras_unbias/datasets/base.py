@@ -176,7 +176,7 @@ class BiasedDataset:
             return gather(tf.range(start, tf.minimum(start + batch_size, rows)))
 
         starts = tf.data.Dataset.range(0, rows, batch_size)
-        return starts.map(batch).prefetch(2)
+        return _fixed(starts.map(batch).prefetch(2))
 
     def stream(self, batch_size, *, seed, first_epoch=0, estimator_batches=0):
         """The endless stream of training elements.
@@ -261,7 +261,7 @@ class BiasedDataset:
         endless = tf.data.experimental.assert_cardinality(
             tf.data.INFINITE_CARDINALITY
         )
-        return (
+        return _fixed(
             epochs.flat_map(epoch_steps).apply(endless).map(element).prefetch(2)
         )
 
@@ -320,6 +320,17 @@ class BiasedDataset:
                 f"Received: {dtype.name} of shape {tuple(example.shape)}. "
                 "Set attribute_size to the width, or correct the encoding."
             )
+
+
+def _fixed(dataset):
+    """The pipeline without tf.data's tuning.
+
+    There is nothing to tune in it, and of many small epochs it makes so large
+    a model that the end of a run waits for it: some 9 seconds.
+    """
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return dataset.with_options(options)
 
 
 def check_integer(name, value, *, minimum):
