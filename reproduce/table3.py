@@ -137,7 +137,7 @@ def _tables(gathered, options):
         title=title,
         rows=rows,
         reference=settings.GERMAN_REFERENCE,
-        columns=COLUMNS,
+        columns={k: v for k, v in COLUMNS.items() if k != "EO by chance"},
         ratio=RATIO,
     )
     if len(changes.ours):
