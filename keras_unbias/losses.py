@@ -71,3 +71,84 @@ def equal_opportunity_penalty(
         attributes,
         weights,
     )
+
+
+def attribute_cross_entropy(logits, attributes, parts):
+    """How badly an attribute classifier does, averaged over rows and parts.
+
+    Args:
+        logits: `(n, a)` float tensor.
+        attributes: `(n, a)` float tensor.
+        parts: tuple of ints that add up to a: widths of the one-hot parts of
+            the attribute, e.g. `(8, 8, 8)` for three binned channels. A part
+            of width 1 is a number, 0 or 1.
+
+    Returns:
+        Scalar tensor, nats.
+    """
+    attributes = tf.cast(attributes, tf.float32)
+    losses = [
+        -tf.reduce_sum(target * tf.nn.log_softmax(scores), -1)
+        for target, scores in zip(
+            _split(attributes, parts, lambda c: tf.concat([1.0 - c, c], -1)),
+            _of_parts(logits, parts),
+            strict=True,
+        )
+    ]
+    return tf.reduce_mean(losses)
+
+
+def confusion(logits, parts):
+    """Cross-entropy of an attribute classifier and the uniform distribution.
+
+    The confusion loss of Alvi, Zisserman and Nellaker, "Turning a Blind
+    Eye", ECCV workshops 2018, averaged over rows and parts.
+
+    Args:
+        logits: As in `attribute_cross_entropy`.
+        parts: As in `attribute_cross_entropy`.
+
+    Returns:
+        Scalar tensor, nats; the least is the mean logarithm of the number of
+        values of a part.
+    """
+    return tf.reduce_mean(
+        [
+            -tf.reduce_mean(tf.nn.log_softmax(scores), -1)
+            for scores in _of_parts(logits, parts)
+        ]
+    )
+
+
+def negative_entropy(logits, parts):
+    """Minus the entropy of what an attribute classifier says.
+
+    The regulariser of Kim, Kim, Kim, Kim and Kim, "Learning Not to Learn",
+    CVPR 2019, averaged over rows and parts.
+
+    Args:
+        logits: As in `attribute_cross_entropy`.
+        parts: As in `attribute_cross_entropy`.
+
+    Returns:
+        Scalar tensor <= 0, nats.
+    """
+    return tf.reduce_mean(
+        [
+            tf.reduce_sum(tf.nn.softmax(s) * tf.nn.log_softmax(s), -1)
+            for s in _of_parts(logits, parts)
+        ]
+    )
+
+
+def _of_parts(logits, parts):
+    logits = tf.cast(logits, tf.float32)
+    return _split(logits, parts, lambda s: tf.concat([tf.zeros_like(s), s], -1))
+
+
+def _split(rows, parts, of_number):
+    """The parts of rows; those of width 1 as two values."""
+    return [
+        of_number(part) if width == 1 else part
+        for part, width in zip(tf.split(rows, parts, -1), parts, strict=True)
+    ]

@@ -128,8 +128,9 @@ class Critic(keras.layers.Layer):
 
     `call(features, attributes, labels, seed)` takes `(n, d)` features,
     `(n, a)` attributes, `(n,)` int labels (re-pairings stay inside a class;
-    `None` for one class) and a `(2,)` int seed, and returns `joint (n,)`, `marginal (n, m)` and
-    `pairs (n, m)`, the arguments of `donsker_varadhan_bound`.
+    `None` for one class) and a `(2,)` int seed, and returns `joint (n,)`,
+    `marginal (n, m)` and `pairs (n, m)`, the arguments of
+    `donsker_varadhan_bound`.
 
     Args:
         hidden: tuple of ints, units of the hidden layers (leaky ReLU 0.2,

@@ -51,6 +51,8 @@ MI_SETTINGS = {
 METHOD_SETTINGS = {
     "mi_backprop": MI_SETTINGS | ESTIMATOR_SETTINGS,
     "chi_squared": {"penalty_weight"},
+    "attribute_confusion": {"confusion_weight"},
+    "adversarial_unlearning": {"entropy_weight", "reversal_weight"},
 }
 # What may be left out, with what it is then. With `jit_compile` None XLA
 # compiles on a GPU alone, for it slows convolutions down on a CPU.
@@ -80,9 +82,9 @@ def train(config, *, output_dir="runs", data_dir=None, threads=None):
             `weight_averaging` (momentum of the weight average; 0 for none),
             `precision` (a Keras dtype policy), `prior_strength` (of
             `LabelPrior`; 0 for none), and for `mi_backprop` the arguments of
-            `MutualInformationBackpropagation` and its estimator, for
-            `chi_squared` the `penalty_weight`; for a scikit-learn classifier
-            those of `baselines.fit` alone. It may hold any of
+            `MutualInformationBackpropagation` and its estimator, for other
+            methods their weights (`METHOD_SETTINGS`); for a scikit-learn
+            classifier those of `baselines.fit` alone. It may hold any of
             `DEFAULTS`: `jit_compile`, `epochs_per_report` (small data: so
             many epochs are one line of the history, one call of the test
             and, compiled, one execution), `critic_hidden` and
@@ -304,18 +306,18 @@ def build_model(config, dataset, steps):
         )
         prior.adapt(dataset.attributes("train"), dataset.train.labels)
         arguments["label_prior"] = prior
-    if config.method == "chi_squared":
-        arguments["penalty_weight"] = settings["penalty_weight"]
+    method = methods.METHODS[config.method]
+    own = METHOD_SETTINGS.get(config.method, set()) - ESTIMATOR_SETTINGS
+    arguments.update({name: settings[name] for name in own})
+    if issubclass(method, methods.AttributeAdversary):
+        arguments["attribute_parts"] = dataset.attribute_parts
     if config.method == "mi_backprop":
         arguments["attribute_size"] = dataset.attribute_size
-        arguments.update({name: settings[name] for name in MI_SETTINGS})
         arguments["estimator"] = _estimator(config, dataset)
     encoder = networks.ENCODERS[config.dataset](
         dtype=settings["precision"], shape=dataset.train.inputs.shape[1:]
     )
-    model = methods.METHODS[config.method](
-        encoder, dataset.num_classes, **arguments
-    )
+    model = method(encoder, dataset.num_classes, **arguments)
     averaging = settings["weight_averaging"]
     jit_compile = _setting(config, "jit_compile")
     model.compile(

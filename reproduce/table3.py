@@ -74,9 +74,10 @@ def main(argv=None):
         return 0
     tables = _tables(gathered, options)
     if options.update_readme:
+        block = f"table3 {options.profile} {options.seeds or ''}".strip()
         text = reporting.replace_block(
             README.read_text("utf-8"),
-            f"table3 {options.profile}",
+            block,
             "\n\n".join(table.render("markdown") for table in tables),
         )
         runs.write_text(README, text)

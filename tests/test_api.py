@@ -11,6 +11,7 @@ LIBRARY = sorted((ROOT / "keras_unbias").rglob("*.py"))
 ORDER = (
     "metrics",
     "fair_svm",
+    "baselines",
     "losses",
     "mutual_information",
     "networks",

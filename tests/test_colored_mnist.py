@@ -271,6 +271,8 @@ def test_facts(grey, attribute):
     }
     assert 0 < dataset.facts["attribute_only_accuracy"] <= 1
     assert (dataset.num_classes, dataset.attribute_size) == (10, 24)
+    parts = {"bins": (8, 8, 8), "bits": 24 * (1,)}
+    assert dataset.attribute_parts == parts[attribute]
     assert dataset.name == "colored_mnist"
 
 

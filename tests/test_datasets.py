@@ -309,3 +309,10 @@ def test_load_refuses_unknown_settings():
         ValueError, match=r"color_variance.*Received: \['sigma'\]"
     ):
         datasets.load("colored_mnist", sigma=0.02, seed=0)
+
+
+def test_an_attribute_is_one_part_unless_it_says_otherwise():
+    assert make_dataset().attribute_parts == (WIDTH,)
+    assert make_dataset(attribute_parts=[1, 2]).attribute_parts == (1, 2)
+    with pytest.raises(ValueError, match=r"add up to 3. Received: .*\(2, 2\)"):
+        make_dataset(attribute_parts=(2, 2))

@@ -119,3 +119,30 @@ def test_the_penalty_looks_at_positive_rows_alone():
             tf.constant(logits, tf.float32), tf.constant(labels), one_hot
         )
     ) == pytest.approx(float(penalty), rel=1e-5)
+
+
+def test_losses_of_an_attribute_classifier_by_hand():
+    rng = np.random.default_rng(0)
+    logits = rng.normal(size=(5, 6))
+    attributes = np.concatenate(
+        [np.eye(2)[[0, 1, 1, 0, 1]], np.eye(3)[[0, 2, 1, 1, 0]]], 1
+    )
+    number = np.array([0.0, 1.0, 1.0, 0.0, 0.0])
+    attributes = np.concatenate([attributes, number[:, None]], 1)
+    told, flat, sure = [], [], []
+    for row, c in zip(logits, attributes, strict=True):
+        scores = [row[:2], row[2:5], np.array([0.0, row[5]])]
+        targets = [c[:2], c[2:5], np.array([1 - c[5], c[5]])]
+        for score, target in zip(scores, targets, strict=True):
+            q = np.exp(score) / np.exp(score).sum()
+            told.append(-np.log(q[target.argmax()]))
+            flat.append(-np.log(q).mean())
+            sure.append((q * np.log(q)).sum())
+    parts = (2, 3, 1)
+    values = (
+        losses.attribute_cross_entropy(logits, attributes, parts),
+        losses.confusion(logits, parts),
+        losses.negative_entropy(logits, parts),
+    )
+    expected = [np.mean(told), np.mean(flat), np.mean(sure)]
+    np.testing.assert_allclose(values, expected, rtol=1e-5)

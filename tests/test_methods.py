@@ -11,11 +11,14 @@ from keras_unbias.methods import (
     MutualInformationBackpropagation,
     RepresentationClassifier,
 )
-from keras_unbias.methods.mi_backprop import clip_to, follower
+from keras_unbias.methods.base import follower
+from keras_unbias.methods.mi_backprop import clip_to
 from keras_unbias.mutual_information import (
     ConcatenatedCritic,
     MutualInformationEstimator,
 )
+
+ADVERSARIES = ("attribute_confusion", "adversarial_unlearning")
 
 
 def label_prior(problem, **kwargs):
@@ -29,6 +32,8 @@ def make(problem, name, seed=0, **kwargs):
     encoder = problem.encoder()
     if name == "bias_balanced":
         kwargs.setdefault("label_prior", label_prior(problem))
+    if name in ADVERSARIES:
+        kwargs.setdefault("attribute_parts", (problem.classes,))
     return METHODS[name](encoder, problem.classes, **kwargs)
 
 
@@ -53,6 +58,8 @@ def test_every_method_trains_evaluates_and_predicts(problem, name):
     keys = {"loss", "accuracy"}
     if name == "mi_backprop":
         keys.add("mutual_information")
+    if name in ADVERSARIES:
+        keys.add("attribute_loss")
     assert set(history) == keys | {f"val_{key}" for key in keys}
     assert np.isfinite(list(history.values())).all()
     assert history["loss"][-1] < history["loss"][0]
@@ -293,14 +300,14 @@ def test_clipping_per_variable():
 def test_the_second_rate_follows_the_first():
     schedule = keras.optimizers.schedules.CosineDecay(0.1, 100)
     optimizer = keras.optimizers.Adam(schedule, use_ema=True, epsilon=1e-3)
-    second = follower(optimizer, 0.5)
+    second = follower(optimizer, 0.5, "second")
     assert (second.use_ema, second.epsilon) == (False, 1e-3)
     for step in (0, 30, 100):
         optimizer.iterations.assign(step)
         expected = 0.05 * (1 + np.cos(np.pi * step / 100)) / 2
         np.testing.assert_allclose(second.learning_rate, expected, atol=1e-8)
     plain = keras.optimizers.SGD(0.1)
-    second = follower(plain, 3.0)
+    second = follower(plain, 3.0, "second")
     assert float(second.learning_rate) == pytest.approx(0.3)
     plain.learning_rate = 0.01
     assert float(second.learning_rate) == pytest.approx(0.03)
@@ -464,3 +471,68 @@ def test_errors(problem):
     erm.compile()
     with pytest.raises(ValueError, match="does not name its labels"):
         erm.fit(inputs, targets["label"], verbose=0)
+
+
+@pytest.mark.parametrize("name", ADVERSARIES)
+def test_one_adversarial_step_is_the_papers_equations(problem, name):
+    """By hand, with plain gradient descent: both networks, from one state."""
+    rows, rate = 96, 0.1
+    model = make(problem, name)
+    model.compile(keras.optimizers.SGD(rate))
+    model.build((None, 2 * problem.classes))
+    inputs, targets = problem.train
+    x, c = inputs[:rows], targets["attribute"][:rows]
+    y = targets["label"][:rows]
+    copy = keras.models.clone_model(model.encoder)
+    copy.set_weights(model.encoder.get_weights())
+    psi = [tf.Variable(w) for w in model.classifier.get_weights()]
+    phi = [tf.Variable(w) for w in model.attribute_classifier.get_weights()]
+    with tf.GradientTape(persistent=True) as tape:
+        z = copy(x)
+        q = tf.nn.softmax(z @ phi[0] + phi[1])
+        told = -tf.reduce_mean(tf.reduce_sum(c * tf.math.log(q), 1))
+        task = tf.reduce_mean(
+            tf.nn.sparse_softmax_cross_entropy_with_logits(
+                y, z @ psi[0] + psi[1]
+            )
+        )
+        if name == "attribute_confusion":
+            uniform = tf.fill(c.shape, 1 / problem.classes)
+            objective = task - tf.reduce_mean(
+                tf.reduce_sum(uniform * tf.math.log(q), 1)
+            )
+        else:
+            surprise = tf.reduce_mean(tf.reduce_sum(q * tf.math.log(q), 1))
+            objective = task + 0.01 * surprise - 0.1 * told
+    expected = [*copy.trainable_variables, *psi]
+    steps = tape.gradient(objective, expected)
+    head_steps = tape.gradient(told, phi)
+    for variable, step in zip(expected + phi, steps + head_steps):
+        variable.assign_sub(rate * step)
+
+    fit(model, Restricted(inputs, targets, rows), epochs=1, batch_size=rows)
+
+    for one, other in zip(model.trainable_variables, expected):
+        np.testing.assert_allclose(one, other, atol=1e-5)
+    for one, other in zip(model.attribute_classifier.variables, phi):
+        np.testing.assert_allclose(one, other, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "weights"),
+    [
+        ("attribute_confusion", {"confusion_weight": -1.0}),
+        ("adversarial_unlearning", {"reversal_weight": -1.0}),
+        ("attribute_confusion", {"attribute_parts": ()}),
+    ],
+)
+def test_adversaries_refuse_bad_arguments(problem, name, weights):
+    with pytest.raises(ValueError, match="Expected.*Received.*(-1.0|\\(\\))"):
+        make(problem, name, **weights)
+
+
+def test_an_attribute_of_another_width_is_refused(problem):
+    model = make(problem, "attribute_confusion", attribute_parts=(2, 2))
+    model.compile()
+    with pytest.raises(ValueError, match="Expected: 4 for .*Received: 3"):
+        fit(model, problem, epochs=1)

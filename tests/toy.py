@@ -63,8 +63,16 @@ def config(method="mi_backprop", **changes):
             own_optimizer=True,
             clip=True,
         )
-    if method == "chi_squared":
-        settings["penalty_weight"] = 1.0
+    settings.update(
+        {
+            "chi_squared": {"penalty_weight": 1.0},
+            "attribute_confusion": {"confusion_weight": 0.1},
+            "adversarial_unlearning": {
+                "entropy_weight": 0.01,
+                "reversal_weight": 0.1,
+            },
+        }.get(method, {})
+    )
     settings.update(changes)
     return RunConfig("toy", method, method, "test", 3, settings)
 

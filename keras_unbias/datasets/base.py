@@ -104,6 +104,8 @@ class BiasedDataset:
             float32 tensor of shape `(batch, attribute_size)`, written with
             TensorFlow operations: it runs inside the tf.data pipeline.
             `None` when the splits hold their attributes. Defaults to `None`.
+        attribute_parts: Widths of the one-hot parts of the attribute vector;
+            a part of width 1 is a number, 0 or 1. Defaults to one part.
         augment: A function from a batch of inputs and a `(2,)` int64 seed to
             inputs of the same shape and dtype, for `stream` alone. The
             attribute is that of the inputs as they were. Defaults to `None`.
@@ -123,10 +125,19 @@ class BiasedDataset:
     num_classes: int
     attribute_size: int
     encode_attribute: Callable | None = None
+    attribute_parts: tuple = ()
     augment: Callable | None = None
     facts: Mapping = field(default_factory=dict)
 
     def __post_init__(self):
+        parts = tuple(self.attribute_parts) or (self.attribute_size,)
+        if sum(parts) != self.attribute_size:
+            raise ValueError(
+                f"The parts of the attribute of '{self.name}' do not make it "
+                f"up. Expected: widths that add up to {self.attribute_size}. "
+                f"Received: attribute_parts={parts}."
+            )
+        object.__setattr__(self, "attribute_parts", parts)
         for split_name in ("train", "test"):
             split = self._split(split_name)
             self._check_labels(split_name, split.labels)
@@ -189,8 +200,9 @@ class BiasedDataset:
         inside a mini-batch are distinct, and the first mini-batch is the
         same whatever `estimator_batches` is.
 
-        Order and augmentation are a pure function of `(seed, epoch)`: a resumed run that
-        starts with `first_epoch` sees what an unbroken one would have seen.
+        Order and augmentation are a pure function of `(seed, epoch)`: a
+        resumed run that starts with `first_epoch` sees what an unbroken one
+        would have seen.
 
         Args:
             batch_size: Rows per mini-batch.

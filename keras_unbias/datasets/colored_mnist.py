@@ -143,6 +143,7 @@ def load(
         test=test,
         num_classes=NUM_CLASSES,
         attribute_size=ATTRIBUTE_SIZE,
+        attribute_parts=PARTS[attribute],
         encode_attribute=ENCODINGS[attribute],
         augment=random_affine if augment else None,
         facts=facts,
@@ -227,6 +228,8 @@ def encode_bits(images):
 
 
 ENCODINGS = {"bins": encode_bins, "bits": encode_bits}
+# One-hot bins of three channels; binary digits.
+PARTS = {"bins": (8, 8, 8), "bits": ATTRIBUTE_SIZE * (1,)}
 
 
 def _check(color_variance, seed, attribute, digits, train_colors, held_out):

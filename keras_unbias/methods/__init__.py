@@ -1,12 +1,18 @@
 """The training methods: every one a `RepresentationClassifier`."""
 
+from keras_unbias.methods.adversarial import AdversarialUnlearning
+from keras_unbias.methods.adversary import AttributeAdversary
 from keras_unbias.methods.base import RepresentationClassifier
 from keras_unbias.methods.bias_balanced import BiasBalanced, LabelPrior
 from keras_unbias.methods.chi_squared import ChiSquaredPenalty
+from keras_unbias.methods.confusion import AttributeConfusion
 from keras_unbias.methods.mi_backprop import MutualInformationBackpropagation
 
 __all__ = [
     "METHODS",
+    "AdversarialUnlearning",
+    "AttributeAdversary",
+    "AttributeConfusion",
     "BiasBalanced",
     "ChiSquaredPenalty",
     "LabelPrior",
@@ -16,6 +22,8 @@ __all__ = [
 
 METHODS = {
     "erm": RepresentationClassifier,
+    "attribute_confusion": AttributeConfusion,
+    "adversarial_unlearning": AdversarialUnlearning,
     "bias_balanced": BiasBalanced,
     "chi_squared": ChiSquaredPenalty,
     "mi_backprop": MutualInformationBackpropagation,

@@ -12,30 +12,8 @@ Where this differs from the paper, by default (each is an argument):
 import keras
 import tensorflow as tf
 
-from keras_unbias.methods.base import RepresentationClassifier
+from keras_unbias.methods.base import RepresentationClassifier, follower
 from keras_unbias.mutual_information import MutualInformationEstimator
-
-
-def follower(optimizer, factor):
-    """A new optimizer like `optimizer`, at `factor` times its present rate.
-
-    The rate follows schedules, callbacks and assignments alike, for one that
-    stays up while the task's gradient vanishes destroys the network. Weight
-    decay and averaging stay with the first optimizer.
-    """
-    config = optimizer.get_config()
-    if "learning_rate" not in config:
-        raise ValueError(
-            "The gradient of the bound cannot have an optimizer like the "
-            "task's. Expected: an optimizer with a learning rate, e.g. Adam. "
-            f"Received: {type(optimizer).__name__}. Train in float32 or "
-            "bfloat16, or set own_optimizer=False."
-        )
-    config["learning_rate"] = lambda: factor * optimizer.learning_rate
-    if config["weight_decay"]:
-        config["weight_decay"] = 0.0
-    config.update(name=f"mi_{optimizer.name}", use_ema=False)
-    return type(optimizer).from_config(config)
 
 
 def clip_to(gradients, reference):
@@ -147,7 +125,7 @@ class MutualInformationBackpropagation(RepresentationClassifier):
     def compile(self, *args, **kwargs):
         super().compile(*args, **kwargs)
         if self.own_optimizer:
-            self.mi_optimizer = follower(self.optimizer, self.mi_weight)
+            self.mi_optimizer = follower(self.optimizer, self.mi_weight, "mi")
 
     def build_optimizers(self):
         super().build_optimizers()

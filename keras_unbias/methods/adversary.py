@@ -1,0 +1,135 @@
+"""What methods with an attribute classifier share."""
+
+import keras
+import tensorflow as tf
+
+from keras_unbias import losses
+from keras_unbias.methods.base import RepresentationClassifier, follower
+
+
+class AttributeAdversary(RepresentationClassifier):
+    """An encoder, a classifier, and a classifier of the attribute.
+
+    A step trains encoder and classifier on the task loss and
+    `against(features, attributes)`, then the attribute classifier on the
+    features as they were, with an optimizer of its own like the task's.
+
+    Metrics: `loss` (the task's), those of `compile`, and `attribute_loss`,
+    the cross-entropy of the attribute classifier in nats.
+
+    Args:
+        encoder: as in `RepresentationClassifier`.
+        num_classes: as in `RepresentationClassifier`.
+        attribute_parts: tuple of ints, as in
+            `losses.attribute_cross_entropy`.
+        attribute_hidden: tuple of ints, units of the attribute classifier's
+            hidden ReLU layers. Defaults to none.
+        label_prior: as in `RepresentationClassifier`.
+    """
+
+    def __init__(
+        self,
+        encoder,
+        num_classes,
+        *,
+        attribute_parts,
+        attribute_hidden=(),
+        **kwargs,
+    ):
+        if not attribute_parts or min(attribute_parts) < 1:
+            raise ValueError(
+                "`attribute_parts` are the widths of the attribute's one-hot "
+                "parts. Expected: a tuple of integers >= 1. Received: "
+                f"attribute_parts={attribute_parts}."
+            )
+        super().__init__(encoder, num_classes, **kwargs)
+        self.attribute_parts = tuple(attribute_parts)
+        self.attribute_hidden = tuple(attribute_hidden)
+        self.attribute_classifier = keras.Sequential(
+            [
+                *(
+                    keras.layers.Dense(units, activation="relu")
+                    for units in self.attribute_hidden
+                ),
+                keras.layers.Dense(sum(self.attribute_parts)),
+            ],
+            name="attribute_classifier",
+        )
+        self.attribute_optimizer = None
+        self.attribute_tracker = keras.metrics.Mean(name="attribute_loss")
+
+    def against(self, features, attributes):
+        """What the encoder minimises beside the task loss.
+
+        Args:
+            features: `(n, d)` float tensor.
+            attributes: `(n, a)` float tensor.
+
+        Returns:
+            Scalar tensor.
+        """
+        raise NotImplementedError
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        self.attribute_classifier.build((None, self.classifier.kernel.shape[0]))
+        # The task's optimizer and its weight average leave it alone.
+        for variable in self.attribute_classifier.variables:
+            variable.trainable = False
+
+    def compile(self, *args, **kwargs):
+        super().compile(*args, **kwargs)
+        self.attribute_optimizer = follower(self.optimizer, 1.0, "attribute")
+
+    def build_optimizers(self):
+        super().build_optimizers()
+        if not self.attribute_optimizer.built:
+            self.attribute_optimizer.build(self.attribute_classifier.variables)
+
+    def train_step(self, data):
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        width = y["attribute"].shape[-1]
+        if width != sum(self.attribute_parts):
+            raise ValueError(
+                "The attribute has another width than its parts. Expected: "
+                f"{sum(self.attribute_parts)} for attribute_parts="
+                f"{self.attribute_parts}. Received: {width}."
+            )
+        with tf.GradientTape() as tape:
+            y_pred = self(x, training=True)
+            loss = self.compute_loss(x, y, y_pred, sample_weight, True)
+            objective = loss + self.against(y_pred["features"], y["attribute"])
+        theta = self.trainable_variables
+        gradients = tape.gradient(objective, theta)
+        head = self.attribute_classifier.variables
+        with tf.GradientTape() as tape:
+            tape.watch([variable.value for variable in head])
+            attribute_loss = losses.attribute_cross_entropy(
+                self.attribute_classifier(tf.stop_gradient(y_pred["features"])),
+                y["attribute"],
+                self.attribute_parts,
+            )
+        of_head = tape.gradient(attribute_loss, [v.value for v in head])
+        self.optimizer.apply(gradients, theta)
+        self.attribute_optimizer.apply(of_head, head)
+        for metric in self.metrics:
+            if metric.name == "loss":
+                metric.update_state(loss, tf.shape(y["label"])[0])
+        return self.compute_metrics(x, y, y_pred, sample_weight)
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        self.attribute_tracker.update_state(
+            losses.attribute_cross_entropy(
+                self.attribute_classifier(y_pred["features"]),
+                y["attribute"],
+                self.attribute_parts,
+            )
+        )
+        return super().compute_metrics(x, y, y_pred, sample_weight)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "attribute_parts": self.attribute_parts,
+            "attribute_hidden": self.attribute_hidden,
+        }

@@ -1,0 +1,50 @@
+"""Attribute confusion: features from which an attribute classifier guesses.
+
+Reference: Alvi, Zisserman & Nellaker, "Turning a Blind Eye: Explicit Removal
+of Biases and Variation from Deep Neural Network Embeddings", ECCV workshops
+2018.
+"""
+
+import keras
+
+from keras_unbias import losses
+from keras_unbias.methods.adversary import AttributeAdversary
+
+
+@keras.saving.register_keras_serializable("keras_unbias")
+class AttributeConfusion(AttributeAdversary):
+    """Task loss plus `confusion_weight` times the confusion loss.
+
+    The encoder brings what the attribute classifier says towards the uniform
+    distribution, while the attribute classifier learns on.
+
+    Args:
+        encoder: as in `RepresentationClassifier`.
+        num_classes: as in `RepresentationClassifier`.
+        confusion_weight: float >= 0, the paper's alpha. Defaults to 1.
+        attribute_parts: as in `AttributeAdversary`.
+        attribute_hidden: as in `AttributeAdversary`.
+        label_prior: as in `RepresentationClassifier`.
+    """
+
+    def __init__(self, encoder, num_classes, *, confusion_weight=1.0, **kwargs):
+        if confusion_weight < 0:
+            raise ValueError(
+                "`confusion_weight` weighs the confusion in the objective. "
+                "Expected: a number >= 0. Received: confusion_weight="
+                f"{confusion_weight}."
+            )
+        super().__init__(encoder, num_classes, **kwargs)
+        self.confusion_weight = confusion_weight
+
+    def against(self, features, attributes):
+        logits = self.attribute_classifier(features)
+        return self.confusion_weight * losses.confusion(
+            logits, self.attribute_parts
+        )
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "confusion_weight": self.confusion_weight,
+        }
