@@ -448,7 +448,8 @@ def _trim_history(path, first_epoch):
     """Drops the lines of epochs that come again, and a torn last line."""
     if not path.exists():
         return
-    header, *lines = path.read_text().splitlines()
+    # A run killed at its very start leaves an empty file.
+    header, *lines = path.read_text().splitlines() or [""]
     kept = [
         line
         for line in lines

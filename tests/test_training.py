@@ -254,6 +254,10 @@ def test_history_is_cut_where_the_run_goes_on(tmp_path):
     assert training._history(path) == {"train_accuracy": [0.1, 0.2]}
     training._trim_history(path, 0)
     assert not path.exists()
+    # Opened, and killed before the first line.
+    path.touch()
+    training._trim_history(path, 0)
+    assert not path.exists()
 
 
 def test_a_run_does_not_go_on_with_other_data(tmp_path):
