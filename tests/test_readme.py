@@ -1,6 +1,10 @@
 import pathlib
 import re
 
+import pytest
+
+from reproduce import table1, table3
+
 README = pathlib.Path(__file__).parents[1] / "README.md"
 
 
@@ -17,3 +21,30 @@ def test_the_example_for_own_data_runs(tmp_path, monkeypatch, capsys):
         4096,
         8,
     )
+
+
+@pytest.mark.parametrize(
+    ("script", "block", "flags"),
+    [
+        (table1, "table1", []),
+        (table3, "table3 fast", ["--profile", "fast"]),
+        (table3, "table3 paper", ["--profile", "paper"]),
+        (
+            table3,
+            "table3 paper 100",
+            ["--profile", "paper", "--seeds", "100"],
+        ),
+    ],
+)
+def test_tables_are_what_the_records_show(
+    script, block, flags, tmp_path, monkeypatch, capsys
+):
+    copy = tmp_path / "README.md"
+    copy.write_text(README.read_text("utf-8"), "utf-8")
+    monkeypatch.setattr(script, "README", copy)
+    records = README.parent / "reproduce" / "records"
+    flags = [*flags, "--from-records", str(records), "--update-readme"]
+    assert script.main(flags) == 0
+    assert f"<!-- /{block} -->" in README.read_text("utf-8")
+    # What an update would write is there already.
+    assert copy.read_text("utf-8") == README.read_text("utf-8")
