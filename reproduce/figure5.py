@@ -21,8 +21,11 @@ def main(argv=None):
     )
     if gathered is None:
         return 0
-    name = f"figure5_{options.profile}"
-    return figures.write(gathered, options, name=name, draw=draw)
+    # A figure for each profile, and for the other reading of the inputs.
+    name = "_".join(["figure5", options.profile, *filter(None, [options.age])])
+    return figures.write(
+        gathered, options, name=name, draw=draw, script="figure5"
+    )
 
 
 def draw(records):

@@ -53,7 +53,7 @@ def add_directory(parser):
     parser.add_argument("--figures-dir", default=FIGURES, help="where to")
 
 
-def write(gathered, options, *, name, draw):
+def write(gathered, options, *, name, draw, script=None):
     """Draws a figure from what was gathered; returns the exit code.
 
     Args:
@@ -61,11 +61,12 @@ def write(gathered, options, *, name, draw):
         options: what `arguments.parse` returned.
         name: as in `main`.
         draw: as in `main`.
+        script: the script's name. Defaults to the figure's.
     """
     if gathered.missing:
         print(
             f"{len(gathered.missing)} of {len(gathered.configs)} cells are "
-            f"missing. To run them: python reproduce/{name}.py --profile "
+            f"missing. To run them: python reproduce/{script or name}.py --profile "
             f"{options.profile}",
             file=sys.stderr,
         )

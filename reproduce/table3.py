@@ -74,7 +74,9 @@ def main(argv=None):
         return 0
     tables = _tables(gathered, options)
     if options.update_readme:
-        block = f"table3 {options.profile} {options.seeds or ''}".strip()
+        # A block for each profile, and for what else is asked for.
+        asked = [options.profile, options.seeds, options.age]
+        block = " ".join(["table3", *(str(a) for a in asked if a)])
         text = reporting.replace_block(
             README.read_text("utf-8"),
             block,

@@ -204,11 +204,14 @@ def test_readme_block_of_a_profile(tmp_path, monkeypatch, capsys):
     assert capsys.readouterr().out in readme.read_text()
 
 
-def test_bars_from_records(tmp_path):
+def test_bars_from_records(tmp_path, capsys):
     release(tmp_path, settings.table3("paper", settings.FIGURE5_ROWS[:3], 3))
     flags = ["--profile", "paper", "--seeds", "3"]
     flags += ["--from-records", str(tmp_path), "--figures-dir", str(tmp_path)]
     assert figure5.main(flags) == 0
+    assert "missing" not in capsys.readouterr().err
+    assert figure5.main([*flags, "--age", "in"]) == 1
+    assert "python reproduce/figure5.py --pro" in capsys.readouterr().err
     drawn = json.loads((tmp_path / "figure5_paper.json").read_text())
     assert drawn["about"] == "profile paper, 700 training rows, seeds 1, 2, 3"
     eo = [p for p in drawn["points"] if p["panel"].startswith("EO")]
