@@ -7,6 +7,7 @@ import subprocess
 
 import keras
 import numpy as np
+import sklearn
 import tensorflow as tf
 
 
@@ -28,6 +29,7 @@ def describe(precision, threads):
             "numpy": np.__version__,
             "tensorflow": tf.__version__,
             "keras": keras.__version__,
+            "scikit-learn": sklearn.__version__,
         },
         "device": f"{len(gpus)} GPU" if gpus else f"CPU {_processor()}",
         "precision": precision,

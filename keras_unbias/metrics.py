@@ -175,9 +175,9 @@ def equal_opportunity_by_chance(rates, positives):
     """Equal opportunity that two equal groups show, for their rows are few.
 
     The expectation of `|TP(a) - TP(b)|` where both groups have the same true
-    positive rate, that of all positive rows: what no classifier but a
-    constant one can be seen to fall below. The rates of `n` rows are taken to
-    be normal, with variance `p (1 - p) / n`.
+    positive rate, that of all positive rows: what a classifier without any
+    difference shows on average, less in some samples and more in others. The
+    rates of `n` rows are taken to be normal, with variance `p (1 - p) / n`.
 
     Args:
         rates: Dict from two attribute values to true positive rates, as

@@ -215,6 +215,8 @@ def bars(records, *, bar, quantities, marks=None):
         mark = (marks or {}).get(panel)
         for place, (name, members) in enumerate(groups.items()):
             values = [v for v in map(quantity, members) if v is not None]
+            if not values:
+                continue
             point = {
                 "panel": panel,
                 "bar": name,
@@ -229,8 +231,9 @@ def bars(records, *, bar, quantities, marks=None):
                 color="tab:blue",
                 capsize=3,
             )
-            if mark:
-                marked = [v for v in map(mark, members) if v is not None]
+            marked = [mark(member) for member in members] if mark else []
+            marked = [v for v in marked if v is not None]
+            if marked:
                 point["mark"] = round(statistics.fmean(marked), 5)
                 ax.hlines(point["mark"], place - 0.4, place + 0.4, "black")
             points.append(point)

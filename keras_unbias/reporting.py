@@ -246,32 +246,32 @@ def paired_table(records, *, title, rows, reference, columns, ratio):
         ratio: float, test rows over training rows of a split.
 
     Returns:
-        A `Table` of the rows that share two seeds or more with `reference`.
+        A `Table` of the rows that share two seeds or more with `reference`; a
+        cell of fewer seeds than `reference` has says of how many.
 
     Raises:
         ValueError: If there are several records of one row and seed.
     """
     cells = _by_row(r for r in records if r.status == "done")
     base = cells.get(reference, {})
-    ours, counts = {}, set()
+    ours = {}
     for row in rows:
         shared = sorted(base.keys() & cells.get(row, {}).keys())
         if row == reference or len(shared) < 2:
             continue
-        counts.add(len(shared))
         ours[row] = []
         for value in columns.values():
             pairs = [(value(cells[row][s]), value(base[s])) for s in shared]
             changes = [a - b for a, b in pairs if None not in (a, b)]
-            ours[row].append(
-                _interval(changes, ratio) if len(changes) > 1 else "-"
-            )
+            text = _interval(changes, ratio) if len(changes) > 1 else "-"
+            if 1 < len(changes) < len(base):
+                text += f" (n={len(changes)})"
+            ours[row].append(text)
     index = pandas.Index(list(columns), name=f"change from {reference}")
-    seeds = " or ".join(map(str, sorted(counts)))
     return Table(
         caption=[
-            f"{title}: mean change over {seeds} splits ± 95 % interval (in "
-            "brackets: corrected for the customers that splits share)."
+            f"{title}: mean change over {len(base)} splits ± 95 % interval (in "
+            "brackets: corrected for the rows that splits share)."
         ],
         ours=pandas.DataFrame.from_dict(ours, orient="index", columns=index),
         published=pandas.DataFrame(columns=index),
@@ -426,7 +426,7 @@ def _statistic(seeds):
     if len(seeds) == 1:
         return f"seed {seeds[0]}, one run a cell"
     listed = ", ".join(map(str, seeds))
-    if len(seeds) > 5:
+    if len(seeds) > 5 and seeds == list(range(seeds[0], seeds[-1] + 1)):
         listed = f"{seeds[0]} to {seeds[-1]}"
     return f"mean ± standard deviation over the seeds {listed}"
 

@@ -1,4 +1,7 @@
-"""Microseconds per update of the estimator: ours against plain Keras."""
+"""Microseconds per update of the estimator: ours against plain Keras.
+
+Those of a training step, divided by its K updates.
+"""
 
 import argparse
 import dataclasses
@@ -10,7 +13,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 import tabulate
 
-from reproduce import arguments, settings, sweep
+from reproduce import arguments, cells, settings, sweep
 
 # One model, one data set; only how Keras is asked to run a step differs.
 LOOPS = {
@@ -31,15 +34,21 @@ def main(argv=None):
     options = parser.parse_args(argv)
     with sweep.environment():
         from keras_unbias import callbacks, datasets, training
-    ((config, *_),) = (
-        settings.table3("paper", rows=[row], seeds=1)
-        for row in settings.FIGURE5_ROWS[2:3]
-    )
+    try:
+        (config,) = settings.table3(
+            "paper",
+            rows=[settings.GERMAN_LAMBDA_1],
+            seeds=1,
+            customers=cells.customers(options),
+        )
+    except (OSError, ValueError) as problem:
+        parser.error(str(problem))
     dataset = datasets.load(
         config.dataset,
         seed=config.seed,
         data_dir=options.data_dir,
         age_input=config.settings["age_input"],
+        customers=config.settings["customers"],
     )
     steps = len(dataset.train) // config.settings["batch_size"]
     steps *= config.settings["epochs_per_report"]

@@ -21,10 +21,17 @@ def main(argv=None):
     )
     if gathered is None:
         return 0
-    # A figure for each profile, and for the other reading of the inputs.
-    name = "_".join(["figure5", options.profile, *filter(None, [options.age])])
+    command = f"python reproduce/figure5.py --profile {options.profile}"
+    for flag in ("seeds", "age", "data_dir"):
+        value = getattr(options, flag)
+        if value:
+            command += f" --{flag.replace('_', '-')} {value}"
     return figures.write(
-        gathered, options, name=name, draw=draw, script="figure5"
+        gathered,
+        options,
+        name="_".join(["figure5", *table3.asked(options)]),
+        draw=draw,
+        command=command,
     )
 
 

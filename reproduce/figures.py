@@ -53,7 +53,7 @@ def add_directory(parser):
     parser.add_argument("--figures-dir", default=FIGURES, help="where to")
 
 
-def write(gathered, options, *, name, draw, script=None):
+def write(gathered, options, *, name, draw, command=None):
     """Draws a figure from what was gathered; returns the exit code.
 
     Args:
@@ -61,13 +61,16 @@ def write(gathered, options, *, name, draw, script=None):
         options: what `arguments.parse` returned.
         name: as in `main`.
         draw: as in `main`.
-        script: the script's name. Defaults to the figure's.
+        command: what runs the cells that are missing. Defaults to the
+            script of the figure's name.
     """
     if gathered.missing:
+        command = command or (
+            f"python reproduce/{name}.py --profile {options.profile}"
+        )
         print(
             f"{len(gathered.missing)} of {len(gathered.configs)} cells are "
-            f"missing. To run them: python reproduce/{script or name}.py --profile "
-            f"{options.profile}",
+            f"missing. To run them: {command}",
             file=sys.stderr,
         )
     try:
@@ -105,7 +108,7 @@ def _data(records):
     seeds = sorted({record.config.seed for record in records})
     listed = (
         f"{seeds[0]} to {seeds[-1]}"
-        if len(seeds) > 5
+        if len(seeds) > 5 and len(seeds) == 1 + seeds[-1] - seeds[0]
         else ", ".join(map(str, seeds))
     )
     return f"{' and '.join(kinds)}, seeds {listed}"

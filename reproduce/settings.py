@@ -355,6 +355,7 @@ GERMAN_ROWS = {
         "mi_weight": 2.0,
     },
 }
+GERMAN_LAMBDA_1 = "MI backpropagation (lambda = 1)"
 # What other rows are compared with, split by split.
 GERMAN_REFERENCE = "ERM"
 # The bars of the plots beside Table 3 (figure 5), lambda = 0 first.
@@ -445,7 +446,7 @@ GERMAN_PROFILES = {
         "estimator": GERMAN_FAST_ESTIMATOR,
         "rows": {
             row: {}
-            for row in ("constant", "SVM", "FERM", "ERM", FIGURE5_ROWS[2])
+            for row in ("constant", "SVM", "FERM", "ERM", GERMAN_LAMBDA_1)
         },
     },
 }

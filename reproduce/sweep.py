@@ -160,7 +160,8 @@ def _run(configs, output_dir, data_dir, workers):
             left = _unsettled(group, output_dir, failures)
             if lost:
                 failures.update({c.run_id: reason for c in left})
-            # What was running may be what kills: it goes last.
+            # What was running may be what kills: it goes last. (So does what
+            # an earlier sweep began, which costs time alone.)
             running = [c for c in left if c.directory(output_dir).exists()]
             deaths.update(c.run_id for c in running or left)
             waiting = _unsettled(waiting, output_dir, failures)
@@ -190,8 +191,12 @@ def _attempt(train, config, output_dir, data_dir):
 
 def _train(config, output_dir, data_dir):
     # Imports TensorFlow, which must see the environment.
+    import tensorflow as tf
+
     from keras_unbias import training
 
+    # Many small runs in a process: it warns that each traces anew.
+    tf.get_logger().setLevel("ERROR")
     training.train(config, output_dir=output_dir, data_dir=data_dir, threads=1)
 
 

@@ -11,6 +11,7 @@ from keras_unbias import metrics, reporting, runs
 from reproduce import arguments, cells, settings
 
 README = pathlib.Path(__file__).resolve().parents[1] / "README.md"
+DATASET = "german_credit"
 RATIO = 300 / 700
 
 
@@ -67,24 +68,50 @@ def main(argv=None):
     parser = arguments.table_parser(__doc__, profiles=profiles)
     arguments.add_age(parser)
     options = arguments.parse_table(parser, argv, profiles)
-    # Of records the best are shown.
-    options.profile = options.profile or "fast"
+    if options.update_readme and options.methods:
+        parser.error(
+            "argument --update-readme: the README shows whole tables. "
+            f"Expected: no --methods. Received: {options.methods}."
+        )
+    options.profile = options.profile or _best(options.from_records)
     gathered = collect(options, parser, options.methods)
     if gathered is None:
         return 0
     tables = _tables(gathered, options)
     if options.update_readme:
-        # A block for each profile, and for what else is asked for.
-        asked = [options.profile, options.seeds, options.age]
-        block = " ".join(["table3", *(str(a) for a in asked if a)])
-        text = reporting.replace_block(
-            README.read_text("utf-8"),
-            block,
-            "\n\n".join(table.render("markdown") for table in tables),
-        )
+        try:
+            text = reporting.replace_block(
+                README.read_text("utf-8"),
+                " ".join(["table3", *asked(options)]),
+                "\n\n".join(table.render("markdown") for table in tables),
+            )
+        except ValueError as problem:
+            parser.error(str(problem))
         runs.write_text(README, text)
     print("\n\n".join(table.render(options.format) for table in tables))
     return 1 if gathered.error else 0
+
+
+def asked(options):
+    """The profile, and what of the flags differs from it: a table's name."""
+    profile = settings.GERMAN_PROFILES[options.profile]
+    seeds = options.seeds or profile["seeds"]
+    age = options.age or ("in" if profile["age_input"] else "out")
+    return [
+        options.profile,
+        *([str(seeds)] if seeds != profile["seeds"] else []),
+        *([f"age_{age}"] if (age == "in") != profile["age_input"] else []),
+    ]
+
+
+def _best(directory):
+    """The first profile that a directory has trained records of."""
+    try:
+        records = runs.read_records(directory)
+    except (OSError, ValueError):
+        return "fast"  # It is told where they are needed.
+    found = {r.config.profile for r in records if r.config.dataset == DATASET}
+    return next((p for p in ("fast", "paper", "quick") if p in found), "fast")
 
 
 def collect(options, parser, rows):

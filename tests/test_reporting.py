@@ -333,11 +333,11 @@ def test_changes_are_paired_by_seed():
     half = (high - low) / 2
     corrected = half * ((1 / 8 + 0.5) / (1 / 8)) ** 0.5
     assert made.ours.loc["MI"].tolist() == [
-        f"{(low + high) / 2:+.3f} ± {half:.3f} (± {corrected:.3f})",
+        f"{(low + high) / 2:+.3f} ± {half:.3f} (± {corrected:.3f}) (n=8)",
         "-",
         "-",
     ]
-    assert "over 8 splits" in made.caption[0]
+    assert "over 9 splits" in made.caption[0]
 
 
 def test_a_metric_table_has_each_seed_once():

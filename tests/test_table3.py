@@ -12,7 +12,7 @@ from sklearn import metrics
 
 from keras_unbias import datasets, runs, training
 from keras_unbias.datasets import uci_german
-from reproduce import benchmark, figure5, settings, sweep, table3
+from reproduce import arguments, benchmark, figure5, settings, sweep, table3
 
 LAMBDA_1 = "MI backpropagation (lambda = 1)"
 
@@ -204,6 +204,33 @@ def test_readme_block_of_a_profile(tmp_path, monkeypatch, capsys):
     assert capsys.readouterr().out in readme.read_text()
 
 
+def test_readme_shows_whole_tables_where_there_is_room(tmp_path, capsys):
+    release(tmp_path, settings.table3("quick", ["ERM"]))
+    flags = ["--from-records", str(tmp_path), "--update-readme"]
+    # Without --profile, the one that there are records of.
+    with pytest.raises(SystemExit):
+        table3.main(flags)
+    assert "no block 'table3 quick'" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        table3.main([*flags, "--methods", "ERM"])
+    assert "Expected: no --methods" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("flags", "name"),
+    [
+        ("--profile fast", ["fast"]),
+        ("--profile fast --seeds 100 --age in", ["fast"]),
+        ("--profile paper --seeds 100", ["paper", "100"]),
+        ("--profile paper --age in", ["paper", "age_in"]),
+    ],
+)
+def test_tables_are_named_by_what_differs_from_the_profile(flags, name):
+    parser = arguments.table_parser("", profiles=settings.GERMAN_PROFILES)
+    arguments.add_age(parser)
+    assert table3.asked(arguments.parse(parser, flags.split())) == name
+
+
 def test_bars_from_records(tmp_path, capsys):
     release(tmp_path, settings.table3("paper", settings.FIGURE5_ROWS[:3], 3))
     flags = ["--profile", "paper", "--seeds", "3"]
@@ -211,8 +238,9 @@ def test_bars_from_records(tmp_path, capsys):
     assert figure5.main(flags) == 0
     assert "missing" not in capsys.readouterr().err
     assert figure5.main([*flags, "--age", "in"]) == 1
-    assert "python reproduce/figure5.py --pro" in capsys.readouterr().err
-    drawn = json.loads((tmp_path / "figure5_paper.json").read_text())
+    told = "python reproduce/figure5.py --profile paper --seeds 3 --age in\n"
+    assert told in capsys.readouterr().err
+    drawn = json.loads((tmp_path / "figure5_paper_3.json").read_text())
     assert drawn["about"] == "profile paper, 700 training rows, seeds 1, 2, 3"
     eo = [p for p in drawn["points"] if p["panel"].startswith("EO")]
     assert [p["bar"] for p in eo] == ["λ = 0", "λ = 0.5", "λ = 1"]
@@ -220,7 +248,7 @@ def test_bars_from_records(tmp_path, capsys):
         [0.1, 0.075, 0.05], abs=2e-3
     )
     assert eo[0]["mark"] == pytest.approx(0.056, abs=2e-3)
-    assert (tmp_path / "figure5_paper.png").exists()
+    assert (tmp_path / "figure5_paper_3.png").exists()
 
 
 def test_benchmark_compares_loops(customers, capsys, monkeypatch):
@@ -230,5 +258,8 @@ def test_benchmark_compares_loops(customers, capsys, monkeypatch):
     assert benchmark.main(flags) == 0
     lines = capsys.readouterr().out.splitlines()[2:]
     assert [cells_of(line)[0] for line in lines] == list(benchmark.LOOPS)
+    with pytest.raises(SystemExit):
+        benchmark.main(["--data-dir", str(customers.parent / "nowhere")])
+    assert "No German credit file" in capsys.readouterr().err
     assert cells_of(lines[0])[2] == "1.0"
     assert all(float(cells_of(line)[1]) > 0 for line in lines)

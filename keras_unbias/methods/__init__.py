@@ -1,12 +1,12 @@
 """The training methods: every one a `RepresentationClassifier`."""
 
-from keras_unbias.methods.adversarial import AdversarialUnlearning
 from keras_unbias.methods.adversary import AttributeAdversary
 from keras_unbias.methods.base import RepresentationClassifier
 from keras_unbias.methods.bias_balanced import BiasBalanced, LabelPrior
 from keras_unbias.methods.chi_squared import ChiSquaredPenalty
 from keras_unbias.methods.confusion import AttributeConfusion
 from keras_unbias.methods.mi_backprop import MutualInformationBackpropagation
+from keras_unbias.methods.unlearning import AdversarialUnlearning
 
 __all__ = [
     "METHODS",

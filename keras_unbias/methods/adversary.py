@@ -15,7 +15,8 @@ class AttributeAdversary(RepresentationClassifier):
     features as they were, with an optimizer of its own like the task's.
 
     Metrics: `loss` (the task's), those of `compile`, and `attribute_loss`,
-    the cross-entropy of the attribute classifier in nats.
+    the cross-entropy in nats of the attribute classifier, in training after
+    its step. Sample weights weigh the task loss alone.
 
     Args:
         encoder: as in `RepresentationClassifier`.
