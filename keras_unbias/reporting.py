@@ -131,13 +131,7 @@ def variance_table(
         row: [_cell(cells[row, variance], len(seeds)) for variance in variances]
         for row in rows
     }
-    others = {
-        f"{name} (published)": [
-            mean_and_deviation(*values[variance]) if variance in values else "-"
-            for variance in variances
-        ]
-        for name, values in (published or {}).items()
-    }
+    others = _published(published, variances)
     footnote = _diverged(cells, rows, variances)
     return Table(
         caption=[*_data(records), f"{title}: {_statistic(seeds)}."],
@@ -210,13 +204,7 @@ def metric_table(
         for row, bad in diverged.items()
         if bad
     ]
-    others = {
-        f"{name} (published)": [
-            mean_and_deviation(*values[header]) if header in values else "-"
-            for header in columns
-        ]
-        for name, values in (published or {}).items()
-    }
+    others = _published(published, columns)
     index = pandas.Index(list(columns), name="method")
     return Table(
         caption=[*_data(records), f"{title}: {_statistic(seeds)}."],
@@ -329,6 +317,16 @@ def replace_block(text, name, content):
             "belongs."
         )
     return f"{head}{start}\n{content}\n{end}{tail}"
+
+
+def _published(published, columns):
+    return {
+        f"{name} (published)": [
+            mean_and_deviation(*values[column]) if column in values else "-"
+            for column in columns
+        ]
+        for name, values in (published or {}).items()
+    }
 
 
 def _latex_escape(text):

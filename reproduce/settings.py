@@ -7,6 +7,7 @@ the 5,000 digits if need be.
 
 import dataclasses
 
+from keras_unbias import baselines
 from keras_unbias.runs import RunConfig
 
 # Section 5.1 prints these as sigma; they are the variances of the colours.
@@ -483,7 +484,7 @@ def table3(profile, rows=None, seeds=None, age_input=None, customers="uci"):
         settings = {"age_input": age_input, "customers": customers}
         own = dict(GERMAN_ROWS[row])
         method = own.pop("method")
-        trained = method not in ("constant", "svm", "ferm")
+        trained = method not in baselines.SETTINGS
         if trained:
             settings.update(chosen["shared"])
             if method == "mi_backprop":

@@ -10,9 +10,10 @@ from keras_unbias.methods.base import RepresentationClassifier, follower
 class AttributeAdversary(RepresentationClassifier):
     """An encoder, a classifier, and a classifier of the attribute.
 
-    A step trains encoder and classifier on the task loss and
-    `against(features, attributes)`, then the attribute classifier on the
-    features as they were, with an optimizer of its own like the task's.
+    Both classifiers are linear. A step trains encoder and classifier on the
+    task loss and `against(features, attributes)`, then the attribute
+    classifier on the features as they were, with an optimizer of its own
+    like the task's.
 
     Metrics: `loss` (the task's), those of `compile`, and `attribute_loss`,
     the cross-entropy in nats of the attribute classifier, in training after
@@ -23,20 +24,10 @@ class AttributeAdversary(RepresentationClassifier):
         num_classes: as in `RepresentationClassifier`.
         attribute_parts: tuple of ints, as in
             `losses.attribute_cross_entropy`.
-        attribute_hidden: tuple of ints, units of the attribute classifier's
-            hidden ReLU layers. Defaults to none.
         label_prior: as in `RepresentationClassifier`.
     """
 
-    def __init__(
-        self,
-        encoder,
-        num_classes,
-        *,
-        attribute_parts,
-        attribute_hidden=(),
-        **kwargs,
-    ):
+    def __init__(self, encoder, num_classes, *, attribute_parts, **kwargs):
         if not attribute_parts or min(attribute_parts) < 1:
             raise ValueError(
                 "`attribute_parts` are the widths of the attribute's one-hot "
@@ -45,16 +36,8 @@ class AttributeAdversary(RepresentationClassifier):
             )
         super().__init__(encoder, num_classes, **kwargs)
         self.attribute_parts = tuple(attribute_parts)
-        self.attribute_hidden = tuple(attribute_hidden)
-        self.attribute_classifier = keras.Sequential(
-            [
-                *(
-                    keras.layers.Dense(units, activation="relu")
-                    for units in self.attribute_hidden
-                ),
-                keras.layers.Dense(sum(self.attribute_parts)),
-            ],
-            name="attribute_classifier",
+        self.attribute_classifier = keras.layers.Dense(
+            sum(self.attribute_parts), name="attribute_classifier"
         )
         self.attribute_optimizer = None
         self.attribute_tracker = keras.metrics.Mean(name="attribute_loss")
@@ -132,5 +115,4 @@ class AttributeAdversary(RepresentationClassifier):
         return {
             **super().get_config(),
             "attribute_parts": self.attribute_parts,
-            "attribute_hidden": self.attribute_hidden,
         }

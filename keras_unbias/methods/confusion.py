@@ -23,7 +23,6 @@ class AttributeConfusion(AttributeAdversary):
         num_classes: as in `RepresentationClassifier`.
         confusion_weight: float >= 0, the paper's alpha. Defaults to 1.
         attribute_parts: as in `AttributeAdversary`.
-        attribute_hidden: as in `AttributeAdversary`.
         label_prior: as in `RepresentationClassifier`.
     """
 

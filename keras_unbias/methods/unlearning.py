@@ -27,7 +27,6 @@ class AdversarialUnlearning(AttributeAdversary):
             in the released code.
         reversal_weight: float >= 0, the paper's mu. Defaults to 0.1.
         attribute_parts: as in `AttributeAdversary`.
-        attribute_hidden: as in `AttributeAdversary`.
         label_prior: as in `RepresentationClassifier`.
     """
 
