@@ -101,9 +101,7 @@ def held_out_information(model, dataset, *, rows=24_000, seed=0):
     """
     split = dataset.train
     chosen = np.random.default_rng(seed).permutation(len(split))[:rows]
-    features = model.encoder.predict(
-        split.inputs[chosen], batch_size=500, verbose=0
-    )
+    features = _features(model, dataset, "train", chosen)
     attributes = dataset.attributes("train")[chosen]
     labels = split.labels[chosen]
     # Few rows: smaller batches, or the critic would hardly learn.
@@ -137,8 +135,7 @@ def probe_auc(model, dataset):
         Float, the area under the ROC curve: 0.5 if nothing is found.
     """
     features = {
-        name: model.encoder.predict(split.inputs, batch_size=500, verbose=0)
-        for name, split in (("train", dataset.train), ("test", dataset.test))
+        name: _features(model, dataset, name) for name in ("train", "test")
     }
     probe = pipeline.make_pipeline(
         preprocessing.StandardScaler(),
@@ -151,3 +148,8 @@ def probe_auc(model, dataset):
             probe.decision_function(features["test"]),
         )
     )
+
+
+def _features(model, dataset, split_name, rows=None):
+    batches = dataset.batches(split_name, dataset.evaluation_batch, rows)
+    return model.encoder.predict(batches.map(lambda x, _: x), verbose=0)

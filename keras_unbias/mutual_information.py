@@ -240,6 +240,11 @@ class MutualInformationEstimator(keras.layers.Layer):
             eta. Defaults to `Adam(2e-3)`.
         steps: int, gradient steps of one `update`: the paper's K.
             Defaults to 16.
+        accumulate: int, the number of mini-batches whose gradient makes one
+            step, as the paper's supplement does where memory allows only
+            small ones to be embedded. Their rows make one batch here, with
+            one mean over all marginal pairs: the bound of each mini-batch by
+            itself would be the looser, the smaller it is. Defaults to 1.
         num_classes: int or `None`. With a number the estimator bounds
             I(Z;C|Y) for labels in `0..num_classes-1`; `None` (the default)
             bounds I(Z;C).
@@ -256,6 +261,7 @@ class MutualInformationEstimator(keras.layers.Layer):
         critic=None,
         optimizer=None,
         steps=16,
+        accumulate=1,
         num_classes=None,
         standardize=True,
         jit_compile=None,
@@ -269,11 +275,18 @@ class MutualInformationEstimator(keras.layers.Layer):
                 f"Expected: an integer >= 1. Received: steps={steps}. "
                 "For a model without an estimator use RepresentationClassifier."
             )
+        if accumulate < 1:
+            raise ValueError(
+                "`accumulate` is the number of mini-batches of one step. "
+                f"Expected: an integer >= 1. Received: accumulate={accumulate}."
+                " 1 takes each by itself."
+            )
         self.critic = SeparableCritic() if critic is None else critic
         self.optimizer = (
             keras.optimizers.Adam(2e-3) if optimizer is None else optimizer
         )
         self.steps = steps
+        self.accumulate = accumulate
         self.num_classes = num_classes
         self.standardize = standardize
         self.jit_compile = jit_compile
@@ -335,7 +348,7 @@ class MutualInformationEstimator(keras.layers.Layer):
 
         Args:
             features: `(P, n, d)` float tensor: P mini-batches, visited in
-                turn. They are constants here.
+                turn, `accumulate` at a time. They are constants here.
             attributes: `(P, n, a)` float tensor.
             labels: `(P, n)` int tensor; needed when `num_classes` is set.
         """
@@ -347,6 +360,12 @@ class MutualInformationEstimator(keras.layers.Layer):
                 f"and attributes (P, n, a). Received: {features.shape} and "
                 f"{attributes.shape}. A single batch is `x[None]`."
             )
+        if (features.shape[0] or 0) % self.accumulate:
+            raise ValueError(
+                "The mini-batches cannot be accumulated evenly. Expected: a "
+                f"multiple of accumulate={self.accumulate}. Received: "
+                f"{features.shape[0]} mini-batches."
+            )
         self._ensure_built(features, attributes)
         if self.standardize:
             mean, variance = tf.nn.moments(features, (0, 1))
@@ -354,10 +373,17 @@ class MutualInformationEstimator(keras.layers.Layer):
             # Dead ReLU units have no deviation: the constant keeps them 0.
             self.scale.assign(tf.sqrt(variance) + 1e-2)
         self._fit_critic(
-            self._standardized(features),
-            attributes,
-            self._classes(features, labels),
+            self._accumulated(self._standardized(features)),
+            self._accumulated(attributes),
+            self._accumulated(self._classes(features, labels)),
         )
+
+    def _accumulated(self, batches):
+        """`(P, n, ...)` to `(P / A, A * n, ...)`."""
+        if self.accumulate == 1:
+            return batches
+        rows = self.accumulate * tf.shape(batches)[1]
+        return tf.reshape(batches, (-1, rows, *batches.shape[2:]))
 
     def _critic_steps(self, features, attributes, labels):
         batches = tf.shape(features)[0]
@@ -424,6 +450,7 @@ class MutualInformationEstimator(keras.layers.Layer):
             "critic": keras.saving.serialize_keras_object(self.critic),
             "optimizer": keras.saving.serialize_keras_object(self.optimizer),
             "steps": self.steps,
+            "accumulate": self.accumulate,
             "num_classes": self.num_classes,
             "standardize": self.standardize,
             "jit_compile": self.jit_compile,

@@ -1,5 +1,6 @@
 """One run, from its config to its record: load, build, fit, audit, export."""
 
+import hashlib
 import inspect
 import json
 import logging
@@ -48,11 +49,13 @@ MI_SETTINGS = {
     "own_optimizer",
     "clip",
 }
+ADVERSARY_SETTINGS = {"attribute_hidden", "attribute_rate"}
 METHOD_SETTINGS = {
     "mi_backprop": MI_SETTINGS | ESTIMATOR_SETTINGS,
     "chi_squared": {"penalty_weight"},
-    "attribute_confusion": {"confusion_weight"},
-    "adversarial_unlearning": {"entropy_weight", "reversal_weight"},
+    "attribute_confusion": {"confusion_weight"} | ADVERSARY_SETTINGS,
+    "adversarial_unlearning": {"entropy_weight", "reversal_weight"}
+    | ADVERSARY_SETTINGS,
 }
 # What may be left out, with what it is then. With `jit_compile` None XLA
 # compiles on a GPU alone, for it slows convolutions down on a CPU.
@@ -61,9 +64,9 @@ DEFAULTS = {
     "epochs_per_report": 1,
     "critic_hidden": (64, 64, 64),
     "estimator_optimizer": "adam",
+    "estimator_accumulate": 1,
 }
 OPTIMIZERS = {"adam": keras.optimizers.Adam, "sgd": keras.optimizers.SGD}
-TEST_BATCH = 500
 
 
 def train(config, *, output_dir="runs", data_dir=None, threads=None):
@@ -85,10 +88,11 @@ def train(config, *, output_dir="runs", data_dir=None, threads=None):
             `MutualInformationBackpropagation` and its estimator, for other
             methods their weights (`METHOD_SETTINGS`); for a scikit-learn
             classifier those of `baselines.fit` alone. It may hold any of
-            `DEFAULTS`: `jit_compile`, `epochs_per_report` (small data: so
+            `DEFAULTS` and of the encoder's own arguments: `jit_compile`, `epochs_per_report` (small data: so
             many epochs are one line of the history, one call of the test
-            and, compiled, one execution), `critic_hidden` and
-            `estimator_optimizer` (a name in `OPTIMIZERS`).
+            and, compiled, one execution), `critic_hidden`,
+            `estimator_accumulate` and `estimator_optimizer` (a name in
+            `OPTIMIZERS`).
         output_dir: directory of all runs.
         data_dir: directory of the data, where they are not to be had
             otherwise.
@@ -115,14 +119,15 @@ def train(config, *, output_dir="runs", data_dir=None, threads=None):
     keras.backend.clear_session()
     keras.utils.set_random_seed(config.seed)
     dataset = _load(config, data_dir)
-    _check_data(directory / "data.json", dataset)
+    facts = {**dataset.facts, **_weights(config, data_dir)}
+    _check_data(directory / "data.json", facts)
     if config.method in baselines.SETTINGS:
         result, earlier = _run_baseline(config, dataset), 0.0
     else:
-        result, earlier = _run(config, dataset, directory)
+        result, earlier = _run(config, dataset, directory, data_dir)
     record = runs.Record(
         config=config,
-        data=dict(dataset.facts),
+        data=facts,
         environment=environment.describe(
             config.settings.get("precision", "float64"), threads
         ),
@@ -153,7 +158,7 @@ def _run_baseline(config, dataset):
     }
 
 
-def _run(config, dataset, directory):
+def _run(config, dataset, directory, data_dir):
     """Trains a Keras model, or goes on where it was killed.
 
     Returns:
@@ -169,20 +174,26 @@ def _run(config, dataset, directory):
             f"batch_size <= {len(dataset.train)}. Received: batch_size="
             f"{settings['batch_size']}."
         )
-    model = build_model(config, dataset, steps)
+    model = build_model(config, dataset, steps, data_dir)
     clock = callbacks.Clock()
     divergence = callbacks.StopOnDivergence(_attribute_entropy(dataset))
-    test = dataset.batches("test", TEST_BATCH)
+    test = dataset.batches("test", dataset.evaluation_batch)
     _fit(config, model, dataset, test, steps, directory, [divergence, clock])
     history = _history(directory / "history.csv")
     tested = model.evaluate(test, verbose=0, return_dict=True)
     predicted, audited = {}, {}
     if not divergence.reason:
+        for name in dataset.further:
+            batches = dataset.batches(name, dataset.evaluation_batch)
+            evaluated = model.evaluate(batches, verbose=0, return_dict=True)
+            predicted[f"{name}_accuracy"] = evaluated["accuracy"]
         audited = audit.held_out_information(model, dataset, seed=config.seed)
         if _is_binary_task(dataset):
             audited["probe_auc"] = audit.probe_auc(model, dataset)
             outputs = model.predict(test, verbose=0)
-            predicted = _of_binary_task(dataset, outputs["logits"].argmax(-1))
+            predicted.update(
+                _of_binary_task(dataset, outputs["logits"].argmax(-1))
+            )
         model.export(str(directory / "model"), verbose=False)
         model.save(directory / "model.keras")
     result = {
@@ -278,13 +289,14 @@ def _fit(config, model, dataset, test, steps, directory, observers):
     )
 
 
-def build_model(config, dataset, steps):
+def build_model(config, dataset, steps, data_dir=None):
     """Builds and compiles the model of a run, all its state created.
 
     Args:
         config: the `RunConfig`.
         dataset: its `BiasedDataset`.
         steps: int, steps of a report, which is an epoch if there is one each.
+        data_dir: as in `train`.
 
     Returns:
         A `RepresentationClassifier`, ready for `fit` or a backup.
@@ -314,8 +326,15 @@ def build_model(config, dataset, steps):
     if config.method == "mi_backprop":
         arguments["attribute_size"] = dataset.attribute_size
         arguments["estimator"] = _estimator(config, dataset)
+    own = {
+        name: settings[name]
+        for name in _encoder_settings(config.dataset)
+        if name in settings
+    }
+    if own:
+        own["data_dir"] = data_dir
     encoder = networks.ENCODERS[config.dataset](
-        dtype=settings["precision"], shape=dataset.train.inputs.shape[1:]
+        dtype=settings["precision"], shape=dataset.input_shape, **own
     )
     model = method(encoder, dataset.num_classes, **arguments)
     averaging = settings["weight_averaging"]
@@ -348,6 +367,7 @@ def _estimator(config, dataset):
             settings["estimator_learning_rate"]
         ),
         steps=settings["estimator_steps"],
+        accumulate=_setting(config, "estimator_accumulate"),
         num_classes=dataset.num_classes if settings["conditional"] else None,
         standardize=settings["standardize"],
         seed=config.seed,
@@ -359,6 +379,12 @@ def _data_settings(name):
     parameters = dict(inspect.signature(datasets.DATASETS[name]).parameters)
     del parameters["seed"], parameters["data_dir"]
     return parameters
+
+
+def _encoder_settings(name):
+    """The parameters of the data set's encoder that are settings of a run."""
+    parameters = inspect.signature(networks.ENCODERS[name]).parameters
+    return set(parameters) - {"dtype", "shape", "data_dir"}
 
 
 def _check(config):
@@ -380,7 +406,7 @@ def _check(config):
     }
     expected = set(parameters) - optional
     if trained:
-        optional |= set(DEFAULTS)
+        optional |= set(DEFAULTS) | _encoder_settings(config.dataset)
         expected |= SETTINGS | METHOD_SETTINGS.get(config.method, set())
     else:
         expected |= baselines.SETTINGS[config.method]
@@ -423,9 +449,21 @@ def _check_training(config):
             )
 
 
-def _check_data(path, dataset):
+def _weights(config, data_dir):
+    """Which weights a backbone begins with, where they are a file's."""
+    path = networks.weights_file(
+        config.settings.get("weights", "none"), data_dir
+    )
+    if path is None:
+        return {}
+    with path.open("rb") as file:
+        checksum = hashlib.file_digest(file, "sha256").hexdigest()
+    return {"weights_checksum": checksum}
+
+
+def _check_data(path, facts):
     """A resumed run must not go on with other rows than it began with."""
-    facts = json.loads(json.dumps(dict(dataset.facts)))
+    facts = json.loads(json.dumps(facts))
     if not path.exists():
         runs.write_json(path, facts)
     begun = runs.read_json(path)

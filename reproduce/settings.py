@@ -29,6 +29,8 @@ ROWS = {
         "conditional": True,
         "prior_strength": 1.0,
     },
+    "attribute confusion (Alvi)": {"method": "attribute_confusion"},
+    "adversarial unlearning (Kim)": {"method": "adversarial_unlearning"},
     # Not methods but marks to measure them by: colours that tell nothing of
     # the training digits, and images without hue.
     "oracle (random training colors)": {
@@ -106,6 +108,30 @@ SEARCH = {
         "augmented": {"augment": True},
         "tempered": TEMPERED,
         "tempered, augmented": {**TEMPERED, "augment": True, "epochs": 6},
+    },
+    "attribute confusion (Alvi)": {
+        "alpha = 1": {"confusion_weight": 1.0},
+        "alpha = 3": {"confusion_weight": 3.0},
+        "alpha = 10": {"confusion_weight": 10.0},
+        "alpha = 30": {"confusion_weight": 30.0},
+    },
+    "adversarial unlearning (Kim)": {
+        "lambda = 0.01, mu = 0.1": {
+            "entropy_weight": 0.01,
+            "reversal_weight": 0.1,
+        },
+        "lambda = 0.01, mu = 1": {
+            "entropy_weight": 0.01,
+            "reversal_weight": 1.0,
+        },
+        "lambda = 1, mu = 0.1": {
+            "entropy_weight": 1.0,
+            "reversal_weight": 0.1,
+        },
+        "lambda = 1, mu = 1": {
+            "entropy_weight": 1.0,
+            "reversal_weight": 1.0,
+        },
     },
     "oracle (random training colors)": {
         "as it is": {},
@@ -201,6 +227,17 @@ PROFILES = {
                 "mi_weight": 0.3,
                 "estimator_steps": 12,
                 "estimator_batches": 3,
+            },
+            "attribute confusion (Alvi)": {
+                "epochs": 6,
+                "learning_rate": 1e-3,
+                "confusion_weight": 10.0,
+            },
+            "adversarial unlearning (Kim)": {
+                "epochs": 6,
+                "learning_rate": 1e-3,
+                "entropy_weight": 0.01,
+                "reversal_weight": 1.0,
             },
             "oracle (random training colors)": FAST_ERM,
             "ERM on grey-scale images": FAST_ERM,

@@ -283,7 +283,7 @@ def test_stream_refuses_numbers_out_of_range(settings, message):
 
 
 def test_batches_and_attributes_refuse_what_they_do_not_know():
-    with pytest.raises(ValueError, match="'train' or 'test'.*'validation'"):
+    with pytest.raises(ValueError, match="'test', 'train'.*'validation'"):
         make_dataset().batches("validation", 4)
     with pytest.raises(ValueError, match="'train' or 'test'.*'name'"):
         make_dataset().attributes("name")

@@ -2,7 +2,7 @@
 
 import inspect
 
-from keras_unbias.datasets import colored_mnist, german_credit
+from keras_unbias.datasets import colored_mnist, german_credit, imdb_faces
 from keras_unbias.datasets.base import BiasedDataset, Split
 
 __all__ = ["DATASETS", "BiasedDataset", "Split", "load"]
@@ -10,6 +10,7 @@ __all__ = ["DATASETS", "BiasedDataset", "Split", "load"]
 DATASETS = {
     "colored_mnist": colored_mnist.load,
     "german_credit": german_credit.load,
+    "imdb_faces": imdb_faces.load,
 }
 
 

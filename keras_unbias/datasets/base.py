@@ -1,5 +1,6 @@
 """The one value that every data set is: arrays, attribute, tf.data streams."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -106,9 +107,15 @@ class BiasedDataset:
             `None` when the splits hold their attributes. Defaults to `None`.
         attribute_parts: Widths of the one-hot parts of the attribute vector;
             a part of width 1 is a number, 0 or 1. Defaults to one part.
+        decode: A function from a batch of the splits' inputs, a tensor, to the
+            batch that a model takes, e.g. from paths of files to images. It
+            runs inside the tf.data pipeline, before all others. Defaults to
+            `None`, inputs as they are.
         augment: A function from a batch of inputs and a `(2,)` int64 seed to
             inputs of the same shape and dtype, for `stream` alone. The
             attribute is that of the inputs as they were. Defaults to `None`.
+        further: Dict from names to further test splits, e.g. one with
+            another distribution of the attribute. Defaults to none.
         facts: What a record says of the data: `source`, `checksum`,
             `train_size`, `test_size`, `floor_nats` (I(label; attribute)),
             `attribute_entropy_nats`, `attribute_only_accuracy` and `note`, a
@@ -126,7 +133,9 @@ class BiasedDataset:
     attribute_size: int
     encode_attribute: Callable | None = None
     attribute_parts: tuple = ()
+    decode: Callable | None = None
     augment: Callable | None = None
+    further: Mapping = field(default_factory=dict)
     facts: Mapping = field(default_factory=dict)
 
     def __post_init__(self):
@@ -138,16 +147,31 @@ class BiasedDataset:
                 f"Received: attribute_parts={parts}."
             )
         object.__setattr__(self, "attribute_parts", parts)
-        for split_name in ("train", "test"):
+        for split_name in ("train", "test", *self.further):
             split = self._split(split_name)
             self._check_labels(split_name, split.labels)
             self._check_attributes(split_name, split)
+
+    @property
+    def input_shape(self):
+        """The shape of one input of a model, a tuple."""
+        return tuple(self.batches("train", 1).element_spec[0].shape[1:])
+
+    @property
+    def evaluation_batch(self):
+        """Rows of a batch for evaluation: 500, but 16 MB of them at most.
+
+        An encoder's activations are a multiple of its inputs.
+        """
+        spec = self.batches("train", 1).element_spec[0]
+        size = math.prod(spec.shape[1:]) * spec.dtype.size
+        return max(1, min(500, 2**24 // size))
 
     def attributes(self, split_name):
         """Returns the attributes of a split.
 
         Args:
-            split_name: `"train"` or `"test"`.
+            split_name: `"train"`, `"test"` or a name in `further`.
 
         Returns:
             Float32 array of shape `(rows, attribute_size)`.
@@ -163,12 +187,14 @@ class BiasedDataset:
             parts.append(targets["attribute"].numpy())
         return np.concatenate(parts)
 
-    def batches(self, split_name, batch_size):
+    def batches(self, split_name, batch_size, rows=None):
         """One ordered pass over a split, for evaluation.
 
         Args:
-            split_name: `"train"` or `"test"`.
+            split_name: `"train"`, `"test"` or a name in `further`.
             batch_size: Rows per batch; the last batch may have fewer.
+            rows: Integer array, the numbers of the rows that are wanted, in
+                this order. Defaults to `None`, all.
 
         Returns:
             A `tf.data.Dataset` of `(inputs, {"label": ..., "attribute":
@@ -181,13 +207,11 @@ class BiasedDataset:
         """
         split = self._split(split_name)
         check_integer("batch_size", batch_size, minimum=1)
-        rows, gather = len(split), self._gather(split)
-
-        def batch(start):
-            return gather(tf.range(start, tf.minimum(start + batch_size, rows)))
-
-        starts = tf.data.Dataset.range(0, rows, batch_size)
-        return _fixed(starts.map(batch).prefetch(2))
+        rows = np.arange(len(split)) if rows is None else rows
+        numbers = tf.data.Dataset.from_tensor_slices(np.asarray(rows, np.int64))
+        return _fixed(
+            numbers.batch(batch_size).map(self._gather(split)).prefetch(2)
+        )
 
     def stream(self, batch_size, *, seed, first_epoch=0, estimator_batches=0):
         """The endless stream of training elements.
@@ -278,12 +302,13 @@ class BiasedDataset:
         )
 
     def _split(self, split_name):
-        if split_name not in ("train", "test"):
+        splits = {**self.further, "train": self.train, "test": self.test}
+        if split_name not in splits:
             raise ValueError(
-                f"'{self.name}' has no such split. Expected: 'train' or "
-                f"'test'. Received: split_name={split_name!r}."
+                f"'{self.name}' has no such split. Expected: one of "
+                f"{sorted(splits)}. Received: split_name={split_name!r}."
             )
-        return getattr(self, split_name)
+        return splits[split_name]
 
     def _gather(self, split):
         """Returns the function from row numbers to one element."""
@@ -291,6 +316,8 @@ class BiasedDataset:
 
         def gather(rows):
             batch = tf.gather(inputs, rows)
+            if self.decode is not None:
+                batch = self.decode(batch)
             if self.encode_attribute is None:
                 attribute = tf.gather(attributes, rows)
             else:
@@ -323,7 +350,10 @@ class BiasedDataset:
         if split.attributes is not None:
             example = split.attributes
         else:
-            example = self.encode_attribute(tf.constant(split.inputs[:1]))
+            example = tf.constant(split.inputs[:1])
+            if self.decode is not None:
+                example = self.decode(example)
+            example = self.encode_attribute(example)
         width, dtype = tuple(example.shape)[1:], tf.as_dtype(example.dtype)
         if width != (self.attribute_size,) or dtype != tf.float32:
             raise ValueError(

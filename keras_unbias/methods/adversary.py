@@ -10,10 +10,9 @@ from keras_unbias.methods.base import RepresentationClassifier, follower
 class AttributeAdversary(RepresentationClassifier):
     """An encoder, a classifier, and a classifier of the attribute.
 
-    Both classifiers are linear. A step trains encoder and classifier on the
-    task loss and `against(features, attributes)`, then the attribute
-    classifier on the features as they were, with an optimizer of its own
-    like the task's.
+    A step trains encoder and classifier on the task loss and
+    `against(features, attributes)`, then the attribute classifier on the
+    features as they were, with an optimizer of its own like the task's.
 
     Metrics: `loss` (the task's), those of `compile`, and `attribute_loss`,
     the cross-entropy in nats of the attribute classifier, in training after
@@ -24,10 +23,25 @@ class AttributeAdversary(RepresentationClassifier):
         num_classes: as in `RepresentationClassifier`.
         attribute_parts: tuple of ints, as in
             `losses.attribute_cross_entropy`.
+        attribute_hidden: tuple of ints, units of the attribute classifier's
+            hidden layers, each with batch normalisation and ReLU: else the
+            encoder can win by the mere scale of its features. Defaults to
+            `()`, a linear classifier.
+        attribute_rate: float, learning rate of the attribute classifier as a
+            multiple of the task's. Defaults to 1.
         label_prior: as in `RepresentationClassifier`.
     """
 
-    def __init__(self, encoder, num_classes, *, attribute_parts, **kwargs):
+    def __init__(
+        self,
+        encoder,
+        num_classes,
+        *,
+        attribute_parts,
+        attribute_hidden=(),
+        attribute_rate=1.0,
+        **kwargs,
+    ):
         if not attribute_parts or min(attribute_parts) < 1:
             raise ValueError(
                 "`attribute_parts` are the widths of the attribute's one-hot "
@@ -36,8 +50,18 @@ class AttributeAdversary(RepresentationClassifier):
             )
         super().__init__(encoder, num_classes, **kwargs)
         self.attribute_parts = tuple(attribute_parts)
-        self.attribute_classifier = keras.layers.Dense(
-            sum(self.attribute_parts), name="attribute_classifier"
+        self.attribute_hidden = tuple(attribute_hidden)
+        self.attribute_rate = attribute_rate
+        layers = []
+        for units in self.attribute_hidden:
+            layers += [
+                keras.layers.Dense(units, use_bias=False),
+                keras.layers.BatchNormalization(momentum=0.9),
+                keras.layers.ReLU(),
+            ]
+        layers.append(keras.layers.Dense(sum(self.attribute_parts)))
+        self.attribute_classifier = keras.Sequential(
+            layers, name="attribute_classifier"
         )
         self.attribute_optimizer = None
         self.attribute_tracker = keras.metrics.Mean(name="attribute_loss")
@@ -58,17 +82,28 @@ class AttributeAdversary(RepresentationClassifier):
         super().build(input_shape)
         self.attribute_classifier.build((None, self.classifier.kernel.shape[0]))
         # The task's optimizer and its weight average leave it alone.
-        for variable in self.attribute_classifier.variables:
+        for variable in self.head:
             variable.trainable = False
+
+    @property
+    def head(self):
+        """The variables that train the attribute classifier."""
+        return [
+            variable
+            for variable in self.attribute_classifier.variables
+            if not variable.name.startswith("moving")
+        ]
 
     def compile(self, *args, **kwargs):
         super().compile(*args, **kwargs)
-        self.attribute_optimizer = follower(self.optimizer, 1.0, "attribute")
+        self.attribute_optimizer = follower(
+            self.optimizer, self.attribute_rate, "attribute"
+        )
 
     def build_optimizers(self):
         super().build_optimizers()
         if not self.attribute_optimizer.built:
-            self.attribute_optimizer.build(self.attribute_classifier.variables)
+            self.attribute_optimizer.build(self.head)
 
     def train_step(self, data):
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
@@ -85,17 +120,18 @@ class AttributeAdversary(RepresentationClassifier):
             objective = loss + self.against(y_pred["features"], y["attribute"])
         theta = self.trainable_variables
         gradients = tape.gradient(objective, theta)
-        head = self.attribute_classifier.variables
         with tf.GradientTape() as tape:
-            tape.watch([variable.value for variable in head])
+            tape.watch([variable.value for variable in self.head])
             attribute_loss = losses.attribute_cross_entropy(
-                self.attribute_classifier(tf.stop_gradient(y_pred["features"])),
+                self.attribute_classifier(
+                    tf.stop_gradient(y_pred["features"]), training=True
+                ),
                 y["attribute"],
                 self.attribute_parts,
             )
-        of_head = tape.gradient(attribute_loss, [v.value for v in head])
+        of_head = tape.gradient(attribute_loss, [v.value for v in self.head])
         self.optimizer.apply(gradients, theta)
-        self.attribute_optimizer.apply(of_head, head)
+        self.attribute_optimizer.apply(of_head, self.head)
         for metric in self.metrics:
             if metric.name == "loss":
                 metric.update_state(loss, tf.shape(y["label"])[0])
@@ -115,4 +151,6 @@ class AttributeAdversary(RepresentationClassifier):
         return {
             **super().get_config(),
             "attribute_parts": self.attribute_parts,
+            "attribute_hidden": self.attribute_hidden,
+            "attribute_rate": self.attribute_rate,
         }

@@ -22,8 +22,7 @@ class AttributeConfusion(AttributeAdversary):
         encoder: as in `RepresentationClassifier`.
         num_classes: as in `RepresentationClassifier`.
         confusion_weight: float >= 0, the paper's alpha. Defaults to 1.
-        attribute_parts: as in `AttributeAdversary`.
-        label_prior: as in `RepresentationClassifier`.
+        **kwargs: as in `AttributeAdversary`; `attribute_parts` is needed.
     """
 
     def __init__(self, encoder, num_classes, *, confusion_weight=1.0, **kwargs):
@@ -37,7 +36,7 @@ class AttributeConfusion(AttributeAdversary):
         self.confusion_weight = confusion_weight
 
     def against(self, features, attributes):
-        logits = self.attribute_classifier(features)
+        logits = self.attribute_classifier(features, training=True)
         return self.confusion_weight * losses.confusion(
             logits, self.attribute_parts
         )

@@ -99,6 +99,13 @@ class MutualInformationBackpropagation(RepresentationClassifier):
                 f"{conditional}. Received: num_classes="
                 f"{estimator.num_classes}."
             )
+        if (estimator_batches or 1) % estimator.accumulate:
+            raise ValueError(
+                "The estimator accumulates more mini-batches than there are, "
+                "or unevenly. Expected: estimator_batches that is a multiple "
+                f"of accumulate={estimator.accumulate}. Received: "
+                f"estimator_batches={estimator_batches}."
+            )
         super().__init__(encoder, num_classes, **kwargs)
         self.mi_weight = mi_weight
         self.conditional = conditional

@@ -26,8 +26,7 @@ class AdversarialUnlearning(AttributeAdversary):
         entropy_weight: float >= 0, the paper's lambda. Defaults to 0.01, as
             in the released code.
         reversal_weight: float >= 0, the paper's mu. Defaults to 0.1.
-        attribute_parts: as in `AttributeAdversary`.
-        label_prior: as in `RepresentationClassifier`.
+        **kwargs: as in `AttributeAdversary`; `attribute_parts` is needed.
     """
 
     def __init__(
@@ -50,7 +49,7 @@ class AdversarialUnlearning(AttributeAdversary):
         self.reversal_weight = reversal_weight
 
     def against(self, features, attributes):
-        logits = self.attribute_classifier(features)
+        logits = self.attribute_classifier(features, training=True)
         entropy = losses.negative_entropy(logits, self.attribute_parts)
         cross_entropy = losses.attribute_cross_entropy(
             logits, attributes, self.attribute_parts
