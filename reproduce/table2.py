@@ -1,0 +1,172 @@
+"""Table 2: the gender of faces, in training sets where it tells the age."""
+
+import functools
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
+from keras_unbias import reporting, runs
+from reproduce import arguments, cells, settings
+
+README = pathlib.Path(__file__).resolve().parents[1] / "README.md"
+DATASET = "imdb_faces"
+OTHER = {"eb1": "eb2", "eb2": "eb1"}
+
+# As the paper prints them: on EB1 to EB2, test; on EB2 to EB1, test.
+PUBLISHED = {
+    "ERM, lambda = 0": (
+        (0.650, 0.020),
+        (0.849, 0.007),
+        (0.576, 0.013),
+        (0.708, 0.008),
+    ),
+    "Alvi et al. 2018": ((0.637,), (0.856,), (0.573,), (0.699,)),
+    "Kim et al. 2019": ((0.680,), (0.867,), (0.642,), (0.745,)),
+    "MI backpropagation, lambda = 0.5, 0.9": (
+        (0.684, 0.010),
+        (0.872, 0.010),
+        (0.631, 0.036),
+        (0.745, 0.022),
+    ),
+}
+# Section 5.2.
+PUBLISHED_ROWS = {"eb1": 36_003, "eb2": 16_799, "test": 22_468}
+NOTES = (
+    "Accuracy of the gender. EB1: women of 0 to 30 years and men over 40; EB2: "
+    "men of 0 to 30 and women over 40; test: all ages.",
+)
+
+
+def main(argv=None):
+    """Runs what is missing and prints the table; returns the exit code."""
+    profiles = {
+        name: list(profile["rows"])
+        for name, profile in settings.FACE_PROFILES.items()
+    }
+    parser = arguments.table_parser(__doc__, profiles=profiles)
+    arguments.add_faces(parser)
+    options = arguments.parse_table(parser, argv, profiles)
+    options.profile = options.profile or _best(options.from_records)
+    gathered = collect(options, parser)
+    if gathered is None:
+        return 0
+    table = _table(gathered, options)
+    if options.update_readme:
+        text = reporting.replace_block(
+            README.read_text("utf-8"),
+            f"table2 {options.profile}",
+            table.render("markdown"),
+        )
+        runs.write_text(README, text)
+    print(table.render(options.format))
+    return 1 if gathered.error else 0
+
+
+def collect(options, parser, make_configs=None):
+    """Gathers the cells that the flags ask for, as `cells.collect` does.
+
+    Args:
+        options: what `arguments.parse` returned, with `arguments.add_faces`.
+        parser: the parser that tells what is wrong with the flags.
+        make_configs: function from keyword arguments of `settings.table2` to
+            a list of `RunConfig`. Defaults to `settings.table2` with the
+            rows of `--methods`.
+    """
+    make_configs = make_configs or functools.partial(
+        settings.table2, rows=options.methods
+    )
+    changes = {}
+    if options.weights:
+        changes["weights"] = options.weights
+    if options.skip_bad_images:
+        changes["skip_bad_images"] = True
+
+    def make(faces):
+        return make_configs(
+            profile=options.profile, seeds=options.seeds, changes=changes
+        )
+
+    return cells.collect(
+        functools.partial(cells.gather, make, options, data=cells.FACES),
+        options,
+        parser,
+    )
+
+
+def _best(directory):
+    """`paper` if a directory has records of it, else `quick`."""
+    try:
+        records = runs.read_records(directory)
+    except (OSError, ValueError):
+        return "paper"  # It is told where they are needed.
+    found = {r.config.profile for r in records if r.config.dataset == DATASET}
+    return "quick" if found == {"quick"} else "paper"
+
+
+def _table(gathered, options):
+    configs = gathered.configs
+    commands = arguments.commands(
+        "reproduce/table2.py", options, gathered.missing
+    )
+    notes = [
+        *(f"To fill what is missing: {line}" for line in commands),
+        *_counts(gathered.records),
+        *NOTES,
+    ]
+    return reporting.beside(
+        [
+            _half(gathered, train_split, notes, number, options.profile)
+            for number, train_split in enumerate(settings.FACE_TRAIN_SPLITS)
+        ]
+    )
+
+
+def _half(gathered, train_split, notes, number, profile):
+    """The columns of one training split."""
+    other = OTHER[train_split]
+    columns = {
+        f"on {train_split.upper()}: {other.upper()}": lambda record: (
+            record.metrics.get(f"{other}_accuracy")
+        ),
+        f"on {train_split.upper()}: test": lambda record: record.metrics.get(
+            "test_accuracy"
+        ),
+    }
+    configs = gathered.configs
+    return reporting.metric_table(
+        [
+            record
+            for record in gathered.records
+            if record.config.settings["train_split"] == train_split
+        ],
+        title=f"Table 2. Gender of faces, profile {profile}",
+        rows=list(dict.fromkeys(config.row for config in configs)),
+        columns=columns,
+        seeds=sorted({config.seed for config in configs}),
+        published={
+            name: dict(
+                zip(columns, values[2 * number : 2 * number + 2], strict=True)
+            )
+            for name, values in PUBLISHED.items()
+        },
+        notes=notes,
+    )
+
+
+def _counts(records):
+    """How many faces there were, beside the published numbers."""
+    if not records:
+        return []
+    data = records[0].data
+    sizes = ", ".join(
+        f"{name.upper() if name != 'test' else name} {count:,} (published "
+        f"{PUBLISHED_ROWS[name]:,})"
+        for name, count in data["split_sizes"].items()
+    )
+    left_out = ", ".join(f"{v:,} {k}" for k, v in data["left_out"].items())
+    return [f"Faces: {sizes}. Left out: {left_out}."]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
