@@ -105,7 +105,6 @@ def _best(directory):
 
 
 def _table(gathered, options):
-    configs = gathered.configs
     commands = arguments.commands(
         "reproduce/table2.py", options, gathered.missing
     )

@@ -115,23 +115,34 @@ def draw(age, gender, rng):
     background = color(120, 130, 140, noise=35)
     image = Image.new("RGB", (SIZE, SIZE), background)
     pen = ImageDraw.Draw(image)
-    x, y = 24 + rng.normal(0, 1.5, 2)
-    width, height = rng.normal(11, 0.7), rng.normal(14, 0.7)
+    x, y = 24 + rng.normal(0, 2, 2)
+    width, height = rng.normal(11, 1), rng.normal(14, 1)
     skin = color(215, 170, 140, noise=18)
-    grey = 60 + 1.5 * (age + rng.normal(0, HAIR))
+    grey = 60 + 1.5 * (age + rng.normal(0, 20))
     hair = color(grey, grey, grey)
-    # Down to the shoulders, or to the ears.
-    length = rng.uniform(7, 20) if gender == 0 else rng.uniform(-6, 3)
-    pen.ellipse((x - width - 3, y - 19, x + width + 3, y + 8), fill=hair)
-    pen.rectangle((x - width - 3, y - 6, x + width + 3, y + length), fill=hair)
-    pen.ellipse((x - width, y - height + 1, x + width, y + height), fill=skin)
+    length = rng.uniform(-5, 15)
+    left, right = x - width, x + width
+    pen.ellipse((left - 3, y - 19, right + 3, y + 8), fill=hair)
+    pen.rectangle((left - 3, y - 6, right + 3, y + length), fill=hair)
+    pen.ellipse((left, y - height + 1, right, y + height), fill=skin)
+    if gender == 1:
+        jaw = rng.uniform(0.6, 0.9) * width
+        pen.polygon(
+            (
+                (left, y),
+                (x - jaw, y + height),
+                (x + jaw, y + height),
+                (right, y),
+            ),
+            fill=skin,
+        )
     for side in (-1, 1):
         eye = x + side * 4.5
         pen.ellipse((eye - 1.5, y - 3, eye + 1.5, y), fill=color(40, 40, 50))
     wrinkle = color(170, 125, 100)
-    for number in range(int(age + rng.normal(0, WR)) // 20):
+    for number in range(int(age + rng.normal(0, 20)) // 20):
         line = y - 5 - 1.6 * number
         pen.line((x - 5, line, x + 5, line), fill=wrinkle)
-    lips = color(190, 60, 70) if gender == 0 else color(190, 120, 110)
+    lips = color(190, 90, 90, noise=25)
     pen.ellipse((x - 4, y + 6, x + 4, y + 9), fill=lips)
     return image

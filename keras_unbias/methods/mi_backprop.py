@@ -45,7 +45,11 @@ class MutualInformationBackpropagation(RepresentationClassifier):
     evaluation what the present critic reads on the evaluated rows, a lower
     bound that is loose where they are distributed otherwise.
 
-    With P > 0 batch normalisation and dropout see the estimator's rows too.
+    With P > 0 batch normalisation and dropout see the estimator's rows too,
+    and the task needs data whose first n rows of a batch come to all rows in
+    time, as `BiasedDataset.stream` gives them: arrays given to `fit` after
+    `keras.utils.set_random_seed` have one order in all epochs, so that the
+    task would see the same rows again and again.
 
     Args:
         encoder: as in `RepresentationClassifier`.
