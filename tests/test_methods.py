@@ -473,11 +473,12 @@ def test_errors(problem):
         erm.fit(inputs, targets["label"], verbose=0)
 
 
+@pytest.mark.parametrize("hidden", [(), (5,)])
 @pytest.mark.parametrize("name", ADVERSARIES)
-def test_one_adversarial_step_is_the_papers_equations(problem, name):
+def test_one_adversarial_step_is_the_papers_equations(problem, name, hidden):
     """By hand, with plain gradient descent: both networks, from one state."""
     rows, rate = 96, 0.1
-    model = make(problem, name)
+    model = make(problem, name, attribute_hidden=hidden, attribute_rate=3.0)
     model.compile(keras.optimizers.SGD(rate))
     model.build((None, 2 * problem.classes))
     inputs, targets = problem.train
@@ -486,10 +487,20 @@ def test_one_adversarial_step_is_the_papers_equations(problem, name):
     copy = keras.models.clone_model(model.encoder)
     copy.set_weights(model.encoder.get_weights())
     psi = [tf.Variable(w) for w in model.classifier.get_weights()]
-    phi = [tf.Variable(w) for w in model.attribute_classifier.get_weights()]
+    phi = [tf.Variable(w) for w in model.head]
+
+    def attribute_logits(z):
+        *first, kernel, bias = phi
+        if hidden:
+            z = z @ first[0]
+            mean, variance = tf.nn.moments(z, 0)
+            z = first[1] * (z - mean) / tf.sqrt(variance + 1e-3) + first[2]
+            z = tf.nn.relu(z)
+        return z @ kernel + bias
+
     with tf.GradientTape(persistent=True) as tape:
         z = copy(x)
-        q = tf.nn.softmax(z @ phi[0] + phi[1])
+        q = tf.nn.softmax(attribute_logits(z))
         told = -tf.reduce_mean(tf.reduce_sum(c * tf.math.log(q), 1))
         task = tf.reduce_mean(
             tf.nn.sparse_softmax_cross_entropy_with_logits(
@@ -507,14 +518,16 @@ def test_one_adversarial_step_is_the_papers_equations(problem, name):
     expected = [*copy.trainable_variables, *psi]
     steps = tape.gradient(objective, expected)
     head_steps = tape.gradient(told, phi)
-    for variable, step in zip(expected + phi, steps + head_steps):
+    for variable, step in zip(expected, steps, strict=True):
         variable.assign_sub(rate * step)
+    for variable, step in zip(phi, head_steps, strict=True):
+        variable.assign_sub(3 * rate * step)
 
     fit(model, Restricted(inputs, targets, rows), epochs=1, batch_size=rows)
 
     for one, other in zip(model.trainable_variables, expected):
         np.testing.assert_allclose(one, other, atol=1e-5)
-    for one, other in zip(model.attribute_classifier.variables, phi):
+    for one, other in zip(model.head, phi, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-5)
 
 
@@ -536,3 +549,13 @@ def test_an_attribute_of_another_width_is_refused(problem):
     model.compile()
     with pytest.raises(ValueError, match="Expected: 4 for .*Received: 3"):
         fit(model, problem, epochs=1)
+
+
+def test_more_mini_batches_than_there_are_cannot_be_accumulated(problem):
+    with pytest.raises(ValueError, match="accumulate=4.*estimator_batches=6"):
+        make(
+            problem,
+            "mi_backprop",
+            estimator=MutualInformationEstimator(accumulate=4),
+            estimator_batches=6,
+        )

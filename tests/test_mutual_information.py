@@ -267,3 +267,47 @@ def test_errors():
         estimator.bound(z, c)
     with pytest.raises(ValueError, match="An update takes mini-batches"):
         estimator.update(z, c, np.zeros(8, int))
+
+
+@pytest.mark.parametrize("critic", CRITICS)
+@pytest.mark.parametrize("num_classes", [None, 2])
+def test_accumulated_mini_batches_are_one_large_batch(critic, num_classes):
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(6, 8, 4)).astype("float32")
+    attributes = np.eye(3, dtype="float32")[rng.integers(0, 3, (6, 8))]
+    labels = rng.integers(0, 2, (6, 8))
+
+    def fitted(accumulate, batches):
+        estimator = MutualInformationEstimator(
+            critic=CRITICS[critic](hidden=(5,), seed=1),
+            steps=4,
+            accumulate=accumulate,
+            num_classes=num_classes,
+        )
+        shape = (batches, -1)
+        estimator.update(
+            features.reshape(*shape, 4),
+            attributes.reshape(*shape, 3),
+            labels.reshape(shape),
+        )
+        return estimator
+
+    small, large = fitted(3, 6), fitted(1, 2)
+    for one, other in zip(small.variables, large.variables, strict=True):
+        np.testing.assert_array_equal(one, other)
+    # Each mini-batch by itself is something else.
+    alone = fitted(1, 6)
+    assert any(
+        not np.allclose(one, other)
+        for one, other in zip(small.variables, alone.variables, strict=True)
+    )
+    again = MutualInformationEstimator.from_config(small.get_config())
+    assert again.accumulate == 3
+
+
+def test_mini_batches_that_cannot_be_accumulated_are_refused():
+    with pytest.raises(ValueError, match="integer >= 1.*accumulate=0"):
+        MutualInformationEstimator(accumulate=0)
+    estimator = MutualInformationEstimator(accumulate=3)
+    with pytest.raises(ValueError, match="accumulate=3.*4 mini-batches"):
+        estimator.update(np.zeros((4, 5, 2)), np.zeros((4, 5, 1)))

@@ -3,6 +3,7 @@ import math
 import pathlib
 
 import numpy as np
+import pandas
 import pytest
 from scipy import stats
 
@@ -344,3 +345,20 @@ def test_a_metric_table_has_each_seed_once():
     twice = [record("ERM", 0.02, 1, 0.5), record("ERM", 0.02, 1, 0.6, x=1)]
     with pytest.raises(ValueError, match="two records of one seed"):
         metric_table(twice)
+
+
+def test_tables_beside_each_other():
+    def table(header, value, note):
+        columns = pandas.Index([header], name="method")
+        return reporting.Table(
+            caption=["One."],
+            ours=pandas.DataFrame([[value]], ["ours"], columns),
+            published=pandas.DataFrame([["9"]], ["theirs"], columns),
+            notes=["Both.", note],
+        )
+
+    both = reporting.beside([table("a", "1", "A."), table("b", "2", "B.")])
+    assert both.caption == ["One."] and both.notes == ["Both.", "A.", "B."]
+    assert both.ours.to_dict("index") == {"ours": {"a": "1", "b": "2"}}
+    assert both.published.to_dict("index") == {"theirs": {"a": "9", "b": "9"}}
+    assert both.render().splitlines()[2].split() == ["method", "a", "b"]

@@ -5,6 +5,7 @@ import sys
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import keras_unbias
 from keras_unbias.methods import RepresentationClassifier
@@ -43,7 +44,7 @@ def test_a_classifier_serves_uint8_images(tmp_path):
     for name in ("model", "model.keras"):
         classifier = keras_unbias.load_classifier(tmp_path / name)
         for rows in (1, 5):
-            served = classifier(images[:rows])
+            served = classifier(tf.constant(images[:rows]))
             for key in ("logits", "features"):
                 np.testing.assert_allclose(
                     served[key], expected[key][:rows], atol=1e-5

@@ -13,7 +13,8 @@ def record(row, train_split, seed, other, test, profile="quick"):
     (config,) = [
         c
         for c in settings.table2(profile, seeds=3)
-        if (c.row, c.settings["train_split"], c.seed) == (row, train_split, seed)
+        if (c.row, c.settings["train_split"], c.seed)
+        == (row, train_split, seed)
     ]
     name = table2.OTHER[train_split]
     return runs.Record(
@@ -58,7 +59,9 @@ def test_a_table_of_records(tmp_path, capsys):
     expected = ["0.550 ± 0.071", "0.750 ± 0.071", "0.250 (n=1)", "0.750 (n=1)"]
     assert [cell.strip() for cell in erm.split("  ") if cell][1:] == expected
     text = "\n".join(lines)
-    published = next(li for li in lines if li.startswith("MI backpropagation, "))
+    published = next(
+        li for li in lines if li.startswith("MI backpropagation, ")
+    )
     assert "0.684 ± 0.010" in published and "0.745 ± 0.022" in published
     assert "EB1 4,000 (published 36,003)" in text
     assert "Left out: 7 unknown gender" in text

@@ -40,6 +40,9 @@ def encoder(dtype="float32", shape=(6,)):
     )
 
 
+ADVERSARY = {"attribute_hidden": [8], "attribute_rate": 2.0}
+
+
 def config(method="mi_backprop", **changes):
     settings = {
         "rows": 640,
@@ -66,10 +69,11 @@ def config(method="mi_backprop", **changes):
     settings.update(
         {
             "chi_squared": {"penalty_weight": 1.0},
-            "attribute_confusion": {"confusion_weight": 0.1},
+            "attribute_confusion": {"confusion_weight": 0.1, **ADVERSARY},
             "adversarial_unlearning": {
                 "entropy_weight": 0.01,
                 "reversal_weight": 0.1,
+                **ADVERSARY,
             },
         }.get(method, {})
     )

@@ -126,7 +126,7 @@ def draw(age, gender, rng):
     pen.rectangle((left - 3, y - 6, right + 3, y + length), fill=hair)
     pen.ellipse((left, y - height + 1, right, y + height), fill=skin)
     if gender == 1:
-        jaw = rng.uniform(0.6, 0.9) * width
+        jaw = rng.uniform(0.75, 1.0) * width
         pen.polygon(
             (
                 (left, y),

@@ -104,10 +104,15 @@ class RepresentationClassifier(keras.Model):
         Returns:
             A functional model: inputs to `{"logits", "features"}`.
         """
-        if hasattr(self.encoder, "input"):
+        # A Sequential that was never called has `inputs` but no `input`.
+        if isinstance(self.encoder, keras.Sequential):
+            known = self.encoder.inputs[0]
+        else:
+            known = getattr(self.encoder, "input", None)
+        if known is not None:
             inputs = keras.tree.map_structure(
                 lambda t: keras.Input(batch_shape=t.shape, dtype=t.dtype),
-                self.encoder.input,
+                known,
             )
         else:
             inputs = keras.tree.map_shape_structure(
