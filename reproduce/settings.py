@@ -609,18 +609,28 @@ FACE_PROFILES = {
     },
     # Drawn faces, and a small network that was not pretrained.
     "quick": {
-        "seeds": 3,
+        "seeds": 1,
         "faces": "drawn",
         "shared": {
             **FACE_PAPER,
+            "epochs": 12,
             "learning_rate": 1e-3,
             "image_size": 48,
             "backbone": "small",
             "weights": "none",
         },
-        "estimator": FACE_ESTIMATOR,
+        "estimator": {
+            **FACE_ESTIMATOR,
+            "critic_hidden": [64, 64, 64],
+            "estimator_steps": 8,
+            "estimator_batches": 4,
+            "estimator_accumulate": 1,
+        },
         "adversary": FACE_ADVERSARY,
-        "rows": {row: {} for row in FACE_ROWS},
+        "rows": {
+            **{row: {} for row in FACE_ROWS},
+            "conditional MI": {"mi_weight": 1.0},
+        },
     },
 }
 

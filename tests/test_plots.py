@@ -45,6 +45,20 @@ def draw_curves(records):
     )
 
 
+def test_curves_over_iterations():
+    figure, points = plots.curves(
+        [record()],
+        panel=lambda r: "a",
+        line=lambda r: "b",
+        quantities=["test_accuracy"],
+        steps=lambda r: 83,
+    )
+    assert points[0]["iteration"] == [83, 166] and "epoch" not in points[0]
+    assert figure.axes[0].get_xlabel() == "iteration"
+    line = figure.axes[0].lines[0]
+    assert line.get_xdata().tolist() == [83, 166]
+
+
 def test_curves_are_means_over_seeds_with_the_floor():
     records = [
         record(shift=0.0),

@@ -3,7 +3,7 @@ import re
 
 import pytest
 
-from reproduce import table1, table3
+from reproduce import table1, table2, table3
 
 README = pathlib.Path(__file__).parents[1] / "README.md"
 
@@ -27,6 +27,7 @@ def test_the_example_for_own_data_runs(tmp_path, monkeypatch, capsys):
     ("script", "block", "flags"),
     [
         (table1, "table1", []),
+        (table2, "table2 quick", ["--profile", "quick"]),
         (table3, "table3 fast", ["--profile", "fast"]),
         (table3, "table3 paper", ["--profile", "paper"]),
         (

@@ -20,7 +20,7 @@ SIZE = 48
 AGES = (0, 85)
 
 
-def write(directory, *, rows=12_000, seed=0):
+def write(directory, *, rows=8_000, seed=0):
     """Writes `imdb_crop/` with its images and `imdb.mat`, if not there yet.
 
     One row in fifty has a flaw of the real ones: a birthday that is not

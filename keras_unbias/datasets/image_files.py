@@ -3,6 +3,7 @@
 import os
 from concurrent import futures
 
+import joblib
 import numpy as np
 import tensorflow as tf
 from PIL import Image
@@ -58,7 +59,7 @@ def decoder(size):
         `(n, size, size, 3)`. A file that cannot be read is named in the
         error that the pipeline raises.
     """
-    threads = futures.ThreadPoolExecutor(len(os.sched_getaffinity(0)))
+    threads = futures.ThreadPoolExecutor(joblib.cpu_count())
 
     def read_all(paths):
         images = list(threads.map(lambda path: read(path, size), paths))
@@ -90,6 +91,6 @@ def unreadable(paths):
             return str(error)
         return None
 
-    with futures.ThreadPoolExecutor(len(os.sched_getaffinity(0))) as threads:
+    with futures.ThreadPoolExecutor(joblib.cpu_count()) as threads:
         problems = list(threads.map(problem, paths))
     return {p: text for p, text in zip(paths, problems, strict=True) if text}
