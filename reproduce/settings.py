@@ -158,7 +158,7 @@ FAST_ERM = {"epochs": 4, "learning_rate": 1e-3}
 # With a linear attribute classifier, or one as slow as the encoder, the
 # features hide the colour from it and keep it.
 FAST_ADVERSARY = {
-    "epochs": 6,
+    "epochs": 3,
     "learning_rate": 3e-4,
     "attribute_hidden": [64],
     "attribute_rate": 10.0,
@@ -613,8 +613,9 @@ FACE_PROFILES = {
         "faces": "drawn",
         "shared": {
             **FACE_PAPER,
-            "epochs": 12,
+            "epochs": 10,
             "learning_rate": 1e-3,
+            "weight_averaging": 0.99,
             "image_size": 48,
             "backbone": "small",
             "weights": "none",
@@ -623,7 +624,7 @@ FACE_PROFILES = {
             **FACE_ESTIMATOR,
             "critic_hidden": [64, 64, 64],
             "estimator_steps": 8,
-            "estimator_batches": 4,
+            "estimator_batches": 3,
             "estimator_accumulate": 1,
         },
         "adversary": FACE_ADVERSARY,

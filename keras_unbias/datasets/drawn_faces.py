@@ -20,7 +20,7 @@ SIZE = 48
 AGES = (0, 85)
 
 
-def write(directory, *, rows=8_000, seed=0):
+def write(directory, *, rows=6_000, seed=0):
     """Writes `imdb_crop/` with its images and `imdb.mat`, if not there yet.
 
     One row in fifty has a flaw of the real ones: a birthday that is not
@@ -118,7 +118,7 @@ def draw(age, gender, rng):
     x, y = 24 + rng.normal(0, 2, 2)
     width, height = rng.normal(11, 1), rng.normal(14, 1)
     skin = color(215, 170, 140, noise=18)
-    grey = 60 + 1.5 * (age + rng.normal(0, 20))
+    grey = 60 + 1.5 * (age + rng.normal(0, 12))
     hair = color(grey, grey, grey)
     length = rng.uniform(-5, 15)
     left, right = x - width, x + width
@@ -126,7 +126,7 @@ def draw(age, gender, rng):
     pen.rectangle((left - 3, y - 6, right + 3, y + length), fill=hair)
     pen.ellipse((left, y - height + 1, right, y + height), fill=skin)
     if gender == 1:
-        jaw = rng.uniform(0.75, 1.0) * width
+        jaw = rng.uniform(0.8, 1.05) * width
         pen.polygon(
             (
                 (left, y),
@@ -140,7 +140,7 @@ def draw(age, gender, rng):
         eye = x + side * 4.5
         pen.ellipse((eye - 1.5, y - 3, eye + 1.5, y), fill=color(40, 40, 50))
     wrinkle = color(170, 125, 100)
-    for number in range(int(age + rng.normal(0, 20)) // 20):
+    for number in range(int(age + rng.normal(0, 12)) // 20):
         line = y - 5 - 1.6 * number
         pen.line((x - 5, line, x + 5, line), fill=wrinkle)
     lips = color(190, 90, 90, noise=25)
