@@ -55,12 +55,20 @@ def main(argv=None):
     if options.update_readme:
         text = reporting.replace_block(
             README.read_text("utf-8"),
-            f"table2 {options.profile}",
+            _block(options),
             table.render("markdown"),
         )
         runs.write_text(README, text)
     print(table.render(options.format))
     return 1 if gathered.error else 0
+
+
+def _block(options):
+    """The name of a table in the README: what differs from the profile."""
+    usual = settings.FACE_PROFILES[options.profile]["seeds"]
+    seeds = options.seeds or usual
+    words = ["table2", options.profile]
+    return " ".join(words + ([str(seeds)] if seeds != usual else []))
 
 
 def collect(options, parser, make_configs=None):

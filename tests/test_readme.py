@@ -27,7 +27,7 @@ def test_the_example_for_own_data_runs(tmp_path, monkeypatch, capsys):
     ("script", "block", "flags"),
     [
         (table1, "table1", []),
-        (table2, "table2 quick", ["--profile", "quick"]),
+        (table2, "table2 quick 3", ["--profile", "quick", "--seeds", "3"]),
         (table3, "table3 fast", ["--profile", "fast"]),
         (table3, "table3 paper", ["--profile", "paper"]),
         (

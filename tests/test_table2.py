@@ -4,9 +4,8 @@ import pytest
 from faces import people, write
 
 from keras_unbias import runs
+from keras_unbias.datasets import drawn_faces
 from reproduce import figure_table2, settings, table2
-
-RECORDS = ("--profile", "quick")
 
 
 def record(row, train_split, seed, other, test, profile="quick"):
@@ -30,6 +29,8 @@ def record(row, train_split, seed, other, test, profile="quick"):
             "left_out": {"unknown gender": 7},
         },
         history={},
+        environment={},
+        wall_seconds=1.0,
     )
 
 
@@ -114,11 +115,9 @@ def test_the_whole_path_on_a_miniature(tmp_path, monkeypatch, capsys):
     }
     small["shared"] = {**small["shared"], "train_size": 96, "epochs": 1}
     monkeypatch.setitem(settings.FACE_PROFILES, "quick", small)
-    draw = table2.cells.pathlib.Path  # The faces are drawn once.
     flags = ["--output-dir", str(tmp_path), "--jobs", "2"]
-    from keras_unbias.datasets import drawn_faces
-
-    drawn_faces.write(draw(tmp_path, "faces"), rows=600)
+    # The faces are drawn once, here fewer.
+    drawn_faces.write(tmp_path / "faces", rows=600)
     assert table2.main(flags) == 0
     assert "synthetic miniature, not IMDB" in capsys.readouterr().out
     flags += ["--profile", "quick", "--figures-dir", str(tmp_path)]
