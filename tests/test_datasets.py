@@ -285,7 +285,7 @@ def test_stream_refuses_numbers_out_of_range(settings, message):
 def test_batches_and_attributes_refuse_what_they_do_not_know():
     with pytest.raises(ValueError, match="'test', 'train'.*'validation'"):
         make_dataset().batches("validation", 4)
-    with pytest.raises(ValueError, match="'train' or 'test'.*'name'"):
+    with pytest.raises(ValueError, match="'test', 'train'.*'name'"):
         make_dataset().attributes("name")
     with pytest.raises(ValueError, match="Received: batch_size=0"):
         make_dataset().batches("train", 0)
