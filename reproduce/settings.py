@@ -109,6 +109,11 @@ SEARCH = {
     "bias-balanced + MI": {
         "as it is": {},
         "augmented": {"augment": True},
+        "8 epochs, K = 16, P = 4": {
+            "epochs": 8,
+            "estimator_steps": 16,
+            "estimator_batches": 4,
+        },
         "tempered": TEMPERED,
         "tempered, augmented": {**TEMPERED, "augment": True, "epochs": 6},
     },
