@@ -5,6 +5,7 @@ import importlib
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Audit": "auditing",
     "BiasBalanced": "methods",
     "BiasedDataset": "datasets",
     "ConcatenatedCritic": "mutual_information",
@@ -16,6 +17,7 @@ _HOMES = {
     "RunConfig": "runs",
     "SeparableCritic": "mutual_information",
     "Split": "datasets",
+    "audit": "auditing",
     "donsker_varadhan_bound": "mutual_information",
     "load_classifier": "serving",
     "train": "training",

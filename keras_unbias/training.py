@@ -13,7 +13,7 @@ import pandas as pd
 import tensorflow as tf
 
 from keras_unbias import (
-    audit,
+    auditing,
     baselines,
     callbacks,
     datasets,
@@ -187,9 +187,11 @@ def _run(config, dataset, directory, data_dir):
             batches = dataset.batches(name, dataset.evaluation_batch)
             evaluated = model.evaluate(batches, verbose=0, return_dict=True)
             predicted[f"{name}_accuracy"] = evaluated["accuracy"]
-        audited = audit.held_out_information(model, dataset, seed=config.seed)
+        audited = auditing.held_out_information(
+            model, dataset, seed=config.seed
+        )
         if _is_binary_task(dataset):
-            audited["probe_auc"] = audit.probe_auc(model, dataset)
+            audited["probe_auc"] = auditing.probe_auc(model, dataset)
             outputs = model.predict(test, verbose=0)
             predicted.update(
                 _of_binary_task(dataset, outputs["logits"].argmax(-1))

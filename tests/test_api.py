@@ -17,7 +17,8 @@ ORDER = (
     "networks",
     "datasets",
     "methods",
-    "audit",
+    "probes",
+    "auditing",
     "runs",
     "serving",
     "callbacks",
@@ -41,6 +42,7 @@ def imported(path):
 
 def test_public_names():
     assert set(keras_unbias.__all__) == {
+        "Audit",
         "BiasBalanced",
         "BiasedDataset",
         "ConcatenatedCritic",
@@ -52,6 +54,7 @@ def test_public_names():
         "RunConfig",
         "SeparableCritic",
         "Split",
+        "audit",
         "donsker_varadhan_bound",
         "load_classifier",
         "train",

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import toy
 
-from keras_unbias import audit, datasets, networks, runs, training
+from keras_unbias import auditing, datasets, networks, runs, training
 from keras_unbias.methods import METHODS, RepresentationClassifier
 
 
@@ -23,15 +23,15 @@ def toy_dataset(monkeypatch):
 @pytest.fixture(autouse=True)
 def no_audit(monkeypatch):
     """Hands back the audit, which would take as long as a run."""
-    information = audit.held_out_information
+    information = auditing.held_out_information
     monkeypatch.setattr(
-        audit, "held_out_information", lambda *args, **kwargs: {}
+        auditing, "held_out_information", lambda *args, **kwargs: {}
     )
     return information
 
 
 def test_a_run_is_audited(tmp_path, monkeypatch, no_audit):
-    monkeypatch.setattr(audit, "held_out_information", no_audit)
+    monkeypatch.setattr(auditing, "held_out_information", no_audit)
     record = training.train(toy.config("erm"), output_dir=tmp_path)
     # Plain training keeps most of what there is to tell, H(C).
     assert record.audit["mutual_information"] > 0.7

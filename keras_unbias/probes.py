@@ -1,0 +1,239 @@
+"""Probes: classifiers that try to name the attribute from features.
+
+A probe that gives the attribute the probability q(c|z) bounds the mutual
+information from below, `I(Z;C) >= H(C) - CE`, with `CE` the mean of
+`-log q(c|z)` on rows that it was not fitted to; all in nats. Inside the
+classes of a label, `I(Z;C|Y) >= H(C|Y) - CE` for a q(c|z,y).
+
+Reference: Barber & Agakov, "The IM Algorithm", NeurIPS 2003.
+"""
+
+import dataclasses
+import warnings
+
+import numpy as np
+import pandas as pd
+from sklearn import (
+    dummy,
+    ensemble,
+    exceptions,
+    linear_model,
+    neural_network,
+    pipeline,
+    preprocessing,
+)
+
+
+def _linear(seed):
+    return pipeline.make_pipeline(
+        preprocessing.StandardScaler(),
+        linear_model.LogisticRegression(max_iter=1000, random_state=seed),
+    )
+
+
+def _mlp(seed):
+    return pipeline.make_pipeline(
+        preprocessing.StandardScaler(),
+        neural_network.MLPClassifier(
+            (128, 128), early_stopping=True, random_state=seed
+        ),
+    )
+
+
+def _trees(seed):
+    return ensemble.HistGradientBoostingClassifier(
+        early_stopping=True, random_state=seed
+    )
+
+
+PROBES = {"linear probe": _linear, "MLP probe": _mlp, "tree probe": _trees}
+# More values than this are no categories any more but a number's.
+MAX_VALUES = 12
+# Shares of the attribute's frequencies in a probe's answer, to choose from:
+# without any, one sure error would cost infinitely many nats.
+SMOOTHING = (0.001, 0.01, 0.1, 0.3, 1.0)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Codes:
+    """An attribute as categories: one code for each of its parts.
+
+    Attributes:
+        values: `(rows, parts)` int array; the codes of a part count from 0.
+        names: list of lists of str, what the codes of each part mean.
+        exact: bool, whether the categories are the attribute; else a number
+            among them was binned, and what is told of the categories is a
+            lower bound of what is told of it.
+    """
+
+    values: np.ndarray
+    names: list
+    exact: bool
+
+    @property
+    def cells(self):
+        """`(rows,)` int array, a number for each combination of codes."""
+        return np.unique(self.values, axis=0, return_inverse=True)[1].ravel()
+
+
+def codes(attributes, parts=None):
+    """Reads categories off attribute vectors.
+
+    Columns that have exactly one 1 among zeros in every row are one-hot codes
+    of one category. Any other column is a number: its values are the
+    categories, or its deciles where it has more than 12.
+
+    Args:
+        attributes: `(rows, a)` float array.
+        parts: widths of the one-hot parts, as in `BiasedDataset`. Defaults to
+            `None`: they are found as above, from the left.
+
+    Returns:
+        `Codes`.
+    """
+    values, names, exact, column = [], [], True, 0
+    for width in parts or _widths(attributes):
+        block = attributes[:, column : column + width]
+        column += width
+        if _is_one_hot(block) and width > 1:
+            values.append(block.argmax(1))
+            names.append([str(code) for code in range(width)])
+            continue
+        for number in block.T:
+            categories = pd.Series(number).astype("category")
+            if len(categories.cat.categories) > MAX_VALUES:
+                categories = pd.qcut(number, 10, duplicates="drop", precision=4)
+                categories = pd.Series(categories)
+                exact = False
+            values.append(categories.cat.codes.to_numpy(np.int64))
+            names.append([_name(c) for c in categories.cat.categories])
+    return Codes(np.stack(values, 1), names, exact)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Answers:
+    """What a probe says of the attribute of rows it was not fitted to.
+
+    Attributes:
+        choice: `(rows,)` float array, log q(c|z) in nats, of the rows that
+            the probe's smoothing was chosen on.
+        held_out: the same of the held-out rows.
+        right: `(rows,)` bool array, whether the attribute that the probe
+            names is that of the held-out row.
+    """
+
+    choice: np.ndarray
+    held_out: np.ndarray
+    right: np.ndarray
+
+
+def answers(features, attribute, labels, fitted, choice, held_out, *, seed):
+    """Fits every probe and asks it.
+
+    An attribute of several parts is named part by part, each from the features
+    and the parts before it: by the chain rule the probabilities multiply.
+
+    Args:
+        features: `(rows, d)` float array.
+        attribute: `Codes` of the same rows.
+        labels: `(rows,)` int array, numbers from 0, for q(c|z,y); or `None`,
+            for q(c|z).
+        fitted: int array, the rows that probes are fitted to.
+        choice: int array, the rows that their smoothing is chosen on.
+        held_out: int array, the rows that are asked for.
+        seed: int.
+
+    Returns:
+        Dict from the names in `PROBES` to `Answers`.
+    """
+    classes = np.zeros(len(features), int) if labels is None else labels
+    known = np.concatenate([features, _one_hot(classes)], 1)
+    return {
+        name: _answers(
+            make, known, attribute, classes, fitted, choice, held_out, seed
+        )
+        for name, make in PROBES.items()
+    }
+
+
+def _answers(make, known, attribute, classes, fitted, choice, held_out, seed):
+    asked = known[held_out]
+    told = {"choice": 0.0, "held_out": 0.0, "right": True}
+    for part, names in zip(attribute.values.T, attribute.names, strict=True):
+        probe = _fit(make(seed), known[fitted], part[fitted])
+        shares = _shares(classes[fitted], part[fitted], len(names))[classes]
+        mixed = _smoothed(probe, known, part, shares, choice)
+        told["choice"] += np.log(mixed(choice))
+        told["held_out"] += np.log(mixed(held_out))
+        # The true parts are not known to one who names the attribute.
+        named = probe.predict(asked)
+        told["right"] &= named == part[held_out]
+        codes_of = np.eye(len(names))
+        known = np.concatenate([known, codes_of[part]], 1)
+        asked = np.concatenate([asked, codes_of[named]], 1)
+    return Answers(**told)
+
+
+def _fit(probe, inputs, part):
+    if len(np.unique(part)) == 1:
+        return dummy.DummyClassifier().fit(inputs, part)
+    with warnings.catch_warnings():
+        # A probe that has not converged is a looser bound, not a wrong one.
+        warnings.simplefilter("ignore", exceptions.ConvergenceWarning)
+        return probe.fit(inputs, part)
+
+
+def _shares(classes, part, codes):
+    """`(classes, codes)` array: frequencies of the codes in each class."""
+    counts = np.full((classes.max() + 1, codes), 1 / codes)
+    np.add.at(counts, (classes, part), 1)
+    return counts / counts.sum(1, keepdims=True)
+
+
+def _smoothed(probe, known, part, shares, choice):
+    """A function from rows to q(c|z), mixed with the frequencies."""
+
+    def both(rows):
+        probabilities = np.zeros((len(rows), shares.shape[1]))
+        probabilities[:, probe.classes_] = probe.predict_proba(known[rows])
+        of_probe = probabilities[np.arange(len(rows)), part[rows]]
+        return of_probe, shares[rows, part[rows]]
+
+    def mix(share, of_probe, frequency):
+        return (1 - share) * of_probe + share * frequency
+
+    answered = both(choice)
+    best = max(
+        SMOOTHING, key=lambda share: np.log(mix(share, *answered)).mean()
+    )
+    return lambda rows: mix(best, *both(rows))
+
+
+def _one_hot(values):
+    return np.eye(values.max() + 1)[values]
+
+
+def _widths(attributes):
+    """Widths of the one-hot blocks, from the left; 1 for a number."""
+    ones = (attributes == 0) | (attributes == 1)
+    widths, start = [], 0
+    while start < attributes.shape[1]:
+        widths.append(1)
+        sums = np.zeros(len(attributes))
+        for end in range(start, attributes.shape[1]):
+            sums = sums + attributes[:, end]
+            if not ones[:, end].all() or sums.max() > 1:
+                break
+            if sums.min() == 1:
+                widths[-1] = end + 1 - start
+                break
+        start += widths[-1]
+    return widths
+
+
+def _is_one_hot(block):
+    return np.isin(block, (0, 1)).all() and (block.sum(1) == 1).all()
+
+
+def _name(category):
+    return f"{category:g}" if np.isscalar(category) else str(category)

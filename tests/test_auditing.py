@@ -1,0 +1,384 @@
+"""The audit of a representation: against information known in closed form."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from sklearn import metrics
+
+from keras_unbias import audit, auditing, probes
+from keras_unbias.datasets import BiasedDataset, Split
+from keras_unbias.methods import RepresentationClassifier
+
+
+def representation(agreement, rows=6000, classes=4):
+    """Features that name the attribute with probability `agreement`."""
+    rng = np.random.default_rng(0)
+    eye = np.eye(classes, dtype="float32")
+    attribute = rng.integers(0, classes, rows)
+    other = (attribute + rng.integers(1, classes, rows)) % classes
+    named = np.where(rng.random(rows) < agreement, attribute, other)
+    features = eye[named] + rng.normal(0, 0.05, (rows, classes))
+    return features, eye[attribute]
+
+
+@pytest.mark.parametrize("agreement", [0.25, 0.7, 1.0])
+def test_the_held_out_bound_is_the_information(agreement):
+    # H(C) - H(C|Z), of a symmetric channel with four symbols.
+    parts = np.array([agreement] + 3 * [(1 - agreement) / 3])
+    parts = parts[parts > 0]
+    expected = np.log(4) + (parts * np.log(parts)).sum()
+
+    bound = auditing.held_out_bound(*representation(agreement), epochs=15)
+
+    assert bound == pytest.approx(expected, abs=0.06)
+
+
+def test_a_bound_inside_the_classes_does_not_count_what_the_label_tells():
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 3, 6000)
+    attribute = np.eye(3)[labels]
+    features = attribute + rng.normal(0, 0.3, (6000, 3))
+
+    plain = auditing.held_out_bound(features, attribute, epochs=10)
+    inside = auditing.held_out_bound(
+        features, attribute, labels, num_classes=3, epochs=10
+    )
+
+    assert plain > 0.8
+    assert inside == pytest.approx(0, abs=0.02)
+
+
+def test_features_without_information_are_not_fitted_to_noise():
+    # Few rows and many features: a critic read on its own rows finds nats.
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(600, 64))
+    attribute = np.eye(8)[rng.integers(0, 8, 600)]
+
+    bound = auditing.held_out_bound(features, attribute, batch_size=100)
+
+    assert abs(bound) < 0.15
+
+
+def test_the_same_seed_gives_the_same_bound():
+    data = representation(0.7, rows=1500)
+    first = auditing.held_out_bound(*data, epochs=3, seed=1)
+
+    assert auditing.held_out_bound(*data, epochs=3, seed=1) == first
+    assert auditing.held_out_bound(*data, epochs=3, seed=2) != first
+
+
+def test_too_few_rows_are_refused():
+    with pytest.raises(ValueError, match="Expected: 768 or more. Received: 12"):
+        auditing.held_out_bound(np.zeros((12, 2)), np.zeros((12, 1)))
+
+
+def test_a_number_is_read_like_one_hot_codes():
+    # Where c = 0 the critic must have something to say, too.
+    rng = np.random.default_rng(0)
+    attribute = rng.integers(0, 2, 4000)
+    features = attribute[:, None] + rng.normal(0, 0.01, (4000, 2))
+    bound = auditing.held_out_bound(features, attribute[:, None], epochs=15)
+    assert bound == pytest.approx(np.log(2), abs=0.03)
+
+
+def binary(agreement, rows=400):
+    """A model whose features name an attribute of 0 and 1, and its data."""
+    rng = np.random.default_rng(0)
+    attribute = rng.integers(0, 2, rows)
+    named = np.where(rng.random(rows) < agreement, attribute, 1 - attribute)
+    inputs = named[:, None] + rng.normal(0, 0.01, (rows, 1))
+    split = Split(inputs.astype("float32"), 1 - attribute, attribute[:, None])
+    model = RepresentationClassifier(
+        keras.Sequential([keras.Input((1,)), keras.layers.ReLU()]), 2
+    )
+    dataset = BiasedDataset(
+        name="toy", train=split, test=split, num_classes=2, attribute_size=1
+    )
+    return model, dataset
+
+
+@pytest.mark.parametrize("agreement", [0.5, 0.9, 1.0])
+def test_the_probe_finds_what_the_features_name(agreement):
+    auc = auditing.probe_auc(*binary(agreement))
+    # Right in order if both rows are named right; by chance if one is.
+    both, one = agreement**2, 2 * agreement * (1 - agreement)
+    assert auc == pytest.approx(both + one / 2, abs=0.06)
+
+
+def test_few_rows_still_teach_the_critic():
+    model, dataset = binary(1.0, rows=300)
+    told = auditing.held_out_information(model, dataset)
+    assert told["mutual_information"] == pytest.approx(np.log(2), abs=0.1)
+
+
+def entropy(*probabilities):
+    p = np.array([p for p in probabilities if p > 0])
+    return -(p * np.log(p)).sum()
+
+
+def attribute_of(features, attribute, **labels):
+    return None, {"attribute": attribute.astype("float32"), **labels}
+
+
+def named(agreement, rows):
+    features, attribute = representation(agreement, rows=rows)[:2]
+    error = (1 - agreement) / 3
+    return features, attribute, np.log(4) - entropy(agreement, *3 * [error])
+
+
+def product_of_signs(rows):
+    """Both features must be looked at; no linear probe finds it."""
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(rows, 4))
+    code = (features[:, 0] * features[:, 1] > 0) ^ (rng.random(rows) < 0.05)
+    return features, np.eye(2)[code * 1], np.log(2) - entropy(0.05, 0.95)
+
+
+def stripes(rows):
+    """A feature whose odd eighths are one value: too fine for a critic."""
+    rng = np.random.default_rng(0)
+    features = rng.uniform(size=(rows, 4))
+    odd = np.floor(8 * features[:, 0]) % 2 == 1
+    code = odd ^ (rng.random(rows) < 0.05)
+    return features, np.eye(2)[code * 1], np.log(2) - entropy(0.05, 0.95)
+
+
+@pytest.mark.parametrize(
+    ("problem", "rows"),
+    [
+        (lambda rows: named(0.25, rows), 3000),
+        (lambda rows: named(0.7, rows), 4000),
+        (lambda rows: named(1.0, rows), 3000),
+        (product_of_signs, 5000),
+    ],
+    ids=["nothing", "some", "all", "product of signs"],
+)
+def test_an_audit_finds_what_there_is(problem, rows):
+    features, attribute, truth = problem(rows)
+    found = audit(features, attribute_of(features, attribute), resamples=40)
+    information = found.leakage.information
+    assert information.value == pytest.approx(truth, rel=0.1, abs=0.02)
+    assert information.low <= information.value <= information.high
+    assert found.leakage.ceiling == pytest.approx(
+        entropy(*attribute.mean(0)), abs=0.01
+    )
+    assert found.leakage.floor == 0
+    assert found.conditional_leakage is None
+    assert found.accuracy is None
+
+
+def test_each_trap_is_seen_by_another_estimator():
+    features, attribute, truth = stripes(6000)
+    leakage = audit(
+        features, attribute_of(features, attribute), resamples=20
+    ).leakage
+    assert leakage.information.value == pytest.approx(truth, rel=0.1)
+    bounds = leakage.bounds
+    assert bounds["linear probe"].value < 0.1 * truth
+    assert bounds["Donsker-Varadhan"].value < 0.7 * truth
+    assert bounds["tree probe"].value > 0.9 * truth
+
+
+@pytest.fixture(scope="module")
+def labelled():
+    """Features that name the label, which the attribute follows in part."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 2, 3000)
+    attribute = np.where(rng.random(3000) < 0.9, labels, 1 - labels)
+    features = np.eye(2)[labels] + rng.normal(0, 0.05, (3000, 2))
+    predictions = np.where(rng.random(3000) < 0.1 + 0.1 * attribute, 0, labels)
+    return features, labels, attribute, predictions
+
+
+@pytest.fixture(scope="module")
+def labelled_audit(labelled):
+    features, labels, attribute, predictions = labelled
+    rows = attribute_of(features, np.eye(2)[attribute], label=labels)
+    return audit(features, rows, predictions=predictions, resamples=40)
+
+
+def test_inside_the_classes_the_floor_is_gone(labelled, labelled_audit):
+    _, labels, attribute, _ = labelled
+    leakage, inside = (
+        labelled_audit.leakage,
+        labelled_audit.conditional_leakage,
+    )
+    assert leakage.floor == pytest.approx(
+        metrics.mutual_info_score(labels, attribute), abs=1e-3
+    )
+    assert leakage.information.value == pytest.approx(leakage.floor, abs=0.06)
+    assert inside.floor == 0
+    assert inside.information.value == pytest.approx(0, abs=0.02)
+    assert inside.ceiling == pytest.approx(entropy(0.1, 0.9), abs=0.03)
+    # Without the features one guesses that the attribute is the label.
+    assert inside.majority_accuracy == pytest.approx(0.9, abs=0.03)
+    assert leakage.majority_accuracy == pytest.approx(0.5, abs=0.06)
+    assert leakage.probe_accuracy["linear probe"].value == pytest.approx(
+        0.9, abs=0.03
+    )
+
+
+def test_accuracies_of_an_audit(labelled, labelled_audit):
+    _, labels, attribute, predictions = labelled
+    found = labelled_audit
+    hits = labels == predictions
+    assert found.accuracy.value == pytest.approx(hits.mean())
+    # A mean's standard error, from the textbook.
+    error = hits.std() / np.sqrt(len(hits))
+    assert found.accuracy.high - found.accuracy.low == pytest.approx(
+        2 * 1.96 * error, rel=0.4
+    )
+    for value in (0, 1):
+        assert found.accuracy_per_attribute[str(value)].value == pytest.approx(
+            hits[attribute == value].mean()
+        )
+    rates = [
+        metrics.recall_score(
+            labels[attribute == value], predictions[attribute == value]
+        )
+        for value in (0, 1)
+    ]
+    assert found.equal_opportunity.value == pytest.approx(
+        abs(rates[0] - rates[1])
+    )
+    worst = (labels == 1) & (attribute == 1)
+    assert found.worst_group == (
+        "label 1, attribute 1",
+        pytest.approx(hits[worst].mean()),
+    )
+
+
+def test_an_audit_is_a_frame_a_text_and_a_figure(labelled_audit, tmp_path):
+    frame = labelled_audit.to_frame()
+    assert list(frame) == ["quantity", "of", "value", "low", "high"]
+    bound = frame[
+        (frame.quantity == "I(Z;C|Y) (nats)") & (frame.of == "tree probe")
+    ]
+    assert bound.value.item() == (
+        labelled_audit.conditional_leakage.bounds["tree probe"].value
+    )
+    assert "I(Z;C): " in str(labelled_audit)
+    assert "nan" not in str(labelled_audit)
+    figure = labelled_audit.plot()
+    figure.savefig(tmp_path / "audit.png")
+    assert [ax.get_title() for ax in figure.axes] == [
+        "I(Z;C)",
+        "I(Z;C|Y)",
+        "accuracy per attribute value",
+    ]
+
+
+def test_a_model_is_asked_for_its_features_and_predictions():
+    model, dataset = binary(1.0)
+    from_data_set = audit(model, dataset, resamples=10)
+    batches = dataset.batches("test", 64)
+    features = np.concatenate([model(x)["features"] for x, _ in batches])
+    logits = np.concatenate([model(x)["logits"] for x, _ in batches])
+    split = dataset.test
+    assert from_data_set.accuracy.value == np.mean(
+        logits.argmax(1) == split.labels
+    )
+    for model_or_features, rows in (
+        (model, batches),
+        (model, (split.inputs, next(iter(batches.batch(100)))[1])),
+        (features, dataset),
+    ):
+        if isinstance(rows, tuple):
+            rows = (
+                split.inputs,
+                {"label": split.labels, "attribute": split.attributes},
+            )
+        again = audit(model_or_features, rows, resamples=10)
+        assert again.leakage.information.value == pytest.approx(
+            from_data_set.leakage.information.value, abs=1e-3
+        )
+    unlike = audit(model, dataset, resamples=10, seed=1)
+    assert unlike.leakage.bounds != from_data_set.leakage.bounds
+
+
+def test_attributes_of_several_parts_are_named_whole():
+    # Two independent parts, one told and one not, and a third that is the
+    # first again: there is no more to tell than the first.
+    rng = np.random.default_rng(0)
+    first, second = rng.integers(0, 3, 3000), rng.integers(0, 2, 3000)
+    features = np.eye(3)[first] + rng.normal(0, 0.05, (3000, 3))
+    attribute = np.concatenate(
+        [np.eye(3)[first], second[:, None], np.eye(3)[first]], 1
+    )
+    found = audit(features, attribute_of(features, attribute), resamples=20)
+    bounds = found.leakage.bounds
+    for name in probes.PROBES:
+        assert bounds[name].value == pytest.approx(np.log(3), abs=0.05)
+        # The second part is a guess.
+        assert found.leakage.probe_accuracy[name].value == pytest.approx(
+            0.5, abs=0.06
+        )
+    assert found.leakage.ceiling == pytest.approx(np.log(6), abs=0.01)
+
+
+def test_a_number_is_cut_into_deciles():
+    rng = np.random.default_rng(0)
+    number = rng.normal(size=(3000, 1))
+    features = 0.8 * number + 0.6 * rng.normal(size=(3000, 1))
+    found = audit(features, attribute_of(features, number), resamples=20)
+    truth = -0.5 * np.log(1 - 0.8**2)
+    assert found.leakage.information.value == pytest.approx(truth, abs=0.09)
+    assert found.leakage.ceiling == np.inf
+    found.plot()
+
+
+def test_codes_of_attribute_vectors():
+    eye = np.eye(3)
+    blocks = np.concatenate(
+        [eye[[0, 1, 2, 1]], [[0], [1], [1], [0]], [[2.5], [7], [7], [2.5]]], 1
+    )
+    codes = probes.codes(blocks)
+    np.testing.assert_array_equal(
+        codes.values, [[0, 0, 0], [1, 1, 1], [2, 1, 1], [1, 0, 0]]
+    )
+    assert codes.names == [["0", "1", "2"], ["0", "1"], ["2.5", "7"]]
+    assert codes.exact
+    assert len(np.unique(codes.cells)) == 3
+    deciles = probes.codes(np.arange(100.0)[:, None])
+    assert not deciles.exact
+    np.testing.assert_array_equal(np.bincount(deciles.values[:, 0]), 10 * [10])
+
+
+@pytest.mark.parametrize(
+    ("features", "rows", "message"),
+    [
+        (np.zeros((59, 2)), {"attribute": np.zeros((59, 1))}, "60 rows"),
+        (
+            np.zeros((70, 2)),
+            {"attribute": np.zeros((60, 1))},
+            "Received: {'features': 70, 'attribute': 60}",
+        ),
+        (np.zeros(60), {"attribute": np.zeros((60, 1))}, "shape \\(60,\\)"),
+        (
+            np.full((60, 2), np.nan),
+            {"attribute": np.zeros((60, 1))},
+            "NaN or infinity",
+        ),
+        (np.zeros((60, 2)), {"label": np.zeros(60)}, "no attribute"),
+    ],
+)
+def test_an_audit_refuses(features, rows, message):
+    with pytest.raises(ValueError, match=message):
+        audit(features, (None, rows))
+
+
+def test_predictions_must_be_of_the_same_rows():
+    rows = {"attribute": np.zeros((60, 1)), "label": np.zeros(60, int)}
+    with pytest.raises(ValueError, match="'predictions': 3"):
+        audit(np.zeros((60, 2)), (None, rows), predictions=np.zeros(3))
+
+
+def test_a_gpu_is_not_needed_by_a_function_of_batches():
+    rng = np.random.default_rng(0)
+    inputs = rng.normal(size=(120, 2)).astype("float32")
+    rows = tf.data.Dataset.from_tensor_slices(
+        (inputs, {"attribute": inputs[:, :1] > 0})
+    ).batch(50)
+    found = audit(lambda x: {"features": 2 * x}, rows, resamples=10)
+    assert found.rows == 120
