@@ -10,8 +10,10 @@ _HOMES = {
     "BiasedDataset": "datasets",
     "ConcatenatedCritic": "mutual_information",
     "LabelPrior": "methods",
+    "MiWeightSchedule": "callbacks",
     "MutualInformationBackpropagation": "methods",
     "MutualInformationEstimator": "mutual_information",
+    "MutualInformationMonitor": "callbacks",
     "Record": "runs",
     "RepresentationClassifier": "methods",
     "RunConfig": "runs",
@@ -20,7 +22,9 @@ _HOMES = {
     "audit": "auditing",
     "donsker_varadhan_bound": "mutual_information",
     "load_classifier": "serving",
+    "select_mi_weight": "selection",
     "train": "training",
+    "tune": "tuning",
 }
 __all__ = sorted(_HOMES)
 

@@ -233,8 +233,8 @@ def audit(
         ValueError: there are fewer than 60 rows, features that are no matrix
             of finite numbers, or arrays that differ in length.
     """
-    features, logits, targets, parts = _read(model_or_features, dataset)
-    labels = _class_numbers(targets.get("label"))
+    features, logits, targets, parts = observe(model_or_features, dataset)
+    labels = class_numbers(targets.get("label"))
     if predictions is None and logits is not None and labels is not None:
         predictions = np.argmax(logits, 1)
     _check(features, targets["attribute"], labels, predictions)
@@ -316,7 +316,7 @@ def _leakage(
             generator=np.random.default_rng(seed),
             critic=critic(seed=seed),
             epochs=40,
-            batch_size=_batch_size(len(features)),
+            batch_size=batch_size_of(len(features)),
         )
         for critic in CRITICS
     ]
@@ -539,7 +539,7 @@ def held_out_information(model, dataset, *, rows=24_000, seed=0):
     features = _features(model, dataset, "train", chosen)
     attributes = dataset.attributes("train")[chosen]
     labels = split.labels[chosen]
-    batch_size = _batch_size(len(chosen))
+    batch_size = batch_size_of(len(chosen))
     return {
         "mutual_information": held_out_bound(
             features, attributes, seed=seed, batch_size=batch_size
@@ -584,7 +584,8 @@ def probe_auc(model, dataset):
     )
 
 
-def _batch_size(rows):
+def batch_size_of(rows):
+    """Rows of a mini-batch for `held_out_bound`, for a number of rows."""
     # Few rows: smaller batches, or the critic would hardly learn.
     return max(min(512, rows // 16), 2)
 
@@ -594,8 +595,20 @@ def _features(model, dataset, split_name, rows=None):
     return model.encoder.predict(batches.map(lambda x, _: x), verbose=0)
 
 
-def _read(model_or_features, dataset):
-    """Features, logits or `None`, targets and parts of the attribute."""
+def observe(model_or_features, dataset):
+    """What a model makes of rows, or what was made of them.
+
+    Args:
+        model_or_features: as in `audit`.
+        dataset: as in `audit`.
+
+    Returns:
+        Features, `(rows, d)` array; logits or `None`; targets, a dict of
+        arrays; and the widths of the attribute's parts, or `None`.
+
+    Raises:
+        ValueError: the targets have no attribute.
+    """
     parts = None
     if isinstance(dataset, BiasedDataset):
         parts = dataset.attribute_parts
@@ -631,7 +644,7 @@ def _concatenated(dicts):
     }
 
 
-def _class_numbers(labels):
+def class_numbers(labels):
     """The labels if they are class numbers, else `None`."""
     if labels is None:
         return None

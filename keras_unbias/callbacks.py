@@ -1,4 +1,4 @@
-"""Keras callbacks of a run: its backup, its clock, its end."""
+"""Keras callbacks: what is measured, changed and kept between epochs."""
 
 import math
 import os
@@ -6,6 +6,9 @@ import pathlib
 import time
 
 import keras
+import numpy as np
+
+from keras_unbias import auditing
 
 
 class Backup(keras.callbacks.Callback):
@@ -80,3 +83,98 @@ class StopOnDivergence(keras.callbacks.Callback):
     def _stop(self, reason):
         self.reason = self.reason or reason
         self.model.stop_training = True
+
+
+class MutualInformationMonitor(keras.callbacks.Callback):
+    """Measures the information with a fresh critic on held-out rows.
+
+    The estimator of the training may lag behind its features; this shows what
+    they tell in truth (`auditing.held_out_bound`). It adds to the logs, in
+    nats, `held_out_mutual_information`, I(Z;C), and, if labels are class
+    numbers, `held_out_conditional_mutual_information`, I(Z;C|Y): NaN in the
+    epochs between. Callbacks that read them must come after it in the list.
+
+    Args:
+        dataset: as in `audit`; rows that the training does not see.
+        every: int, epochs from one measurement to the next; the first is
+            after the first epoch. Defaults to 1.
+        passes: int, the passes of the fresh critic. Defaults to 20.
+        seed: int, of the fresh critic.
+    """
+
+    def __init__(self, dataset, *, every=1, passes=20, seed=0):
+        super().__init__()
+        if every < 1:
+            raise ValueError(
+                "`every` counts the epochs between measurements. Expected: "
+                f"an integer >= 1. Received: every={every}."
+            )
+        self.dataset = dataset
+        self.every = every
+        self.passes = passes
+        self.seed = seed
+
+    def on_train_begin(self, logs=None):
+        _, _, targets, _ = auditing.observe(np.empty(0), self.dataset)
+        labels = auditing.class_numbers(targets.get("label"))
+        self.num_classes = {"held_out_mutual_information": None}
+        if labels is not None:
+            name = "held_out_conditional_mutual_information"
+            self.num_classes[name] = int(labels.max()) + 1
+
+    def on_epoch_end(self, epoch, logs=None):
+        # CSVLogger and others take the names of the first epoch for all.
+        logs.update(dict.fromkeys(self.num_classes, math.nan))
+        if epoch % self.every:
+            return
+        features, _, targets, _ = auditing.observe(self.model, self.dataset)
+        for name, num_classes in self.num_classes.items():
+            logs[name] = auditing.held_out_bound(
+                features,
+                targets["attribute"],
+                targets.get("label"),
+                num_classes=num_classes,
+                seed=self.seed,
+                epochs=self.passes,
+                batch_size=auditing.batch_size_of(len(features)),
+            )
+
+
+class MiWeightSchedule(keras.callbacks.Callback):
+    """Sets the weight of the mutual information at the start of every epoch.
+
+    For `MutualInformationBackpropagation`, as `LearningRateScheduler` is for
+    the rate; the log `mi_weight` says what it was.
+
+    Args:
+        schedule: function from the epoch (from 0) and the model's `mi_weight`
+            to the weight of this epoch, e.g. `warm_up(5)`.
+    """
+
+    def __init__(self, schedule):
+        super().__init__()
+        self.schedule = schedule
+
+    def on_epoch_begin(self, epoch, logs=None):
+        weight = self.schedule(epoch, self.model.mi_weight)
+        if not weight >= 0:
+            raise ValueError(
+                "The schedule gave an impossible weight. Expected: a number "
+                f">= 0. Received: {weight} in epoch {epoch}."
+            )
+        self.model.present_mi_weight.assign(weight)
+
+    def on_epoch_end(self, epoch, logs=None):
+        logs["mi_weight"] = float(self.model.present_mi_weight)
+
+
+def warm_up(epochs):
+    """A schedule that rises evenly to the model's weight.
+
+    Args:
+        epochs: int, the epochs before the weight is reached.
+
+    Returns:
+        A function for `MiWeightSchedule`.
+    """
+    return lambda epoch, weight: weight * min(1, (epoch + 1) / (epochs + 1))

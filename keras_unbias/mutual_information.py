@@ -297,7 +297,6 @@ class MutualInformationEstimator(keras.layers.Layer):
         width = features_shape[-1]
         if not self.critic.built:
             self.critic.build(features_shape, attributes_shape)
-        self.optimizer.build(self.critic.variables)
         # A surrounding model must not train the critic with its own loss.
         for variable in self.critic.variables:
             variable.trainable = False
@@ -314,13 +313,25 @@ class MutualInformationEstimator(keras.layers.Layer):
             trainable=False,
             name="updates",
         )
+        self.built = True
+        self.compile(self.optimizer)
+
+    def compile(self, optimizer):
+        """Takes an optimizer of the critic, which has learned nothing yet.
+
+        Args:
+            optimizer: a Keras optimizer or its name.
+        """
+        self.optimizer = keras.optimizers.get(optimizer)
+        if not self.built:
+            return
+        self.optimizer.build(self.critic.variables)
         jit_compile = self.jit_compile
         if jit_compile is None:
             jit_compile = bool(tf.config.list_physical_devices("GPU"))
         self._fit_critic = tf.function(
             self._critic_steps, jit_compile=jit_compile
         )
-        self.built = True
 
     def bound(self, features, attributes, labels=None):
         """The bound of the present critic, differentiable in the features.

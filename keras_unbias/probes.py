@@ -9,10 +9,12 @@ Reference: Barber & Agakov, "The IM Algorithm", NeurIPS 2003.
 """
 
 import dataclasses
+import itertools
 import warnings
 
 import numpy as np
 import pandas as pd
+from scipy import special
 from sklearn import (
     dummy,
     ensemble,
@@ -52,6 +54,10 @@ MAX_VALUES = 12
 # Shares of the attribute's frequencies in a probe's answer, to choose from:
 # without any, one sure error would cost infinitely many nats.
 SMOOTHING = (0.001, 0.01, 0.1, 0.3, 1.0)
+# Temperatures of its answer before that, to choose from: a probe that stops
+# once its accuracy rises no more may be right in all rows and sure in none.
+# Reference: Guo et al., "On Calibration of Modern Neural Networks", ICML 2017.
+TEMPERATURES = (0.1, 0.3, 1.0, 2.0)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -116,7 +122,7 @@ class Answers:
 
     Attributes:
         choice: `(rows,)` float array, log q(c|z) in nats, of the rows that
-            the probe's smoothing was chosen on.
+            the probe's calibration was chosen on.
         held_out: the same of the held-out rows.
         right: `(rows,)` bool array, whether the attribute that the probe
             names is that of the held-out row.
@@ -139,7 +145,7 @@ def answers(features, attribute, labels, fitted, choice, held_out, *, seed):
         labels: `(rows,)` int array, numbers from 0, for q(c|z,y); or `None`,
             for q(c|z).
         fitted: int array, the rows that probes are fitted to.
-        choice: int array, the rows that their smoothing is chosen on.
+        choice: int array, the rows that they are calibrated on.
         held_out: int array, the rows that are asked for.
         seed: int.
 
@@ -162,7 +168,7 @@ def _answers(make, known, attribute, classes, fitted, choice, held_out, seed):
     for part, names in zip(attribute.values.T, attribute.names, strict=True):
         probe = _fit(make(seed), known[fitted], part[fitted])
         shares = _shares(classes[fitted], part[fitted], len(names))[classes]
-        mixed = _smoothed(probe, known, part, shares, choice)
+        mixed = _calibrated(probe, known, part, shares, choice)
         told["choice"] += np.log(mixed(choice))
         told["held_out"] += np.log(mixed(held_out))
         # The true parts are not known to one who names the attribute.
@@ -190,23 +196,24 @@ def _shares(classes, part, codes):
     return counts / counts.sum(1, keepdims=True)
 
 
-def _smoothed(probe, known, part, shares, choice):
-    """A function from rows to q(c|z), mixed with the frequencies."""
+def _calibrated(probe, known, part, shares, choice):
+    """A function from rows to q(c|z): tempered, mixed with the frequencies."""
 
-    def both(rows):
-        probabilities = np.zeros((len(rows), shares.shape[1]))
-        probabilities[:, probe.classes_] = probe.predict_proba(known[rows])
-        of_probe = probabilities[np.arange(len(rows)), part[rows]]
-        return of_probe, shares[rows, part[rows]]
+    def mixed(rows, temperature, share):
+        logs = np.full((len(rows), shares.shape[1]), -np.inf)
+        logs[:, probe.classes_] = np.log(
+            np.maximum(probe.predict_proba(known[rows]), 1e-12)
+        )
+        tempered = special.softmax(logs / temperature, axis=1)
+        codes = part[rows]
+        of_probe = tempered[np.arange(len(rows)), codes]
+        return (1 - share) * of_probe + share * shares[rows, codes]
 
-    def mix(share, of_probe, frequency):
-        return (1 - share) * of_probe + share * frequency
-
-    answered = both(choice)
     best = max(
-        SMOOTHING, key=lambda share: np.log(mix(share, *answered)).mean()
+        itertools.product(TEMPERATURES, SMOOTHING),
+        key=lambda setting: np.log(mixed(choice, *setting)).mean(),
     )
-    return lambda rows: mix(best, *both(rows))
+    return lambda rows: mixed(rows, *best)
 
 
 def _one_hot(values):

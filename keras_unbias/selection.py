@@ -42,17 +42,48 @@ def select_mi_weight(records, *, loss_tolerance=0.2):
             f"{list(by_weight)}."
         )
     _check_same_recipe(records)
-    base_loss, base_information = _ends(by_weight[weights[0]])
-    if base_loss is None:
+    return select(
+        {weight: _ends(by_weight[weight]) for weight in weights},
+        loss_tolerance=loss_tolerance,
+    )
+
+
+def select(ends, *, loss_tolerance=0.2):
+    """The rule of `select_mi_weight`, of numbers.
+
+    Args:
+        ends: dict from weights to pairs of the last epoch's training loss and
+            estimate of the information; `None` in place of a pair for a run
+            that diverged.
+        loss_tolerance: as there.
+
+    Returns:
+        float, the weight.
+
+    Raises:
+        ValueError: there are fewer than two weights, or the smallest one
+            diverged.
+    """
+    if len(ends) < 2:
+        raise ValueError(
+            "A weight is selected among several. Expected: two or more. "
+            f"Received: {list(ends)}."
+        )
+    smallest, *others = sorted(ends)
+    if ends[smallest] is None:
         raise ValueError(
             "The smallest weight says what fits. Expected: finished runs. "
-            f"Received: a diverged run at mi_weight={weights[0]}."
+            f"Received: a diverged run at mi_weight={smallest}."
         )
-    selected = weights[0]
-    for weight in weights[1:]:
-        loss, information = _ends(by_weight[weight])
-        fits = loss is not None and loss <= base_loss + loss_tolerance
-        if fits and information < base_information:
+    base_loss, base_information = ends[smallest]
+    selected = smallest
+    for weight in others:
+        if ends[weight] is None:
+            continue
+        loss, information = ends[weight]
+        if loss <= base_loss + loss_tolerance and (
+            information < base_information
+        ):
             selected = weight
     return selected
 
@@ -60,7 +91,7 @@ def select_mi_weight(records, *, loss_tolerance=0.2):
 def _ends(records):
     """Loss and information of the last epoch, or None if a run diverged."""
     if any(record.status == "diverged" for record in records):
-        return None, None
+        return None
     return tuple(
         statistics.fmean(record.history[name][-1] for record in records)
         for name in ("loss", "mutual_information")

@@ -9,16 +9,37 @@ import tensorflow as tf
 from keras_unbias import methods
 
 
-def load_classifier(path):
+class Classifier:
+    """A function of a batch of inputs, and the names of its classes.
+
+    Args:
+        function: from inputs to a dict of tensors.
+        class_names: list of str, or `None` where they are not known.
+    """
+
+    def __init__(self, function, class_names=None):
+        self.function = function
+        self.class_names = class_names
+
+    def __call__(self, inputs):
+        return self.function(inputs)
+
+
+def load_classifier(path, *, activation="softmax"):
     """Loads what `export` or `save` wrote, for inference.
 
     Args:
         path: a SavedModel directory or a `.keras` file.
+        activation: from logits to probabilities, as in `export`, for a
+            `.keras` file; a SavedModel has its own. Defaults to `"softmax"`.
 
     Returns:
-        A function of a batch of inputs (for the digits: uint8 images
-        `(n, 28, 28, 3)`, any n) that returns `{"logits": (n, num_classes),
-        "features": (n, d)}` as float32 tensors.
+        A `Classifier`: a function of a batch of inputs (for the digits: uint8
+        images `(n, 28, 28, 3)`, any n) that returns `{"logits": (n,
+        num_classes), "probabilities": (n, num_classes), "features": (n, d)}`
+        as float32 tensors, without the probabilities where the activation is
+        `None`. Its `class_names` are those of a SavedModel, a list of str,
+        or `None`.
 
     Raises:
         FileNotFoundError: there is neither at `path`.
@@ -26,16 +47,16 @@ def load_classifier(path):
     path = pathlib.Path(path)
     if (path / "saved_model.pb").is_file():
         model = tf.saved_model.load(str(path))
-
-        def classify(inputs):
-            # Through `model`: its variables live only as long as it does.
-            return model.serve(inputs)
-
-        return classify
+        names = None
+        if hasattr(model, "class_names"):
+            strings = model.class_names()["class_names"].numpy()
+            names = [string.decode() for string in strings]
+        # Through `model`: its variables live only as long as it does.
+        return Classifier(lambda inputs: model.serve(inputs), names)
     if path.suffix == ".keras" and path.is_file():
         model = keras.saving.load_model(path, compile=False)
         if isinstance(model, methods.RepresentationClassifier):
-            return model.inference_model()
+            return Classifier(model.inference_model(activation=activation))
     raise FileNotFoundError(
         "No classifier to load. Expected: the directory that `export` wrote "
         f"or a .keras file that `save` wrote. Received: path={str(path)!r}."

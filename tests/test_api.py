@@ -27,6 +27,7 @@ ORDER = (
     "reporting",
     "plots",
     "selection",
+    "tuning",
 )
 
 
@@ -49,6 +50,8 @@ def test_public_names():
         "LabelPrior",
         "MutualInformationBackpropagation",
         "MutualInformationEstimator",
+        "MiWeightSchedule",
+        "MutualInformationMonitor",
         "Record",
         "RepresentationClassifier",
         "RunConfig",
@@ -57,7 +60,9 @@ def test_public_names():
         "audit",
         "donsker_varadhan_bound",
         "load_classifier",
+        "select_mi_weight",
         "train",
+        "tune",
     }
     for name in keras_unbias.__all__:
         assert getattr(keras_unbias, name).__doc__

@@ -1,6 +1,7 @@
 """The classifier that every training method extends."""
 
 import keras
+import tensorflow as tf
 
 
 @keras.saving.register_keras_serializable("keras_unbias")
@@ -14,7 +15,8 @@ class RepresentationClassifier(keras.Model):
 
     Args:
         encoder: a Keras model or layer from inputs to features `(n, d)`.
-        num_classes: int, the number of labels.
+        num_classes: int, the number of labels, or of outputs where a loss
+            takes other targets (several labels a row, or numbers).
         label_prior: a `LabelPrior` or `None`. Its `log p(y|c)` is added to
             the logits of the training loss, and nowhere else (see
             `BiasBalanced`). Defaults to `None`.
@@ -25,6 +27,7 @@ class RepresentationClassifier(keras.Model):
         self.encoder = encoder
         self.num_classes = num_classes
         self.label_prior = label_prior
+        self.class_weight = None
         self.classifier = keras.layers.Dense(
             num_classes, dtype="float32", name="classifier"
         )
@@ -83,6 +86,34 @@ class RepresentationClassifier(keras.Model):
         if not self.optimizer.built:
             self.optimizer.build(self.trainable_variables)
 
+    def fit(self, *args, class_weight=None, **kwargs):
+        """Keras's `fit`; the batches hold labels and attributes.
+
+        Args:
+            *args: as in `keras.Model.fit`.
+            class_weight: dict from labels to their weights in the training
+                loss (1 where a label is missing), as in Keras, which refuses
+                it for batches that hold more than labels.
+            **kwargs: as in `keras.Model.fit`.
+        """
+        weights = None
+        if class_weight is not None:
+            weights = [
+                float(class_weight.get(label, 1.0))
+                for label in range(self.num_classes)
+            ]
+            unknown = class_weight.keys() - set(range(self.num_classes))
+            if unknown:
+                raise ValueError(
+                    "`class_weight` weighs labels. Expected: keys in "
+                    f"0..{self.num_classes - 1}. Received: "
+                    f"{sorted(unknown)}. Number the classes from 0."
+                )
+        if weights != self.class_weight:
+            # The compiled step holds the weights as constants.
+            self.class_weight, self.train_function = weights, None
+        return super().fit(*args, **kwargs)
+
     def compute_loss(
         self, x=None, y=None, y_pred=None, sample_weight=None, training=True
     ):
@@ -90,6 +121,11 @@ class RepresentationClassifier(keras.Model):
         logits = y_pred["logits"]
         if training and self.label_prior is not None:
             logits = logits + self.label_prior(y["attribute"])
+        if training and self.class_weight is not None:
+            of_row = tf.gather(self.class_weight, tf.cast(labels, tf.int32))
+            sample_weight = (
+                of_row if sample_weight is None else of_row * sample_weight
+            )
         return super().compute_loss(x, labels, logits, sample_weight, training)
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
@@ -98,39 +134,98 @@ class RepresentationClassifier(keras.Model):
             x, labels, y_pred["logits"], sample_weight
         )
 
-    def inference_model(self):
+    def inference_model(self, *, preprocessing=None, activation="softmax"):
         """The encoder and the classifier alone, sharing these weights.
 
+        Args:
+            preprocessing: a Keras layer or model, or a function of
+                TensorFlow ops, from raw inputs to the encoder's inputs.
+                A model with an `Input` knows what its raw inputs are; those
+                of anything else have the shapes and dtypes of the encoder's.
+                Defaults to `None`: inputs are the encoder's.
+            activation: what Keras takes as an activation, from logits to
+                probabilities: `"softmax"`, or `"sigmoid"` where a row has
+                several labels. `None` leaves `"probabilities"` out, for
+                regression. Defaults to `"softmax"`.
+
         Returns:
-            A functional model: inputs to `{"logits", "features"}`.
+            A functional model: inputs to `{"logits": (n, num_classes),
+            "probabilities": (n, num_classes), "features": (n, d)}`. A single
+            input is called `inputs`; those of a dict have its keys as names,
+            those of a list are `inputs_0`, `inputs_1`, ...
+
+        Raises:
+            ValueError: an encoder of integers would get fractions from the
+                preprocessing.
         """
-        # A Sequential that was never called has `inputs` but no `input`.
-        if isinstance(self.encoder, keras.Sequential):
-            known = self.encoder.inputs[0]
-        else:
-            known = getattr(self.encoder, "input", None)
-        if known is not None:
-            inputs = keras.tree.map_structure(
-                lambda t: keras.Input(batch_shape=t.shape, dtype=t.dtype),
-                known,
+        taken = known_inputs(self.encoder)
+        if taken is None:
+            taken = keras.tree.map_shape_structure(
+                keras.KerasTensor, self.input_shapes
             )
-        else:
-            inputs = keras.tree.map_shape_structure(
-                lambda shape: keras.Input(batch_shape=shape),
-                self.input_shapes,
-            )
-        features = self.encoder(inputs)
-        outputs = {"logits": self.classifier(features), "features": features}
+        raw = known_inputs(preprocessing)
+        inputs = named_inputs(taken if raw is None else raw)
+        encoded = inputs
+        if preprocessing is not None:
+            encoded = Preprocessing(preprocessing)(inputs)
+            check_fractions(encoded, taken)
+        features = self.encoder(encoded)
+        logits = self.classifier(features)
+        outputs = {"logits": logits, "features": features}
+        if activation is not None:
+            outputs["probabilities"] = keras.layers.Activation(
+                activation, dtype="float32"
+            )(logits)
         return keras.Model(inputs, outputs)
 
-    def export(self, filepath, **kwargs):
+    def export(
+        self,
+        filepath,
+        *,
+        class_names=None,
+        preprocessing=None,
+        activation="softmax",
+        **kwargs,
+    ):
         """Writes a SavedModel of the inference path, for any batch size.
 
-        Keras's `export` of the encoder and classifier alone: no estimator,
-        no optimizer. The endpoint `serve` maps inputs to `{"logits",
-        "features"}`.
+        It holds the `inference_model` alone: no estimator, no optimizer. The
+        endpoint `serve`, which is also the signature `serving_default`, maps
+        inputs to `{"logits", "probabilities", "features"}`; the endpoint and
+        signature `class_names` takes nothing and returns `{"class_names":
+        (num_classes,)}`, strings.
+
+        Args:
+            filepath: directory to write.
+            class_names: a sequence of names, one a class, in the order of the
+                labels. Defaults to `None`: no such endpoint.
+            preprocessing: goes in front of the encoder, see
+                `inference_model`.
+            activation: from logits to probabilities, see `inference_model`.
+            **kwargs: further arguments of
+                `keras.export.ExportArchive.write_out`, e.g. `verbose=False`.
+
+        Raises:
+            ValueError: there is not one name a class, or an encoder of
+                integers would get fractions from the preprocessing.
         """
-        self.inference_model().export(filepath, **kwargs)
+        model = self.inference_model(
+            preprocessing=preprocessing, activation=activation
+        )
+        archive = keras.export.ExportArchive()
+        archive.track_and_add_endpoint("serve", model, [model.input])
+        if class_names is not None:
+            names = [str(name) for name in class_names]
+            if len(names) != self.num_classes:
+                raise ValueError(
+                    "Every class has one name. Expected: class_names of "
+                    f"length {self.num_classes}. Received: {len(names)} "
+                    "names. List them in the order of the labels."
+                )
+            archive.add_endpoint(
+                "class_names", lambda: {"class_names": tf.constant(names)}, []
+            )
+        archive.write_out(filepath, **kwargs)
 
     def get_config(self):
         serialize = keras.saving.serialize_keras_object
@@ -153,8 +248,63 @@ class RepresentationClassifier(keras.Model):
         )
 
 
+def known_inputs(layer):
+    """What a layer, model or function is known to take, else `None`."""
+    # A Sequential that was never called has `inputs` but no `input`.
+    if isinstance(layer, keras.Sequential):
+        return layer.inputs[0] if layer.built else None
+    return getattr(layer, "input", None)
+
+
+def named_inputs(known):
+    """Keras inputs like `known`, whose names a server's clients will use.
+
+    Keras would number unnamed ones as they come up in this process.
+    """
+    inputs = []
+    for path, tensor in keras.tree.flatten_with_path(known):
+        if not path or not isinstance(path[0], str):
+            path = ("inputs", *path)
+        name = "_".join(map(str, path))
+        inputs.append(
+            keras.Input(batch_shape=tensor.shape, dtype=tensor.dtype, name=name)
+        )
+    return keras.tree.pack_sequence_as(known, inputs)
+
+
+class Preprocessing(keras.layers.Layer):
+    """The place of a function, layer or model in front of an encoder.
+
+    Unlike `keras.layers.Lambda` it casts no inputs and knows the dtypes of
+    its outputs, for Keras traces it.
+    """
+
+    def __init__(self, function):
+        super().__init__(autocast=False)
+        self.function = function
+
+    def call(self, inputs):
+        return self.function(inputs)
+
+
+def check_fractions(encoded, taken):
+    """Keras would cut them off silently: images in 0..1 would be black."""
+    is_float, is_int = keras.backend.is_float_dtype, keras.backend.is_int_dtype
+    for ours, known in zip(
+        keras.tree.flatten(encoded), keras.tree.flatten(taken)
+    ):
+        if is_float(ours.dtype) and is_int(known.dtype):
+            raise ValueError(
+                "The encoder takes integers and the preprocessing makes none. "
+                f"Expected: {known.dtype}. Received: {ours.dtype}. Let it end "
+                "with tf.cast, or use an encoder of floats."
+            )
+
+
 def follower(optimizer, factor, prefix):
     """A new optimizer like `optimizer`, at `factor` times its present rate.
+
+    The factor is a number or a variable.
 
     The rate follows schedules, callbacks and assignments alike, for one that
     stays up while the task's gradient vanishes destroys the network. Weight

@@ -46,15 +46,16 @@ class MutualInformationBackpropagation(RepresentationClassifier):
     bound that is loose where they are distributed otherwise.
 
     With P > 0 batch normalisation and dropout see the estimator's rows too,
-    and the task needs data whose first n rows of a batch come to all rows in
-    time, as `BiasedDataset.stream` gives them: arrays given to `fit` after
-    `keras.utils.set_random_seed` have one order in all epochs, so that the
-    task would see the same rows again and again.
+    and the task learns from n rows of a batch: with arrays other ones of it
+    in every step; with pipelines the first, as `BiasedDataset.stream` has
+    them, so that these must come to all rows in time.
 
     Args:
         encoder: as in `RepresentationClassifier`.
         num_classes: as in `RepresentationClassifier`.
-        mi_weight: float >= 0, the paper's lambda. Defaults to 1.
+        mi_weight: float >= 0, the paper's lambda. Defaults to 1. The variable
+            `present_mi_weight` begins with it; `callbacks.MiWeightSchedule`
+            changes it during training.
         conditional: bool, whether I(Z;C|Y) is minimised instead of the
             paper's I(Z;C). The latter cannot go below I(Y;C) while z tells
             y; the former has no such floor. Defaults to `False`.
@@ -112,6 +113,13 @@ class MutualInformationBackpropagation(RepresentationClassifier):
             )
         super().__init__(encoder, num_classes, **kwargs)
         self.mi_weight = mi_weight
+        self.present_mi_weight = self.add_weight(
+            shape=(),
+            initializer=keras.initializers.Constant(mi_weight),
+            trainable=False,
+            dtype="float32",
+            name="present_mi_weight",
+        )
         self.conditional = conditional
         self.estimator = estimator
         self.estimator_batches = estimator_batches
@@ -119,6 +127,7 @@ class MutualInformationBackpropagation(RepresentationClassifier):
         self.clip = clip
         self.attribute_size = attribute_size
         self.mi_optimizer = None
+        self.reorder = False
         self.bound_tracker = keras.metrics.Mean(name="mutual_information")
 
     def build(self, input_shape):
@@ -133,10 +142,22 @@ class MutualInformationBackpropagation(RepresentationClassifier):
                 attributes_shape=(None, self.attribute_size),
             )
 
-    def compile(self, *args, **kwargs):
+    def compile(self, *args, estimator_optimizer=None, **kwargs):
+        """As in `RepresentationClassifier`.
+
+        Args:
+            *args: as there.
+            estimator_optimizer: optimizer of the critic, in place of the
+                estimator's. Defaults to `None`, the estimator's stays.
+            **kwargs: as there.
+        """
         super().compile(*args, **kwargs)
+        if estimator_optimizer is not None:
+            self.estimator.compile(estimator_optimizer)
         if self.own_optimizer:
-            self.mi_optimizer = follower(self.optimizer, self.mi_weight, "mi")
+            self.mi_optimizer = follower(
+                self.optimizer, self.present_mi_weight, "mi"
+            )
 
     def build_optimizers(self):
         super().build_optimizers()
@@ -146,6 +167,11 @@ class MutualInformationBackpropagation(RepresentationClassifier):
     def fit(self, x=None, y=None, *args, **kwargs):
         """Keras's `fit`; the batches hold labels and attributes."""
         self._build_for(x, y)
+        # Keras shuffles arrays into one order for all epochs if its seed is
+        # set, and the estimator's rows would never come to the task.
+        reorder = y is not None and kwargs.get("shuffle", True)
+        if self.reorder != reorder:
+            self.reorder, self.train_function = reorder, None
         return super().fit(x, y, *args, **kwargs)
 
     def _build_for(self, x, y):
@@ -210,7 +236,7 @@ class MutualInformationBackpropagation(RepresentationClassifier):
             self.mi_optimizer.apply(mi_theta, theta)
         else:
             task_theta = [
-                task + self.mi_weight * mi
+                task + self.present_mi_weight * mi
                 for task, mi in zip(task_theta, mi_theta, strict=True)
             ]
         self.optimizer.apply(task_theta + task_psi, theta + psi)
@@ -263,6 +289,15 @@ class MutualInformationBackpropagation(RepresentationClassifier):
                 "A batch has fewer rows than it has parts. Expected: at least "
                 f"{parts} rows for estimator_batches={parts - 1}. Drop the "
                 "last batch, or choose another batch size.",
+            )
+
+        if self.reorder:
+            order = tf.random.experimental.stateless_shuffle(
+                tf.range(tf.shape(labels)[0]),
+                tf.stack([self.estimator.seed, self.estimator.updates + 0]),
+            )
+            data = keras.tree.map_structure(
+                lambda t: None if t is None else tf.gather(t, order), data
             )
 
         def reshaped(tensor):

@@ -1,0 +1,82 @@
+"""The paper's rule for lambda, on a user's own data."""
+
+import dataclasses
+
+import keras
+import pandas as pd
+
+from keras_unbias import callbacks, selection
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Tuning:
+    """A weight that was selected, and what it was selected by.
+
+    Attributes:
+        mi_weight: float, the selected weight.
+        model: the model that was trained with it.
+        table: `pandas.DataFrame` with a row for each weight: the training
+            `loss` and the `mutual_information` (nats) of the last epoch, and
+            whether the run `diverged`.
+    """
+
+    mi_weight: float
+    model: keras.Model
+    table: pd.DataFrame
+
+
+def tune(
+    build,
+    *data,
+    mi_weights=(0.0, 0.25, 0.5, 1.0, 2.0, 4.0),
+    loss_tolerance=0.2,
+    **fit,
+):
+    """Trains with every weight and selects one without unbiased data.
+
+    By `selection.select_mi_weight`, the paper's rule (section 5.1): the
+    largest weight that still fits the training data and lowers the mutual
+    information. It looks at nothing but the training.
+
+    Args:
+        build: function from a weight to a new compiled
+            `MutualInformationBackpropagation`. Begin it with
+            `keras.utils.set_random_seed` to compare weights from one start.
+        *data: what `fit` takes by position, e.g. arrays `x, {"label": y,
+            "attribute": c}`.
+        mi_weights: floats >= 0, two or more. Defaults to those between 0 and
+            4 that the rule was tried with.
+        loss_tolerance: as in `select_mi_weight`.
+        **fit: what `fit` takes by name, e.g. `epochs`.
+
+    Returns:
+        A `Tuning`.
+
+    Raises:
+        ValueError: there are fewer than two different weights, or the run of
+            the smallest one diverged.
+    """
+    weights = sorted(set(mi_weights))
+    if len(weights) < 2:
+        raise ValueError(
+            "A weight is selected among several. Expected: two or more. "
+            f"Received: mi_weights={mi_weights}."
+        )
+    models, ends, rows = {}, {}, []
+    given = fit.pop("callbacks", None) or []
+    for weight in weights:
+        models[weight] = build(weight)
+        stop = callbacks.StopOnDivergence(float("inf"))
+        history = models[weight].fit(*data, callbacks=[*given, stop], **fit)
+        ends[weight] = None
+        last = {
+            name: history.history.get(name, [float("nan")])[-1]
+            for name in ("loss", "mutual_information")
+        }
+        if not stop.reason:
+            ends[weight] = tuple(last.values())
+        rows.append(
+            {"mi_weight": weight, **last, "diverged": bool(stop.reason)}
+        )
+    selected = selection.select(ends, loss_tolerance=loss_tolerance)
+    return Tuning(selected, models[selected], pd.DataFrame(rows))

@@ -1,0 +1,197 @@
+"""What a user of Keras expects of `compile` and `fit`."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_unbias.methods import (
+    MutualInformationBackpropagation,
+    RepresentationClassifier,
+)
+
+
+class Encoder(keras.Model):
+    """A subclassed encoder with two inputs."""
+
+    def __init__(self):
+        super().__init__()
+        self.first = keras.layers.Dense(8, activation="relu")
+        self.second = keras.layers.Dense(4)
+
+    def call(self, inputs):
+        return self.second(self.first(inputs["a"])) + inputs["b"]
+
+
+def functional():
+    inputs = {
+        "a": keras.Input((5,), name="a"),
+        "b": keras.Input((4,), name="b"),
+    }
+    hidden = keras.layers.Dense(8, activation="relu")(inputs["a"])
+    return keras.Model(inputs, keras.layers.Dense(4)(hidden) + inputs["b"])
+
+
+def rows(count=256, seed=0):
+    rng = np.random.default_rng(seed)
+    label = rng.integers(0, 2, count)
+    inputs = {
+        "a": rng.normal(size=(count, 5)).astype("float32") + label[:, None],
+        "b": rng.normal(size=(count, 4)).astype("float32"),
+    }
+    attribute = np.eye(2, dtype="float32")[label ^ (rng.random(count) < 0.1)]
+    return inputs, {"label": label, "attribute": attribute}
+
+
+@pytest.mark.parametrize("encoder", [Encoder, functional])
+@pytest.mark.parametrize("batches_for_estimator", [0, 1])
+def test_dicts_of_inputs_and_validation_data(encoder, batches_for_estimator):
+    model = MutualInformationBackpropagation(
+        encoder(), 2, mi_weight=0.1, estimator_batches=batches_for_estimator
+    )
+    model.compile(
+        keras.optimizers.Adam(1e-2),
+        estimator_optimizer=keras.optimizers.SGD(0.1),
+        metrics=["accuracy", keras.metrics.SparseTopKCategoricalAccuracy(1)],
+    )
+    data = tf.data.Dataset.from_tensor_slices(rows()).batch(64)
+    history = model.fit(
+        data, validation_data=rows(500, seed=1), epochs=20, verbose=0
+    ).history
+    # The best that is possible: two normals whose means are sqrt(5) apart.
+    assert history["val_accuracy"][-1] == pytest.approx(0.868, abs=0.06)
+    assert "val_sparse_top_k_categorical_accuracy" in history
+    assert isinstance(model.estimator.optimizer, keras.optimizers.SGD)
+    assert model.estimator.optimizer.iterations > 0
+
+
+def test_another_optimizer_of_the_critic_is_used_and_saved(problem, tmp_path):
+    model = MutualInformationBackpropagation(problem.encoder(), 3)
+    model.compile(estimator_optimizer="adam")
+    model.fit(*problem.train, batch_size=256, verbose=0)
+    critic = model.estimator.critic.get_weights()
+    # At a rate of 0 it learns nothing more.
+    model.compile(estimator_optimizer=keras.optimizers.SGD(0.0))
+    model.fit(*problem.train, batch_size=256, verbose=0)
+    for before, after in zip(
+        critic, model.estimator.critic.get_weights(), strict=True
+    ):
+        np.testing.assert_array_equal(before, after)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert isinstance(loaded.estimator.optimizer, keras.optimizers.SGD)
+    assert int(loaded.estimator.optimizer.iterations) == 6 * 16
+
+
+def first_loss(model, weights=None, **arguments):
+    inputs, targets = rows()
+    keras.utils.set_random_seed(0)
+    return model.fit(
+        inputs,
+        targets,
+        sample_weight=weights,
+        batch_size=256,
+        verbose=0,
+        **arguments,
+    ).history["loss"][0]
+
+
+def fresh(method=RepresentationClassifier):
+    keras.utils.set_random_seed(0)
+    model = method(functional(), 2)
+    model.compile(keras.optimizers.SGD(0.0))
+    return model
+
+
+def cross_entropies(model):
+    inputs, targets = rows()
+    logits = np.asarray(model(inputs)["logits"])
+    chosen = logits[np.arange(len(logits)), targets["label"]]
+    return np.log(np.exp(logits).sum(1)) - chosen, targets["label"]
+
+
+@pytest.mark.parametrize(
+    "method", [RepresentationClassifier, MutualInformationBackpropagation]
+)
+def test_class_and_sample_weights_weigh_the_loss(method):
+    model = fresh(method)
+    loss = first_loss(model, class_weight={1: 3.0})
+    entropies, labels = cross_entropies(model)
+    of_class = np.where(labels == 1, 3.0, 1.0)
+    assert loss == pytest.approx((of_class * entropies).mean(), rel=1e-5)
+
+    weights = np.random.default_rng(0).uniform(size=256).astype("float32")
+    loss = first_loss(model, weights)
+    # The compiled step has forgotten the weights of the classes.
+    assert loss == pytest.approx((weights * entropies).mean(), rel=1e-5)
+    loss = first_loss(model, weights, class_weight={1: 3.0})
+    assert loss == pytest.approx(
+        (weights * of_class * entropies).mean(), rel=1e-5
+    )
+    evaluated = model.evaluate(*rows(), verbose=0, return_dict=True)
+    assert evaluated["loss"] == pytest.approx(entropies.mean(), rel=1e-4)
+
+
+def test_weights_of_unknown_classes_are_refused():
+    with pytest.raises(ValueError, match=r"Received: \[2\]"):
+        first_loss(fresh(), class_weight={2: 1.0})
+
+
+@pytest.mark.parametrize(
+    ("loss", "metric", "label"),
+    [
+        (keras.losses.MeanSquaredError(), "mae", lambda a: a[:, :2].sum(1)),
+        (
+            keras.losses.BinaryCrossentropy(from_logits=True),
+            keras.metrics.BinaryAccuracy(threshold=0.0),
+            lambda a: (a[:, :3] > 1).astype("float32"),
+        ),
+    ],
+    ids=["regression", "several labels"],
+)
+def test_other_heads(loss, metric, label):
+    inputs, targets = rows()
+    label = label(inputs["a"]).reshape(len(inputs["a"]), -1)
+    targets = {**targets, "label": label}
+    model = MutualInformationBackpropagation(
+        functional(), label.shape[1], mi_weight=0.1
+    )
+    model.compile(keras.optimizers.Adam(1e-2), loss=loss, metrics=[metric])
+    losses = model.fit(inputs, targets, epochs=8, verbose=0).history["loss"]
+    assert losses[-1] < 0.6 * losses[0]
+    logits = model.predict(inputs, verbose=0)["logits"]
+    evaluated = model.evaluate(inputs, targets, verbose=0, return_dict=True)
+    if "mae" in evaluated:
+        expected = np.abs(logits - label).mean()
+        assert evaluated["mae"] == pytest.approx(expected, rel=1e-4)
+    else:
+        expected = ((logits > 0) == label).mean()
+        assert evaluated["binary_accuracy"] == pytest.approx(expected)
+
+
+def test_all_rows_of_arrays_come_to_the_task():
+    # With one row a batch for the task, out of four: the weights of a linear
+    # model say which rows it has seen.
+    inputs = np.eye(16, dtype="float32")
+    targets = {
+        "label": np.zeros(16, int),
+        "attribute": np.random.default_rng(0).normal(size=(16, 1)),
+    }
+    model = MutualInformationBackpropagation(
+        keras.Sequential(
+            [
+                keras.Input((16,)),
+                keras.layers.Dense(
+                    2, use_bias=False, kernel_initializer="ones"
+                ),
+            ]
+        ),
+        2,
+        mi_weight=0.0,
+        estimator_batches=3,
+    )
+    model.compile(keras.optimizers.SGD(0.1))
+    keras.utils.set_random_seed(0)
+    model.fit(inputs, targets, batch_size=4, epochs=30, verbose=0)
+    kernel = model.encoder.get_weights()[0]
+    assert (np.abs(kernel - 1).max(1) > 1e-4).all()
