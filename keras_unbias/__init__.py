@@ -5,6 +5,7 @@ import importlib
 __version__ = "0.1.0"
 
 _HOMES = {
+    "AttributeEncoder": "attributes",
     "Audit": "auditing",
     "BiasBalanced": "methods",
     "BiasedDataset": "datasets",
@@ -19,6 +20,7 @@ _HOMES = {
     "RunConfig": "runs",
     "SeparableCritic": "mutual_information",
     "Split": "datasets",
+    "UnbiasedClassifier": "unbiased_classifier",
     "audit": "auditing",
     "donsker_varadhan_bound": "mutual_information",
     "load_classifier": "serving",

@@ -25,6 +25,8 @@ from sklearn import (
     preprocessing,
 )
 
+from keras_unbias.attributes import MAX_VALUES
+
 
 def _linear(seed):
     return pipeline.make_pipeline(
@@ -49,8 +51,6 @@ def _trees(seed):
 
 
 PROBES = {"linear probe": _linear, "MLP probe": _mlp, "tree probe": _trees}
-# More values than this are no categories any more but a number's.
-MAX_VALUES = 12
 # Shares of the attribute's frequencies in a probe's answer, to choose from:
 # without any, one sure error would cost infinitely many nats.
 SMOOTHING = (0.001, 0.01, 0.1, 0.3, 1.0)

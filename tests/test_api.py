@@ -17,6 +17,8 @@ ORDER = (
     "networks",
     "datasets",
     "methods",
+    "attributes",
+    "unbiased_classifier",
     "probes",
     "auditing",
     "runs",
@@ -43,6 +45,7 @@ def imported(path):
 
 def test_public_names():
     assert set(keras_unbias.__all__) == {
+        "AttributeEncoder",
         "Audit",
         "BiasBalanced",
         "BiasedDataset",
@@ -57,6 +60,7 @@ def test_public_names():
         "RunConfig",
         "SeparableCritic",
         "Split",
+        "UnbiasedClassifier",
         "audit",
         "donsker_varadhan_bound",
         "load_classifier",

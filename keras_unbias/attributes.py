@@ -1,0 +1,132 @@
+"""Columns of a table as attribute vectors."""
+
+import warnings
+
+import numpy as np
+import pandas as pd
+from sklearn import base, compose, preprocessing
+from sklearn.utils import validation
+
+# A number with more values than this is continuous.
+MAX_VALUES = 12
+
+
+class AttributeEncoder(base.TransformerMixin, base.BaseEstimator):
+    """One-hot codes of every column of attributes, one after the other.
+
+    Columns of strings, categories, booleans and of numbers with at most 12
+    values are categories. Other numbers are continuous.
+
+    Args:
+        bins: int, the quantiles that a continuous column is cut into, or
+            `None`: it stays a number, with mean 0 and deviation 1. Defaults
+            to 10.
+
+    Attributes (after `fit`):
+        parts_: list of int, the width of each column's codes.
+        n_features_in_: int, the number of columns.
+    """
+
+    def __init__(self, bins=10):
+        self.bins = bins
+
+    def fit(self, X, y=None):
+        """Learns the values of the columns.
+
+        Args:
+            X: `(rows,)` or `(rows, columns)` array, frame, series or list.
+            y: ignored.
+
+        Returns:
+            Itself.
+
+        Raises:
+            ValueError: a continuous number is missing in a row, or there are
+                no rows or columns.
+        """
+        frame = _frame(X)
+        continuous = _continuous(frame)
+        missing = [name for name in continuous if frame[name].isna().any()]
+        if missing or not frame.size:
+            raise ValueError(
+                "Attributes must be known. Expected: rows with a value in "
+                "every column of numbers. Received: a frame of shape "
+                f"{frame.shape}, values missing in columns {missing}. Drop "
+                "the rows or fill them."
+            )
+        if continuous and self.bins is not None:
+            warnings.warn(
+                f"Continuous attributes {continuous} are cut into {self.bins} "
+                "quantiles. For others, bin them yourself; bins=None leaves "
+                "them as they are.",
+                stacklevel=2,
+            )
+        self.encoder_ = compose.ColumnTransformer(
+            [
+                (str(name), self._column(name in continuous), [name])
+                for name in frame
+            ]
+        )
+        self.encoder_.set_output(transform="default")
+        self.encoder_.fit(frame)
+        self.parts_ = [
+            part.stop - part.start
+            for part in (self.encoder_.output_indices_[str(n)] for n in frame)
+        ]
+        self.names_ = list(frame)
+        self.n_features_in_ = len(self.names_)
+        return self
+
+    def transform(self, X):
+        """Attribute vectors.
+
+        Args:
+            X: as in `fit`, with as many columns. A category that `fit` did
+                not see has zeros for its code.
+
+        Returns:
+            `(rows, a)` float32 array.
+        """
+        validation.check_is_fitted(self)
+        frame = _frame(X)
+        if frame.shape[1] != self.n_features_in_:
+            raise ValueError(
+                "These are other attributes. Expected: "
+                f"{self.n_features_in_} columns, as in `fit`. Received: "
+                f"{frame.shape[1]}. Pass the same columns in the same order."
+            )
+        frame.columns = self.names_
+        return self.encoder_.transform(frame).astype(np.float32)
+
+    def get_feature_names_out(self, input_features=None):
+        """A name for each entry of a vector."""
+        return self.encoder_.get_feature_names_out()
+
+    def _column(self, continuous):
+        if not continuous:
+            return preprocessing.OneHotEncoder(
+                handle_unknown="ignore", sparse_output=False
+            )
+        if self.bins is None:
+            return preprocessing.StandardScaler()
+        return preprocessing.KBinsDiscretizer(
+            self.bins,
+            encode="onehot-dense",
+            quantile_method="averaged_inverted_cdf",
+        )
+
+
+def _frame(X):
+    frame = pd.DataFrame(X).reset_index(drop=True)
+    frame.columns = frame.columns.astype(str)
+    # Mixed types would have no order.
+    texts = frame.select_dtypes(exclude=["number", "bool"]).columns
+    return frame.astype(dict.fromkeys(texts, str))
+
+
+def _continuous(frame):
+    return [
+        name
+        for name in frame.select_dtypes("number")
+        if frame[name].nunique() > MAX_VALUES
+    ]

@@ -1,0 +1,68 @@
+"""Columns of a table as attribute vectors."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn import base
+
+from keras_unbias import AttributeEncoder
+
+
+def frame():
+    rng = np.random.default_rng(0)
+    return pd.DataFrame(
+        {
+            "sex": rng.choice(["f", "m"], 60),
+            "adult": rng.random(60) < 0.5,
+            "children": rng.integers(0, 4, 60),
+            "income": rng.lognormal(size=60),
+        }
+    )
+
+
+def test_columns_are_coded_one_after_the_other():
+    columns = frame()
+    encoder = AttributeEncoder(bins=5)
+    with pytest.warns(UserWarning, match=r"\['income'\] are cut into 5"):
+        vectors = encoder.fit_transform(columns)
+    assert encoder.parts_ == [2, 2, 4, 5]
+    assert vectors.dtype == np.float32
+    expected = [
+        pd.get_dummies(columns.sex),
+        pd.get_dummies(columns.adult),
+        pd.get_dummies(columns.children),
+        pd.get_dummies(pd.qcut(columns.income, 5)),
+    ]
+    np.testing.assert_array_equal(vectors, np.concatenate(expected, axis=1))
+    assert list(encoder.get_feature_names_out()[:2]) == [
+        "sex__sex_f",
+        "sex__sex_m",
+    ]
+
+
+def test_a_number_may_stay_one():
+    income = frame().income
+    encoder = base.clone(AttributeEncoder(bins=None))
+    vectors = encoder.fit_transform(income)
+    np.testing.assert_allclose(
+        vectors[:, 0], (income - income.mean()) / income.std(ddof=0), rtol=1e-5
+    )
+    # As an array, the same column without its name.
+    again = encoder.transform(income.to_numpy())
+    np.testing.assert_array_equal(again, vectors)
+
+
+def test_a_category_that_was_not_seen_has_no_code():
+    encoder = AttributeEncoder().fit(["a", "b", "a"])
+    np.testing.assert_array_equal(
+        encoder.transform(["b", "c"]), [[0, 1], [0, 0]]
+    )
+
+
+def test_the_attributes_must_be_known():
+    columns = frame()
+    columns.loc[3, "income"] = np.nan
+    with pytest.raises(ValueError, match=r"missing in columns \['income'\]"):
+        AttributeEncoder().fit(columns)
+    with pytest.raises(ValueError, match="Expected: 1 columns"):
+        AttributeEncoder().fit(["a", "b"]).transform(columns)

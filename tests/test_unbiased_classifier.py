@@ -1,0 +1,251 @@
+"""The scikit-learn interface, as its users meet it."""
+
+import pickle
+
+import fairlearn.metrics
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+import sklearn
+from scipy import stats
+from sklearn import compose, metrics, model_selection, pipeline, preprocessing
+from sklearn.utils import estimator_checks
+
+from keras_unbias import UnbiasedClassifier, audit
+
+FAST = {"epochs": 8, "learning_rate": 1e-2, "random_state": 0}
+
+
+@pytest.fixture(scope="module")
+def rows():
+    return draw(0.95, 1500, seed=0)
+
+
+@pytest.fixture(scope="module")
+def unbiased_rows():
+    return draw(0.5, 2000, seed=1)
+
+
+def draw(agreement, count, seed):
+    """A frame whose `likes` tells the attribute, which tells the label."""
+    rng = np.random.default_rng(seed)
+    label = rng.integers(0, 2, count)
+    attribute = np.where(rng.random(count) < agreement, label, 1 - label)
+    frame = pd.DataFrame(
+        rng.normal(size=(count, 3)) + 0.8 * label[:, None],
+        columns=["a", "b", "c"],
+    )
+    noise = rng.random(count) < 0.05
+    frame["likes"] = np.array(["tea", "mate"])[attribute ^ noise]
+    return (
+        frame,
+        np.array(["no", "yes"])[label],
+        pd.Series(np.array(["old", "young"])[attribute], name="age"),
+    )
+
+
+def prepared(**arguments):
+    columns = compose.ColumnTransformer(
+        [("likes", preprocessing.OneHotEncoder(), ["likes"])],
+        remainder="passthrough",
+        sparse_threshold=0,
+    )
+    return pipeline.Pipeline(
+        [
+            ("columns", columns),
+            ("classifier", UnbiasedClassifier(**{**FAST, **arguments})),
+        ]
+    )
+
+
+@pytest.fixture(scope="module")
+def fitted(rows):
+    inputs, labels, attribute = rows
+    return prepared().fit(
+        inputs, labels, classifier__sensitive_features=attribute
+    )
+
+
+def test_it_ignores_the_attribute(rows, unbiased_rows, fitted):
+    inputs, labels, attribute = rows
+    plain = prepared(method="erm").fit(inputs, labels)
+    balanced = prepared(method="bias_balanced").fit(
+        inputs, labels, classifier__sensitive_features=attribute
+    )
+    test, truth, group = unbiased_rows
+    accuracy = fitted.score(test, truth)
+    # Without the attribute: two normals whose means are 0.8 sqrt(3) apart.
+    best = stats.norm.cdf(0.4 * np.sqrt(3))
+    assert accuracy == pytest.approx(best, abs=0.04)
+    assert plain.score(test, truth) < accuracy - 0.05
+    assert balanced.score(test, truth) > accuracy - 0.04
+
+    def gap(model):
+        return fairlearn.metrics.MetricFrame(
+            metrics=metrics.accuracy_score,
+            y_true=truth,
+            y_pred=model.predict(test),
+            sensitive_features=group,
+        )
+
+    assert gap(fitted).by_group.shape == (2,)
+    told = fairlearn.metrics.demographic_parity_difference
+    assert (
+        told(
+            (truth == "yes") * 1,
+            (fitted.predict(test) == "yes") * 1,
+            sensitive_features=group,
+        )
+        < 0.15
+        < told(
+            (truth == "yes") * 1,
+            (plain.predict(test) == "yes") * 1,
+            sensitive_features=group,
+        )
+    )
+
+
+def test_outputs_agree(unbiased_rows, fitted):
+    test = unbiased_rows[0]
+    probabilities = fitted.predict_proba(test)
+    np.testing.assert_allclose(probabilities.sum(1), 1, rtol=1e-5)
+    np.testing.assert_allclose(
+        1 / (1 + np.exp(-fitted.decision_function(test))),
+        probabilities[:, 1],
+        atol=1e-5,
+    )
+    assert set(fitted.classes_) == {"no", "yes"}
+    np.testing.assert_array_equal(
+        fitted.predict(test), fitted.classes_[probabilities.argmax(1)]
+    )
+    features = fitted.transform(test)
+    assert features.shape == (len(test), 32)
+    assert list(fitted.get_feature_names_out()[:1]) == ["unbiasedclassifier0"]
+    again = pickle.loads(pickle.dumps(fitted))
+    np.testing.assert_array_equal(again.predict(test), fitted.predict(test))
+
+
+def test_its_features_are_audited(unbiased_rows, fitted):
+    test, truth, group = unbiased_rows
+    encoder = fitted[-1].attribute_encoder_
+    found = audit(
+        fitted.transform(test),
+        (None, {"attribute": encoder.transform(group)}),
+        resamples=10,
+    )
+    assert found.leakage.ceiling == pytest.approx(np.log(2), abs=0.01)
+
+
+def test_the_grid_search_routes_the_attribute(rows):
+    inputs, labels, attribute = rows
+    with sklearn.config_context(enable_metadata_routing=True):
+        estimator = UnbiasedClassifier(
+            epochs=1, random_state=0
+        ).set_fit_request(sensitive_features=True)
+        search = model_selection.GridSearchCV(
+            estimator,
+            {"mi_weight": [0.0, 0.5]},
+            cv=2,
+            error_score="raise",
+        )
+        search.fit(
+            inputs[["a", "b", "c"]], labels, sensitive_features=attribute
+        )
+    assert "mutual_information" in search.best_estimator_.history_
+
+
+def test_several_attributes_and_numbers(rows):
+    inputs, labels, attribute = rows
+    age = np.random.default_rng(0).uniform(18, 80, len(inputs))
+    both = pd.DataFrame({"group": attribute, "age": age})
+    X = inputs[["a", "b", "c"]].to_numpy()
+    quick = {"epochs": 1, "random_state": 0}
+    with pytest.warns(UserWarning, match=r"\['age'\] are cut into 10"):
+        binned = UnbiasedClassifier(**quick).fit(
+            X, labels, sensitive_features=both
+        )
+    assert binned.attribute_encoder_.parts_ == [2, 10]
+    kept = UnbiasedClassifier(**quick, attribute_bins=None).fit(
+        X, labels, sensitive_features=both
+    )
+    assert kept.attribute_encoder_.parts_ == [2, 1]
+    assert np.isfinite(kept.predict_proba(X)).all()
+
+
+def test_an_encoder_of_ones_own(rows):
+    _, labels, attribute = rows
+    images = np.zeros((len(labels), 4, 4, 3), "uint8")
+    images[:, ..., 0] = 200 * (labels == "yes")[:, None, None]
+
+    def encoder(shape):
+        return keras.Sequential(
+            [
+                keras.Input(shape, dtype="uint8"),
+                keras.layers.Rescaling(1 / 255),
+                keras.layers.Flatten(),
+                keras.layers.Dense(5, activation="tanh"),
+            ]
+        )
+
+    model = UnbiasedClassifier(encoder=encoder, **FAST)
+    model.fit(images, labels, sensitive_features=attribute)
+    assert model.score(images, labels) > 0.99
+    assert model.transform(images[:2]).shape == (2, 5)
+
+
+def test_a_seed_fixes_the_result_and_no_other_state(rows):
+    inputs, labels, attribute = rows
+    X = inputs[["a", "b", "c"]]
+
+    def probabilities(seed):
+        model = UnbiasedClassifier(epochs=1, random_state=seed)
+        model.fit(X, labels, sensitive_features=attribute)
+        return model.predict_proba(X)
+
+    np.random.seed(3)
+    expected = np.random.random()
+    np.random.seed(3)
+    first = probabilities(0)
+    assert np.random.random() == expected
+    np.testing.assert_array_equal(first, probabilities(0))
+    assert np.abs(first - probabilities(1)).max() > 1e-3
+
+
+def test_weights_of_rows_are_weights_of_the_loss(rows):
+    inputs, labels, attribute = rows
+    X = inputs[["a", "b", "c"]]
+    # Rows of one class only: the other class is never named.
+    weight = (labels == "yes").astype(float)
+    model = UnbiasedClassifier(method="erm", **FAST)
+    model.fit(X, labels, sample_weight=weight)
+    assert (model.predict(X) == "yes").all()
+
+
+def test_bad_arguments_are_refused(rows):
+    inputs, labels, attribute = rows
+    X = inputs[["a", "b", "c"]]
+    with pytest.raises(ValueError, match="method='magic'"):
+        UnbiasedClassifier(method="magic").fit(X, labels)
+    with pytest.raises(ValueError, match="mi_weight=-1"):
+        UnbiasedClassifier(mi_weight=-1).fit(X, labels)
+    with pytest.raises(ValueError, match="of 1500 rows. Received: 7"):
+        UnbiasedClassifier().fit(X, labels, sensitive_features=attribute[:7])
+    with pytest.warns(UserWarning, match="this is plain training"):
+        UnbiasedClassifier(epochs=1).fit(X, labels)
+
+
+# Each with the reason.
+EXPECTED_FAILURES = {
+    "check_sample_weight_equivalence_on_dense_data": (
+        "a row of weight 2 is not two rows to mini-batches"
+    ),
+}
+
+
+@estimator_checks.parametrize_with_checks(
+    [UnbiasedClassifier(method="erm", **{**FAST, "epochs": 20})],
+    expected_failed_checks=lambda estimator: EXPECTED_FAILURES,
+)
+def test_the_checks_of_scikit_learn(estimator, check):
+    check(estimator)
