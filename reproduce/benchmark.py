@@ -1,6 +1,7 @@
 """Microseconds per update of the estimator: ours against plain Keras.
 
-Those of a training step, divided by its K updates.
+Those of a training step, divided by its K updates. With --peers instead the
+audit against known truths, and UnbiasedClassifier against other packages.
 """
 
 import argparse
@@ -13,7 +14,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 import tabulate
 
-from reproduce import arguments, cells, settings, sweep
+from reproduce import arguments, cells, peers, settings, sweep
 
 # One model, one data set; only how Keras is asked to run a step differs.
 LOOPS = {
@@ -27,11 +28,22 @@ LOOPS = {
 
 
 def main(argv=None):
-    """Times Table 3's network in this process; returns the exit code."""
+    """Times Table 3's network in this process, or compares with peers.
+
+    Returns the exit code.
+    """
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--peers", action="store_true")
+    parser.add_argument("--seeds", type=arguments.positive, default=3)
+    parser.add_argument("--output-dir", default="runs", help="of the peers")
+    parser.add_argument("--from-records", help="only show the peers' records")
     parser.add_argument("--data-dir", help="directory of the customers")
     parser.add_argument("--repeats", type=arguments.positive, default=5)
     options = parser.parse_args(argv)
+    if options.peers:
+        return peers.main(
+            options.seeds, options.output_dir, options.from_records
+        )
     with sweep.environment():
         from keras_unbias import callbacks, datasets, training
     try:

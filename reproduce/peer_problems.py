@@ -1,0 +1,200 @@
+"""Three problems whose information is known exactly.
+
+Each has a label that the inputs show faintly and an attribute that they show
+plainly, which agrees with the label in most training rows. All information
+is in nats, of the training distribution.
+"""
+
+import dataclasses
+import itertools
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+AGREEMENT = 0.9
+
+
+@dataclasses.dataclass(frozen=True)
+class Rows:
+    """Rows of a problem.
+
+    Attributes:
+        inputs: `(rows, columns)` float32 array.
+        labels: `(rows,)` int array.
+        attributes: frame with a column for each attribute.
+    """
+
+    inputs: np.ndarray
+    labels: np.ndarray
+    attributes: pd.DataFrame
+
+
+class Gaussians:
+    """Two classes: ten faint columns, three plain ones, seven of noise."""
+
+    classes = 2
+    # Distances of the two means, in deviations, and the columns that have it.
+    label_shift, label_columns = 0.5, 10
+    attribute_shift, attribute_columns = 1.5, 3
+    noise_columns = 7
+
+    def draw(self, rows, agreement, seed):
+        """`Rows` whose attribute is the label with probability `agreement`."""
+        rng = np.random.default_rng(seed)
+        labels = rng.integers(0, 2, rows)
+        attribute = _changed(labels, agreement, 2, rng)
+        shifts = [
+            np.outer(labels, np.full(self.label_columns, self.label_shift)),
+            np.outer(
+                attribute,
+                np.full(self.attribute_columns, self.attribute_shift),
+            ),
+            np.zeros((rows, self.noise_columns)),
+        ]
+        means = np.concatenate(shifts, axis=1)
+        inputs = (means + rng.normal(size=means.shape)).astype("float32")
+        return Rows(inputs, labels, pd.DataFrame({"attribute": attribute}))
+
+    def information(self):
+        """I(X;C): by integration over the two sufficient statistics."""
+        grid = np.linspace(-8, 12, 801)
+        widths = (
+            self.label_shift * np.sqrt(self.label_columns),
+            self.attribute_shift * np.sqrt(self.attribute_columns),
+        )
+        of_label, of_attribute = (
+            np.stack([stats.norm.pdf(grid, value * width) for value in (0, 1)])
+            for width in widths
+        )
+        joint = np.array(
+            [[AGREEMENT, 1 - AGREEMENT], [1 - AGREEMENT, AGREEMENT]]
+        )
+        # p(c) p(s, t | c) of the statistics s of the label, t of c.
+        of_both = np.einsum("yc,ys,ct->cst", joint / 2, of_label, of_attribute)
+        return _information(of_both * (grid[1] - grid[0]) ** 2)
+
+
+class Categories:
+    """Three classes: four faint columns of categories, one-hot encoded.
+
+    Two attributes, a region that agrees with the label and a sex that agrees
+    with whether it is the last; a column shows each.
+    """
+
+    classes = 3
+    faint, plain = 0.6, 0.95
+    label_columns = 4
+
+    def draw(self, rows, agreement, seed):
+        """As in `Gaussians`; chance is what agrees with no label."""
+        rng = np.random.default_rng(seed)
+        labels = rng.integers(0, 3, rows)
+        region = _changed(labels, agreement, 3, rng)
+        # Where regions are drawn evenly, so are sexes.
+        even = np.isclose(agreement, 1 / 3)
+        sex = _changed((labels == 2) * 1, 0.5 if even else agreement, 2, rng)
+        columns = [
+            np.eye(3)[_changed(labels, self.faint, 3, rng)]
+            for _ in range(self.label_columns)
+        ]
+        columns.append(np.eye(3)[_changed(region, self.plain, 3, rng)])
+        columns.append(np.eye(2)[_changed(sex, self.plain, 2, rng)])
+        return Rows(
+            np.concatenate(columns, axis=1).astype("float32"),
+            labels,
+            pd.DataFrame({"region": region, "sex": sex}),
+        )
+
+    def information(self):
+        """I(X;C): the sum over all columns' values."""
+        faint, plain = _channel(self.faint, 3), _channel(self.plain, 3)
+        sexes, agreement = _channel(self.plain, 2), _channel(AGREEMENT, 2)
+        table = []
+        for region, sex in itertools.product(range(3), range(2)):
+            table.append([])
+            for *core, r, s in itertools.product(
+                *self.label_columns * [range(3)], range(3), range(2)
+            ):
+                of_labels = [
+                    np.prod(faint[y, core])
+                    * _channel(AGREEMENT, 3)[y, region]
+                    * agreement[(y == 2) * 1, sex]
+                    for y in range(3)
+                ]
+                shown = plain[region, r] * sexes[sex, s]
+                table[-1].append(np.mean(of_labels) * shown)
+        return _information(np.array(table))
+
+
+class Pictures:
+    """Four classes: a shape of 4 x 4 pixels in one of four colours, on 8 x 8.
+
+    The shape is another one in some pictures, and so is the colour; where it
+    is and the noise of the pixels tell nothing.
+    """
+
+    classes = 4
+    faint, plain = 0.85, 0.8
+    shapes = np.array(
+        [
+            [[1, 1, 1, 1], [1, 0, 0, 1], [1, 0, 0, 1], [1, 1, 1, 1]],
+            [[0, 1, 1, 0], [1, 1, 1, 1], [1, 1, 1, 1], [0, 1, 1, 0]],
+            [[1, 1, 0, 0], [1, 1, 0, 0], [0, 0, 1, 1], [0, 0, 1, 1]],
+            [[1, 0, 0, 1], [0, 1, 1, 0], [0, 1, 1, 0], [1, 0, 0, 1]],
+        ]
+    )
+    colors = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1], [0.6, 0.6, 0]])
+
+    def draw(self, rows, agreement, seed):
+        """As in `Gaussians`; an input is the picture's 192 numbers."""
+        rng = np.random.default_rng(seed)
+        labels = rng.integers(0, 4, rows)
+        attribute = _changed(labels, agreement, 4, rng)
+        shapes = self.shapes[_changed(labels, self.faint, 4, rng)]
+        colors = self.colors[_changed(attribute, self.plain, 4, rng)]
+        drawn = shapes[..., None] * colors[:, None, None]
+        pictures = rng.normal(0, 0.1, (rows, 8, 8, 3))
+        corners = rng.integers(2, 4, (rows, 2))
+        for picture, drawing, (top, left) in zip(pictures, drawn, corners):
+            picture[top - 1 : top + 3, left - 1 : left + 3] += drawing
+        return Rows(
+            pictures.reshape(rows, -1).astype("float32"),
+            labels,
+            pd.DataFrame({"color": attribute}),
+        )
+
+    def information(self):
+        """I(X;C): what the shape and the colour tell, both plain to see."""
+        faint, plain = _channel(self.faint, 4), _channel(self.plain, 4)
+        table = np.einsum(
+            "yc,ys,ct->cst", _channel(AGREEMENT, 4) / 4, faint, plain
+        )
+        return _information(table)
+
+
+PROBLEMS = {
+    "gaussians": Gaussians(),
+    "categories": Categories(),
+    "pictures": Pictures(),
+}
+
+
+def _changed(values, agreement, count, rng):
+    """Values of 0..count-1, each another one with 1 - agreement."""
+    others = (values + rng.integers(1, count, len(values))) % count
+    return np.where(rng.random(len(values)) < agreement, values, others)
+
+
+def _channel(agreement, count):
+    """`(count, count)` array of p(changed | value)."""
+    off = (1 - agreement) / (count - 1)
+    return np.full((count, count), off) + np.eye(count) * (agreement - off)
+
+
+def _information(table):
+    """Mutual information of the first axis with the others, in nats."""
+    table = table.reshape(len(table), -1)
+    independent = np.outer(table.sum(1), table.sum(0))
+    kept = table > 0
+    return (table[kept] * np.log(table[kept] / independent[kept])).sum()
