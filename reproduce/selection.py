@@ -1,7 +1,6 @@
 """The paper's rule for lambda against an oracle that sees the test."""
 
 import collections
-import functools
 import pathlib
 import statistics
 import sys
@@ -14,17 +13,21 @@ from reproduce import figures, settings
 
 def main(argv=None):
     """Draws test accuracy, loss and information over lambda."""
-    changes = settings.mi_weights(settings.SELECTION_MI_WEIGHTS)
     return figures.main(
         argv,
         name="selection",
         description=__doc__,
-        make_configs=functools.partial(
-            settings.variants, settings.CURVES, changes
-        ),
+        make_configs=_configs,
         variances=settings.SELECTION_VARIANCES,
         draw=draw,
     )
+
+
+def _configs(profile, **cells):
+    quick = profile == "quick"
+    row = settings.SELECTION_QUICK if quick else settings.CURVES
+    changes = settings.mi_weights(settings.SELECTION_MI_WEIGHTS)
+    return settings.variants(row, changes, profile=profile, **cells)
 
 
 def draw(records):

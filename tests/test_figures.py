@@ -192,6 +192,13 @@ def test_selection_needs_several_weights(tmp_path, capsys):
     assert not list(tmp_path.glob("selection*"))
 
 
+def test_quick_selection_has_a_row_of_its_own(tmp_path, capsys):
+    flags = ["--profile", "quick", "--output-dir", str(tmp_path), "--dry-run"]
+    assert selection.main([*flags, "--variances", "0.02"]) == 0
+    out = capsys.readouterr().out
+    assert out.count("conditional MI") == 6
+
+
 def test_figure_of_the_table(tmp_path):
     release(tmp_path, settings.table1("fast", variances=(0.02, 0.05), seeds=1))
     flags = ["--from-records", str(tmp_path), "--figures-dir", str(tmp_path)]

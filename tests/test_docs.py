@@ -1,0 +1,44 @@
+"""The documentation: every block runs, and the pages build."""
+
+import pathlib
+import re
+import subprocess
+import sys
+
+import mktestdocs
+import pytest
+
+import keras_unbias
+
+ROOT = pathlib.Path(__file__).parents[1]
+PAGES = sorted((ROOT / "docs").rglob("*.md"))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_the_blocks_of_a_page_run(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    mktestdocs.check_md_file(page, memory=True)
+
+
+def test_the_reference_has_all_public_names():
+    documented = re.findall(
+        r"^::: (\S+)$", (ROOT / "docs/api.md").read_text(), re.M
+    )
+    assert {name.rsplit(".", 1)[1] for name in documented} >= set(
+        keras_unbias.__all__
+    )
+
+
+def test_the_pages_build(tmp_path):
+    subprocess.run(
+        [
+            *(sys.executable, "-m", "mkdocs", "build", "--strict"),
+            *("--config-file", ROOT / "mkdocs.yml", "--site-dir", tmp_path),
+        ],
+        check=True,
+        cwd=tmp_path,
+    )
+    reference = (tmp_path / "api" / "index.html").read_text()
+    for name in keras_unbias.__all__:
+        assert name in reference
+    assert "Trains the network." in reference
