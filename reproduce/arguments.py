@@ -80,9 +80,9 @@ def table_parser(description, *, profiles, variances=None):
     )
     add_format(made)
     made.add_argument(
-        "--update-readme",
+        "--update-docs",
         action="store_true",
-        help="write the table of --from-records into the README",
+        help="write the table of --from-records into its page",
     )
     return made
 
@@ -161,9 +161,9 @@ def parse_table(made, argv, profiles):
                 f"row. Expected: some of {list(profiles[options.profile])}. "
                 f"Received: {row!r}. Choose another --profile."
             )
-    if options.update_readme and not options.from_records:
+    if options.update_docs and not options.from_records:
         made.error(
-            "argument --update-readme: the README shows released records. "
+            "argument --update-docs: the pages show released records. "
             "Expected: --from-records DIR as well. Received: none."
         )
     return options

@@ -29,6 +29,11 @@ ROWS = {
         "conditional": True,
         "prior_strength": 1.0,
     },
+    "augmented bias-balanced": {
+        "method": "bias_balanced",
+        "prior_strength": 1.0,
+        "augment": True,
+    },
     "attribute confusion (Alvi)": {"method": "attribute_confusion"},
     "adversarial unlearning (Kim)": {"method": "adversarial_unlearning"},
     # Not methods but marks to measure them by: colours that tell nothing of
@@ -102,6 +107,8 @@ SEARCH = {
         "as it is": {},
         "augmented": {"augment": True},
         "augmented, 14 epochs": {"augment": True, "epochs": 14},
+        "batch 256": {"batch_size": 256},
+        "10 epochs, average 0.995": {"epochs": 10, "weight_averaging": 0.995},
         "augmented, 14 epochs, cosine": {
             "augment": True,
             "epochs": 14,
@@ -154,7 +161,7 @@ PAPER_ESTIMATOR = {
     "estimator_batches": 8,
 }
 
-# Ours; the README says how the values were chosen.
+# Ours; docs/experiments says how the values were chosen.
 FAST = {
     **PAPER,
     "batch_size": 512,
@@ -221,6 +228,12 @@ PROFILES = {
                 "mi_weight": 0.3,
                 "estimator_steps": 12,
                 "estimator_batches": 3,
+            },
+            "augmented bias-balanced": {
+                "epochs": 14,
+                "learning_rate": 1e-3,
+                "decay": "constant",
+                "weight_averaging": 0.99,
             },
             "attribute confusion (Alvi)": {
                 **FAST_ADVERSARY,
@@ -433,7 +446,7 @@ GERMAN_PAPER_ESTIMATOR = {
     # five times.
     "estimator_batches": 6,
 }
-# Ours; the README says how the values were chosen.
+# Ours; docs/experiments says how the values were chosen.
 GERMAN_FAST = {
     **GERMAN_PAPER,
     "epochs": 100,

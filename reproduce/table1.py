@@ -9,7 +9,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from keras_unbias import reporting, runs
 from reproduce import arguments, cells, settings
 
-README = pathlib.Path(__file__).resolve().parents[1] / "README.md"
+PAGE = pathlib.Path(__file__).resolve().parents[1] / "README.md"
 DATASET = "colored_mnist"
 
 # As the paper prints them: (mean, standard deviation) or (mean,).
@@ -89,11 +89,11 @@ def main(argv=None):
     if gathered is None:
         return 0
     table = _table(gathered, options)
-    if options.update_readme:
+    if options.update_docs:
         text = reporting.replace_block(
-            README.read_text("utf-8"), "table1", table.render("markdown")
+            PAGE.read_text("utf-8"), "table1", table.render("markdown")
         )
-        runs.write_text(README, text)
+        runs.write_text(PAGE, text)
     print(table.render(options.format))
     return 1 if gathered.error else 0
 

@@ -9,7 +9,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from keras_unbias import reporting, runs
 from reproduce import arguments, cells, settings
 
-README = pathlib.Path(__file__).resolve().parents[1] / "README.md"
+PAGE = pathlib.Path(__file__).resolve().parents[1] / "docs/experiments/faces.md"
 DATASET = "imdb_faces"
 OTHER = {"eb1": "eb2", "eb2": "eb1"}
 
@@ -52,19 +52,19 @@ def main(argv=None):
     if gathered is None:
         return 0
     table = _table(gathered, options)
-    if options.update_readme:
+    if options.update_docs:
         text = reporting.replace_block(
-            README.read_text("utf-8"),
+            PAGE.read_text("utf-8"),
             _block(options),
             table.render("markdown"),
         )
-        runs.write_text(README, text)
+        runs.write_text(PAGE, text)
     print(table.render(options.format))
     return 1 if gathered.error else 0
 
 
 def _block(options):
-    """The name of a table in the README: what differs from the profile."""
+    """The name of a table in its page: what differs from the profile."""
     usual = settings.FACE_PROFILES[options.profile]["seeds"]
     seeds = options.seeds or usual
     words = ["table2", options.profile]

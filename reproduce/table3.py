@@ -10,7 +10,10 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from keras_unbias import metrics, reporting, runs
 from reproduce import arguments, cells, settings
 
-README = pathlib.Path(__file__).resolve().parents[1] / "README.md"
+PAGE = (
+    pathlib.Path(__file__).resolve().parents[1]
+    / "docs/experiments/german_credit.md"
+)
 DATASET = "german_credit"
 RATIO = 300 / 700
 
@@ -68,9 +71,9 @@ def main(argv=None):
     parser = arguments.table_parser(__doc__, profiles=profiles)
     arguments.add_age(parser)
     options = arguments.parse_table(parser, argv, profiles)
-    if options.update_readme and options.methods:
+    if options.update_docs and options.methods:
         parser.error(
-            "argument --update-readme: the README shows whole tables. "
+            "argument --update-docs: the page shows whole tables. "
             f"Expected: no --methods. Received: {options.methods}."
         )
     options.profile = options.profile or _best(options.from_records)
@@ -78,16 +81,16 @@ def main(argv=None):
     if gathered is None:
         return 0
     tables = _tables(gathered, options)
-    if options.update_readme:
+    if options.update_docs:
         try:
             text = reporting.replace_block(
-                README.read_text("utf-8"),
+                PAGE.read_text("utf-8"),
                 " ".join(["table3", *asked(options)]),
                 "\n\n".join(table.render("markdown") for table in tables),
             )
         except ValueError as problem:
             parser.error(str(problem))
-        runs.write_text(README, text)
+        runs.write_text(PAGE, text)
     print("\n\n".join(table.render(options.format) for table in tables))
     return 1 if gathered.error else 0
 

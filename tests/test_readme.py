@@ -10,7 +10,7 @@ README = pathlib.Path(__file__).parents[1] / "README.md"
 
 def test_the_example_for_own_data_runs(tmp_path, monkeypatch, capsys):
     (code,) = re.findall(
-        r"## Your own data.*?```python\n(.*?)```", README.read_text(), re.S
+        r"## Your own data.*?```python\n(import.*?)```", README.read_text(), re.S
     )
     monkeypatch.chdir(tmp_path)
     variables = {}
@@ -40,12 +40,13 @@ def test_the_example_for_own_data_runs(tmp_path, monkeypatch, capsys):
 def test_tables_are_what_the_records_show(
     script, block, flags, tmp_path, monkeypatch, capsys
 ):
-    copy = tmp_path / "README.md"
-    copy.write_text(README.read_text("utf-8"), "utf-8")
-    monkeypatch.setattr(script, "README", copy)
+    page = script.PAGE
+    copy = tmp_path / page.name
+    copy.write_text(page.read_text("utf-8"), "utf-8")
+    monkeypatch.setattr(script, "PAGE", copy)
     records = README.parent / "reproduce" / "records"
-    flags = [*flags, "--from-records", str(records), "--update-readme"]
+    flags = [*flags, "--from-records", str(records), "--update-docs"]
     assert script.main(flags) == 0
-    assert f"<!-- /{block} -->" in README.read_text("utf-8")
+    assert f"<!-- /{block} -->" in page.read_text("utf-8")
     # What an update would write is there already.
-    assert copy.read_text("utf-8") == README.read_text("utf-8")
+    assert copy.read_text("utf-8") == page.read_text("utf-8")

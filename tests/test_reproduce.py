@@ -371,20 +371,20 @@ def test_rendering_records_imports_no_tensorflow(tmp_path):
     assert "0.250" in done.stdout
 
 
-def test_readme_block_is_rewritten(tmp_path, monkeypatch, capsys):
-    readme = tmp_path / "README.md"
-    readme.write_text("# T\n<!-- table1 -->\n<!-- /table1 -->\nend\n")
-    monkeypatch.setattr(table1, "README", readme)
+def test_block_is_rewritten(tmp_path, monkeypatch, capsys):
+    page = tmp_path / "page.md"
+    page.write_text("# T\n<!-- table1 -->\n<!-- /table1 -->\nend\n")
+    monkeypatch.setattr(table1, "PAGE", page)
     released(tmp_path, config())
     flags = ["--from-records", str(tmp_path), "--format", "markdown"]
-    assert table1.main([*flags, "--update-readme"]) == 0
+    assert table1.main([*flags, "--update-docs"]) == 0
     table = capsys.readouterr().out
     text = f"# T\n<!-- table1 -->\n{table}<!-- /table1 -->\nend\n"
-    assert readme.read_text(encoding="utf-8") == text
-    readme.write_text("no markers")
+    assert page.read_text(encoding="utf-8") == text
+    page.write_text("no markers")
     with pytest.raises(ValueError, match="no block 'table1'"):
-        table1.main([*flags, "--update-readme"])
-    assert readme.read_text() == "no markers"
+        table1.main([*flags, "--update-docs"])
+    assert page.read_text() == "no markers"
 
 
 @pytest.mark.parametrize(
@@ -400,7 +400,7 @@ def test_readme_block_is_rewritten(tmp_path, monkeypatch, capsys):
         ("--jobs 1.5", "--jobs: Expected: an integer >= 1. Received: '1.5'"),
         ("--backend smoke", "--backend: Expected.*Received: 'smoke'"),
         ("--format html", "--format: Expected.*Received: 'html'"),
-        ("--update-readme", "Expected: --from-records"),
+        ("--update-docs", "Expected: --from-records"),
         ("--from-records absent", "No directory of records at absent"),
     ],
 )

@@ -193,20 +193,20 @@ def test_age_is_another_table(tmp_path, capsys):
     assert "--seeds 2 --age in" in capsys.readouterr().out
 
 
-def test_readme_block_of_a_profile(tmp_path, monkeypatch, capsys):
-    readme = tmp_path / "README.md"
-    readme.write_text("<!-- table3 paper -->\n<!-- /table3 paper -->\n")
-    monkeypatch.setattr(table3, "README", readme)
+def test_block_of_a_profile(tmp_path, monkeypatch, capsys):
+    page = tmp_path / "page.md"
+    page.write_text("<!-- table3 paper -->\n<!-- /table3 paper -->\n")
+    monkeypatch.setattr(table3, "PAGE", page)
     release(tmp_path, settings.table3("paper"))
     flags = ["--profile", "paper", "--from-records", str(tmp_path)]
-    flags += ["--format", "markdown", "--update-readme"]
+    flags += ["--format", "markdown", "--update-docs"]
     assert table3.main(flags) == 0
-    assert capsys.readouterr().out in readme.read_text()
+    assert capsys.readouterr().out in page.read_text()
 
 
-def test_readme_shows_whole_tables_where_there_is_room(tmp_path, capsys):
+def test_page_shows_whole_tables_where_there_is_room(tmp_path, capsys):
     release(tmp_path, settings.table3("quick", ["ERM"]))
-    flags = ["--from-records", str(tmp_path), "--update-readme"]
+    flags = ["--from-records", str(tmp_path), "--update-docs"]
     # Without --profile, the one that there are records of.
     with pytest.raises(SystemExit):
         table3.main(flags)
