@@ -45,6 +45,10 @@ class UnbiasedClassifier(
         encoder: function from the shape of one input to a Keras model that
             returns features `(n, d)`. `None` (the default) standardises the
             columns and takes two layers of 64 and 32 units.
+        dropout: float in [0, 1), the share of columns and of the first
+            layer's units that a training step leaves out: the rows that go
+            against the bias are few and easily learned by heart. Not for an
+            `encoder` of your own. Defaults to 0.2.
         epochs: int, passes through the rows. `None` (the default) makes as
             many as take 1,000 steps, but at least 10.
         batch_size: int. Defaults to 128.
@@ -72,6 +76,7 @@ class UnbiasedClassifier(
         prior_strength=1.0,
         attribute_bins=10,
         encoder=None,
+        dropout=0.2,
         epochs=None,
         batch_size=128,
         learning_rate=1e-3,
@@ -85,6 +90,7 @@ class UnbiasedClassifier(
         self.prior_strength = prior_strength
         self.attribute_bins = attribute_bins
         self.encoder = encoder
+        self.dropout = dropout
         self.epochs = epochs
         self.batch_size = batch_size
         self.learning_rate = learning_rate
@@ -197,6 +203,7 @@ class UnbiasedClassifier(
             ("estimator_batches", 0),
             ("mi_weight", 0),
             ("prior_strength", 0),
+            ("dropout", 0),
         ):
             value = getattr(self, name)
             if value is not None and not value >= least:
@@ -228,9 +235,10 @@ class UnbiasedClassifier(
         return vectors
 
     def _model(self, X, numbers, vectors):
-        encoder = (self.encoder or _encoder)(X.shape[1:])
         if self.encoder is None:
-            encoder.layers[0].adapt(X)
+            encoder = _encoder(X, self.dropout)
+        else:
+            encoder = self.encoder(X.shape[1:])
         method = methods.RepresentationClassifier
         arguments = {}
         if vectors is not None and self.prior_strength:
@@ -269,11 +277,15 @@ class UnbiasedClassifier(
         )
 
 
-def _encoder(shape):
+def _encoder(X, dropout):
+    standardize = keras.layers.Normalization()
+    standardize.adapt(X)
     return keras.Sequential(
         [
-            keras.layers.Normalization(),
+            standardize,
+            keras.layers.Dropout(dropout),
             keras.layers.Dense(64, activation="relu"),
+            keras.layers.Dropout(dropout),
             keras.layers.Dense(32, activation="relu"),
         ]
     )

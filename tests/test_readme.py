@@ -10,7 +10,9 @@ README = pathlib.Path(__file__).parents[1] / "README.md"
 
 def test_the_example_for_own_data_runs(tmp_path, monkeypatch, capsys):
     (code,) = re.findall(
-        r"## Your own data.*?```python\n(import.*?)```", README.read_text(), re.S
+        r"## Your own data.*?```python\n(import.*?)```",
+        README.read_text(),
+        re.S,
     )
     monkeypatch.chdir(tmp_path)
     variables = {}
