@@ -25,8 +25,10 @@ class UnbiasedClassifier(
 ):
     """A neural network trained to ignore an attribute, as an estimator.
 
-    By default `log p(y|c)` is given to the training loss, so that the network
-    need not learn it (bias-balanced training, Hong & Yang 2021), and what is
+    By default what the attribute says of the label, p(y|c) / p(y), is given to
+    the training loss, so that the network need not learn it: half of its
+    logarithm is added to the logits (bias-balanced training, Hong & Yang
+    2021), half weighs the rows (reweighing, Kamiran & Calders 2012). What is
     left of I(Z;C|Y) is pushed down with a small weight (Ragonesi et al.,
     Algorithm 1). The attribute is needed for training alone.
 
@@ -39,8 +41,10 @@ class UnbiasedClassifier(
         mi_weight: float, lambda of `"mi_backprop"`. Defaults to 0.3.
         conditional: bool, whether I(Z;C|Y) is pushed down, or I(Z;C).
             Defaults to `True`.
-        prior_strength: float, the factor of log p(y|c), 0 for none.
-            Defaults to 1.
+        prior_strength: float in [0, 1], the share of log p(y|c) / p(y) that
+            is added to the logits; the rest weighs the rows. 1 is
+            bias-balanced training, 0 is reweighing, both alike with endless
+            rows. `None` leaves both out. Defaults to 0.5.
         attribute_bins: int or `None`, see `AttributeEncoder`. Defaults to 10.
         encoder: function from the shape of one input to a Keras model that
             returns features `(n, d)`. `None` (the default) standardises the
@@ -73,7 +77,7 @@ class UnbiasedClassifier(
         *,
         mi_weight=0.3,
         conditional=True,
-        prior_strength=1.0,
+        prior_strength=0.5,
         attribute_bins=10,
         encoder=None,
         dropout=0.2,
@@ -133,8 +137,12 @@ class UnbiasedClassifier(
             weight = validation._check_sample_weight(sample_weight, X)
         vectors = self._vectors(sensitive_features, len(X))
         self.classes_ = labels.classes_
+        prior = None
         with _seeded(check_random_state(self.random_state)):
-            model = self._model(X, numbers, vectors)
+            if vectors is not None and self.prior_strength is not None:
+                prior, told = self._prior(numbers, vectors)
+                weight = told if weight is None else told * weight
+            model = self._model(X, vectors, prior)
             parts = 1 + getattr(model, "estimator_batches", 0)
             data = self._batches(X, numbers, vectors, weight, parts)
             self.history_ = model.fit(
@@ -144,6 +152,11 @@ class UnbiasedClassifier(
                 shuffle=False,
                 verbose=self.verbose,
             ).history
+        if prior is not None:
+            # The prior alone would make all classes equally frequent.
+            model.classifier.bias.assign_add(
+                prior.strength * np.log(_shares(numbers))
+            )
         self.model_ = model.inference_model()
         self._n_features_out = self.model_.output["features"].shape[-1]
         return self
@@ -206,9 +219,10 @@ class UnbiasedClassifier(
             ("dropout", 0),
         ):
             value = getattr(self, name)
-            if value is not None and not value >= least:
+            most = 1 if name == "prior_strength" else math.inf
+            if value is not None and not least <= value <= most:
                 raise ValueError(
-                    f"`{name}` is out of range. Expected: >= {least}. "
+                    f"`{name}` is out of range. Expected: {least} to {most}. "
                     f"Received: {name}={value!r}."
                 )
 
@@ -234,20 +248,23 @@ class UnbiasedClassifier(
         self.attribute_encoder_ = encoder
         return vectors
 
-    def _model(self, X, numbers, vectors):
+    def _prior(self, numbers, vectors):
+        """The prior for the logits, and the weights of the rows, `(rows,)`."""
+        # Cells of few rows lean towards the classes' even shares.
+        prior = methods.LabelPrior(len(self.classes_), smoothing=1.0)
+        prior.adapt(_cells(vectors), numbers)
+        told = np.asarray(prior(vectors))[np.arange(len(numbers)), numbers]
+        expected = np.log(_shares(numbers))[numbers]
+        prior.strength = self.prior_strength
+        return prior, np.exp((1 - self.prior_strength) * (expected - told))
+
+    def _model(self, X, vectors, prior):
         if self.encoder is None:
             encoder = _encoder(X, self.dropout)
         else:
             encoder = self.encoder(X.shape[1:])
         method = methods.RepresentationClassifier
-        arguments = {}
-        if vectors is not None and self.prior_strength:
-            # Cells of few rows lean towards the classes' even shares.
-            prior = methods.LabelPrior(
-                len(self.classes_), strength=self.prior_strength, smoothing=1.0
-            )
-            prior.adapt(_cells(vectors), numbers)
-            arguments["label_prior"] = prior
+        arguments = {"label_prior": prior}
         if vectors is not None and self.method == "mi_backprop":
             method = methods.MutualInformationBackpropagation
             arguments.update(
@@ -289,6 +306,10 @@ def _encoder(X, dropout):
             keras.layers.Dense(32, activation="relu"),
         ]
     )
+
+
+def _shares(numbers):
+    return np.bincount(numbers) / len(numbers)
 
 
 def _cells(vectors):
