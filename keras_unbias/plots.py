@@ -171,7 +171,7 @@ def by_mi_weight(records, *, panel, quantities, marks):
             for number, (choice, weight) in enumerate(marks[name].items()):
                 ax.axvline(
                     weights.index(weight),
-                    color="black",
+                    color=f"C{number + 1}",
                     # Choices may fall on the same weight.
                     linestyle=(3 * number, (3, 3)),
                     label=choice,
