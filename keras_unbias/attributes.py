@@ -63,16 +63,16 @@ class AttributeEncoder(base.TransformerMixin, base.BaseEstimator):
             )
         self.encoder_ = compose.ColumnTransformer(
             [
-                (str(name), self._column(name in continuous), [name])
-                for name in frame
-            ]
+                (f"column{number}", self._column(name in continuous), [name])
+                for number, name in enumerate(frame)
+            ],
+            verbose_feature_names_out=False,
         )
         self.encoder_.set_output(transform="default")
         self.encoder_.fit(frame)
-        self.parts_ = [
-            part.stop - part.start
-            for part in (self.encoder_.output_indices_[str(n)] for n in frame)
-        ]
+        indices = self.encoder_.output_indices_
+        parts = [indices[name] for name, _, _ in self.encoder_.transformers_]
+        self.parts_ = [part.stop - part.start for part in parts]
         self.names_ = list(frame)
         self.n_features_in_ = len(self.names_)
         return self
@@ -81,8 +81,9 @@ class AttributeEncoder(base.TransformerMixin, base.BaseEstimator):
         """Attribute vectors.
 
         Args:
-            X: as in `fit`, with as many columns. A category that `fit` did
-                not see has zeros for its code.
+            X: as in `fit`, with as many columns; those of a frame with the
+                same names are taken by name. A category that `fit` did not
+                see has zeros for its code.
 
         Returns:
             `(rows, a)` float32 array.
@@ -95,6 +96,8 @@ class AttributeEncoder(base.TransformerMixin, base.BaseEstimator):
                 f"{self.n_features_in_} columns, as in `fit`. Received: "
                 f"{frame.shape[1]}. Pass the same columns in the same order."
             )
+        if set(frame.columns) == set(self.names_):
+            frame = frame[self.names_]
         frame.columns = self.names_
         return self.encoder_.transform(frame).astype(np.float32)
 
@@ -117,8 +120,14 @@ class AttributeEncoder(base.TransformerMixin, base.BaseEstimator):
 
 
 def _frame(X):
-    frame = pd.DataFrame(X).reset_index(drop=True)
+    # Columns of objects may hold numbers, e.g. where others hold strings.
+    frame = pd.DataFrame(X).reset_index(drop=True).infer_objects()
     frame.columns = frame.columns.astype(str)
+    if not frame.columns.is_unique:
+        raise ValueError(
+            "Attributes are told apart by their names. Expected: a name for "
+            f"each column. Received: {list(frame.columns)}. Rename them."
+        )
     # Mixed types would have no order.
     texts = frame.select_dtypes(exclude=["number", "bool"]).columns
     return frame.astype(dict.fromkeys(texts, str))

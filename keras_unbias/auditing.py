@@ -624,17 +624,35 @@ def observe(model_or_features, dataset):
         targets.append(keras.tree.map_structure(np.asarray, batch[1]))
         if callable(model_or_features):
             outputs.append(model_or_features(batch[0]))
-    targets = _concatenated(targets)
-    if "attribute" not in targets:
+    named = targets and isinstance(targets[0], dict)
+    if not named or "attribute" not in targets[0]:
+        received = sorted(targets[0]) if named else type(targets[0]).__name__
         raise ValueError(
             "There is no attribute to look for. Expected: (x, {'label': y, "
-            f"'attribute': c}}). Received: targets {sorted(targets)}. Put "
-            "it in the dict."
+            f"'attribute': c}}). Received: targets {received}. Put it in the "
+            "dict."
         )
+    targets = _concatenated(targets)
+    targets["attribute"] = _vectors(targets["attribute"])
     if callable(model_or_features):
         outputs = _concatenated(outputs)
         return outputs["features"], outputs.get("logits"), targets, parts
     return np.asarray(model_or_features), None, targets, parts
+
+
+def _vectors(attribute):
+    """Attribute vectors, `(rows, a)`; a single number a row is a column."""
+    numbers = attribute.dtype.kind in "biuf"
+    if not numbers or not np.isfinite(attribute).all():
+        raise ValueError(
+            "An attribute is a vector of finite numbers a row. Expected: shape "
+            f"(rows, a). Received: dtype {attribute.dtype}"
+            + ", NaN or infinity among them"
+            * numbers
+            + ". Encode columns with AttributeEncoder; leave out rows whose "
+            "attribute is not known."
+        )
+    return attribute[:, None] if attribute.ndim == 1 else attribute
 
 
 def _concatenated(dicts):

@@ -51,6 +51,7 @@ def _trees(seed):
 
 
 PROBES = {"linear probe": _linear, "MLP probe": _mlp, "tree probe": _trees}
+RARE = 5
 # Shares of the attribute's frequencies in a probe's answer, to choose from:
 # without any, one sure error would cost infinitely many nats.
 SMOOTHING = (0.001, 0.01, 0.1, 0.3, 1.0)
@@ -181,6 +182,10 @@ def _answers(make, known, attribute, classes, fitted, choice, held_out, seed):
 
 
 def _fit(probe, inputs, part):
+    # Of values rarer than this no probe learns anything, and some refuse
+    # them; they keep their share of the smoothing.
+    common = np.bincount(part)[part] >= RARE
+    inputs, part = inputs[common], part[common]
     if len(np.unique(part)) == 1:
         return dummy.DummyClassifier().fit(inputs, part)
     with warnings.catch_warnings():

@@ -250,11 +250,14 @@ class UnbiasedClassifier(
 
     def _prior(self, numbers, vectors):
         """The prior for the logits, and the weights of the rows, `(rows,)`."""
-        # Cells of few rows lean towards the classes' even shares.
-        prior = methods.LabelPrior(len(self.classes_), smoothing=1.0)
+        # Cells of few rows lean towards the shares of all rows.
+        shares = _shares(numbers)
+        prior = methods.LabelPrior(
+            len(shares), smoothing=(len(shares) * shares).tolist()
+        )
         prior.adapt(_cells(vectors), numbers)
         told = np.asarray(prior(vectors))[np.arange(len(numbers)), numbers]
-        expected = np.log(_shares(numbers))[numbers]
+        expected = np.log(shares)[numbers]
         prior.strength = self.prior_strength
         return prior, np.exp((1 - self.prior_strength) * (expected - told))
 
@@ -295,11 +298,14 @@ class UnbiasedClassifier(
 
 
 def _encoder(X, dropout):
-    standardize = keras.layers.Normalization()
-    standardize.adapt(X)
+    # Unlike Keras's `adapt` it leaves constant columns as they are.
+    scaler = preprocessing.StandardScaler().fit(X)
     return keras.Sequential(
         [
-            standardize,
+            keras.Input(X.shape[1:]),
+            keras.layers.Normalization(
+                mean=scaler.mean_, variance=scaler.scale_**2
+            ),
             keras.layers.Dropout(dropout),
             keras.layers.Dense(64, activation="relu"),
             keras.layers.Dropout(dropout),

@@ -17,13 +17,14 @@ def main(argv=None):
         argv,
         name="selection",
         description=__doc__,
-        make_configs=_configs,
+        make_configs=configs,
         variances=settings.SELECTION_VARIANCES,
         draw=draw,
     )
 
 
-def _configs(profile, **cells):
+def configs(profile, **cells):
+    """The cells: every weight, of the paper's row where there is one."""
     quick = profile == "quick"
     row = settings.SELECTION_QUICK if quick else settings.CURVES
     changes = settings.mi_weights(settings.SELECTION_MI_WEIGHTS)

@@ -35,8 +35,8 @@ def test_columns_are_coded_one_after_the_other():
     ]
     np.testing.assert_array_equal(vectors, np.concatenate(expected, axis=1))
     assert list(encoder.get_feature_names_out()[:2]) == [
-        "sex__sex_f",
-        "sex__sex_m",
+        "sex_f",
+        "sex_m",
     ]
 
 
@@ -66,3 +66,17 @@ def test_the_attributes_must_be_known():
         AttributeEncoder().fit(columns)
     with pytest.raises(ValueError, match="Expected: 1 columns"):
         AttributeEncoder().fit(["a", "b"]).transform(columns)
+    with pytest.raises(ValueError, match="a name for each column"):
+        AttributeEncoder().fit(pd.concat([columns.sex, columns.sex], axis=1))
+
+
+def test_columns_are_found_by_name_and_by_kind():
+    columns = frame()[["sex", "income"]].rename(columns={"sex": "a__b"})
+    encoder = AttributeEncoder(bins=None).fit(columns)
+    np.testing.assert_array_equal(
+        encoder.transform(columns[["income", "a__b"]]),
+        encoder.transform(columns),
+    )
+    # An array of both is one of objects.
+    array = columns.to_numpy(dtype=object)
+    assert AttributeEncoder(bins=None).fit(array).parts_ == [2, 1]

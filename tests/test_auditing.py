@@ -378,3 +378,29 @@ def test_a_gpu_is_not_needed_by_a_function_of_batches():
     ).batch(50)
     found = audit(lambda x: {"features": 2 * x}, rows, resamples=10)
     assert found.rows == 120
+
+
+def test_an_attribute_may_be_a_column_of_numbers_with_rare_values():
+    rng = np.random.default_rng(0)
+    attribute = rng.integers(0, 2, 600)
+    attribute[:2] = 7
+    features = np.eye(8)[attribute] + rng.normal(0, 0.05, (600, 8))
+    found = audit(features, (None, {"attribute": attribute}), resamples=10)
+    assert found.leakage.ceiling == pytest.approx(np.log(2), abs=0.05)
+    assert found.leakage.information.value == pytest.approx(np.log(2), abs=0.08)
+
+
+@pytest.mark.parametrize(
+    ("targets", "message"),
+    [
+        ({"label": np.zeros(90)}, r"Received: targets \['label'\]"),
+        (np.zeros(90), "Received: targets ndarray"),
+        ({"attribute": np.full(90, "a")}, "Encode columns with Attribute"),
+        ({"attribute": np.full((90, 1), np.nan)}, "NaN or infinity among"),
+        ({"attribute": np.zeros(80)}, "'features': 90, 'attribute': 80"),
+        ({"attribute": np.zeros(90)[:40]}, "60 rows or more"),
+    ],
+)
+def test_what_cannot_be_audited_is_refused(targets, message):
+    with pytest.raises(ValueError, match=message):
+        audit(np.zeros((90, 2)), (None, targets))

@@ -23,7 +23,8 @@ class LabelPrior(keras.layers.Layer):
         num_classes: int, the number of labels.
         strength: float, factor of the logarithm; below 1 it is a tempered
             adjustment. Defaults to 1.
-        smoothing: float, added to every count. Defaults to 0.05.
+        smoothing: float, added to every count, or a list of one a label.
+            Defaults to 0.05.
     """
 
     # More cells than this are no cells any more but a continuous attribute.
