@@ -41,9 +41,14 @@ class AttributeEncoder(base.TransformerMixin, base.BaseEstimator):
             Itself.
 
         Raises:
-            ValueError: a continuous number is missing in a row, or there are
-                no rows or columns.
+            ValueError: a continuous number is missing in a row or nearly
+                always the same, or there are no rows or columns.
         """
+        if self.bins is not None and self.bins < 2:
+            raise ValueError(
+                "`bins` cuts a number into quantiles. Expected: an integer >= "
+                f"2 or None. Received: bins={self.bins}."
+            )
         frame = _frame(X)
         continuous = _continuous(frame)
         missing = [name for name in continuous if frame[name].isna().any()]
@@ -73,6 +78,16 @@ class AttributeEncoder(base.TransformerMixin, base.BaseEstimator):
         indices = self.encoder_.output_indices_
         parts = [indices[name] for name, _, _ in self.encoder_.transformers_]
         self.parts_ = [part.stop - part.start for part in parts]
+        for name in continuous:
+            if (
+                self.bins is not None
+                and self.parts_[list(frame).index(name)] < 2
+            ):
+                raise ValueError(
+                    f"Nearly all rows have one value of the attribute {name!r}. "
+                    f"Expected: {self.bins} quantiles. Received: a single one. "
+                    "Cut it yourself, e.g. into zero and more."
+                )
         self.names_ = list(frame)
         self.n_features_in_ = len(self.names_)
         return self
@@ -115,6 +130,7 @@ class AttributeEncoder(base.TransformerMixin, base.BaseEstimator):
         return preprocessing.KBinsDiscretizer(
             self.bins,
             encode="onehot-dense",
+            random_state=0,
             quantile_method="averaged_inverted_cdf",
         )
 

@@ -10,6 +10,7 @@ Reference: Barber & Agakov, "The IM Algorithm", NeurIPS 2003.
 
 import dataclasses
 import itertools
+import numbers
 import warnings
 
 import numpy as np
@@ -88,7 +89,8 @@ def codes(attributes, parts=None):
 
     Columns that have exactly one 1 among zeros in every row are one-hot codes
     of one category. Any other column is a number: its values are the
-    categories, or its deciles where it has more than 12.
+    categories, or its deciles where it has more than 12; a value that more
+    than a tenth of the rows have is a category of its own.
 
     Args:
         attributes: `(rows, a)` float array.
@@ -109,8 +111,7 @@ def codes(attributes, parts=None):
         for number in block.T:
             categories = pd.Series(number).astype("category")
             if len(categories.cat.categories) > MAX_VALUES:
-                categories = pd.qcut(number, 10, duplicates="drop", precision=4)
-                categories = pd.Series(categories)
+                categories = _deciles(number)
                 exact = False
             values.append(categories.cat.codes.to_numpy(np.int64))
             names.append([_name(c) for c in categories.cat.categories])
@@ -221,6 +222,19 @@ def _calibrated(probe, known, part, shares, choice):
     return lambda rows: mixed(rows, *best)
 
 
+def _deciles(number):
+    """A categorical series: frequent values, and deciles of the others."""
+    number = pd.Series(number)
+    frequent = number.map(number.value_counts(normalize=True)) > 0.1
+    others = number[~frequent]
+    cut = pd.qcut(others, 10, duplicates="drop", precision=4)
+    if not frequent.any():
+        return cut
+    names = number.map(_name)
+    names[~frequent] = cut.map(_name).astype(str)
+    return names.astype("category")
+
+
 def _one_hot(values):
     return np.eye(values.max() + 1)[values]
 
@@ -248,4 +262,5 @@ def _is_one_hot(block):
 
 
 def _name(category):
-    return f"{category:g}" if np.isscalar(category) else str(category)
+    number = isinstance(category, numbers.Number)
+    return f"{category:g}" if number else str(category)

@@ -64,6 +64,8 @@ def tune(
         )
     models, ends, rows = {}, {}, []
     given = fit.pop("callbacks", None) or []
+    if not isinstance(given, (list, tuple)):
+        given = [given]
     for weight in weights:
         models[weight] = build(weight)
         stop = callbacks.StopOnDivergence(float("inf"))

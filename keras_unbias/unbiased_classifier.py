@@ -1,4 +1,4 @@
-"""A scikit-learn classifier that knows little of an attribute."""
+"""A scikit-learn classifier that ignores an attribute."""
 
 import contextlib
 import math
@@ -31,6 +31,10 @@ class UnbiasedClassifier(
     2021), half weighs the rows (reweighing, Kamiran & Calders 2012). What is
     left of I(Z;C|Y) is pushed down with a small weight (Ragonesi et al.,
     Algorithm 1). The attribute is needed for training alone.
+
+    At the default weight the labels no longer follow the attribute; the
+    features may still tell a good part of it. Where the features themselves
+    are used or published, raise `mi_weight` and `audit` them.
 
     A `random_state` seeds Keras and TensorFlow, for they have one state for
     all models; those of NumPy and Python stay as they are.
@@ -110,8 +114,10 @@ class UnbiasedClassifier(
                 of your own `(rows, ...)`, of any dtype that it takes.
             y: `(rows,)` labels, numbers or strings.
             sensitive_features: the attribute, `(rows,)` or `(rows, columns)`
-                array, series or frame; several columns are one attribute
-                together. `None` means plain training, with a warning unless
+                array, series or frame. The prior counts the combinations of
+                several columns; the mutual information is that of their
+                codes side by side, whose critic sees no interactions: make
+                one column of them where their combination matters. `None` means plain training, with a warning unless
                 `method` is `"erm"`.
             sample_weight: `(rows,)` floats, weights of the training loss.
 
@@ -138,9 +144,10 @@ class UnbiasedClassifier(
         vectors = self._vectors(sensitive_features, len(X))
         self.classes_ = labels.classes_
         prior = None
-        with _seeded(check_random_state(self.random_state)):
+        seed = check_random_state(self.random_state).randint(2**31 - 1)
+        with _seeded(seed):
             if vectors is not None and self.prior_strength is not None:
-                prior, told = self._prior(numbers, vectors)
+                prior, shares, told = self._prior(numbers, vectors, weight)
                 weight = told if weight is None else told * weight
             model = self._model(X, vectors, prior)
             parts = 1 + getattr(model, "estimator_batches", 0)
@@ -154,9 +161,7 @@ class UnbiasedClassifier(
             ).history
         if prior is not None:
             # The prior alone would make all classes equally frequent.
-            model.classifier.bias.assign_add(
-                prior.strength * np.log(_shares(numbers))
-            )
+            model.classifier.bias.assign_add(prior.strength * np.log(shares))
         self.model_ = model.inference_model()
         self._n_features_out = self.model_.output["features"].shape[-1]
         return self
@@ -219,7 +224,7 @@ class UnbiasedClassifier(
             ("dropout", 0),
         ):
             value = getattr(self, name)
-            most = 1 if name == "prior_strength" else math.inf
+            most = {"prior_strength": 1, "dropout": 0.99}.get(name, math.inf)
             if value is not None and not least <= value <= most:
                 raise ValueError(
                     f"`{name}` is out of range. Expected: {least} to {most}. "
@@ -248,18 +253,22 @@ class UnbiasedClassifier(
         self.attribute_encoder_ = encoder
         return vectors
 
-    def _prior(self, numbers, vectors):
-        """The prior for the logits, and the weights of the rows, `(rows,)`."""
+    def _prior(self, numbers, vectors, weight):
+        """The prior for the logits, p(y), and the weights of the rows."""
+        if weight is not None:
+            weight = weight / weight.mean()
+        counts = np.bincount(numbers, weight) + 1 / len(numbers)
+        shares = counts / counts.sum()
         # Cells of few rows lean towards the shares of all rows.
-        shares = _shares(numbers)
         prior = methods.LabelPrior(
             len(shares), smoothing=(len(shares) * shares).tolist()
         )
-        prior.adapt(_cells(vectors), numbers)
+        prior.adapt(_cells(vectors), numbers, weight)
         told = np.asarray(prior(vectors))[np.arange(len(numbers)), numbers]
         expected = np.log(shares)[numbers]
         prior.strength = self.prior_strength
-        return prior, np.exp((1 - self.prior_strength) * (expected - told))
+        rows = np.exp((1 - self.prior_strength) * (expected - told))
+        return prior, shares, rows
 
     def _model(self, X, vectors, prior):
         if self.encoder is None:
@@ -314,10 +323,6 @@ def _encoder(X, dropout):
     )
 
 
-def _shares(numbers):
-    return np.bincount(numbers) / len(numbers)
-
-
 def _cells(vectors):
     """Attribute vectors with the mean of its decile for each number."""
     frame = pd.DataFrame(vectors)
@@ -330,10 +335,10 @@ def _cells(vectors):
 
 
 @contextlib.contextmanager
-def _seeded(generator):
+def _seeded(seed):
     """Keras and TensorFlow seeded, NumPy and Python as they were after."""
     ours, theirs = random.getstate(), np.random.get_state()
-    keras.utils.set_random_seed(generator.randint(2**31 - 1))
+    keras.utils.set_random_seed(seed)
     try:
         yield
     finally:

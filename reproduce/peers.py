@@ -93,6 +93,9 @@ def main(seeds, output_dir, from_records=None):
         for record in runs.read_records(from_records or output_dir)
         if record.config.run_id in ids
     ]
+    if not found:
+        print("There are no records of these cells.", file=sys.stderr)
+        return 1
     print(render(found))
     return 0
 

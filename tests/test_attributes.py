@@ -70,6 +70,16 @@ def test_the_attributes_must_be_known():
         AttributeEncoder().fit(pd.concat([columns.sex, columns.sex], axis=1))
 
 
+@pytest.mark.filterwarnings("ignore:Bins whose width", "ignore:Continuous")
+def test_a_number_without_quantiles_is_refused():
+    gain = np.zeros(400)
+    gain[:20] = np.arange(1, 21)
+    with pytest.raises(ValueError, match="Received: a single one"):
+        AttributeEncoder().fit(gain)
+    with pytest.raises(ValueError, match="bins=1"):
+        AttributeEncoder(bins=1).fit(gain)
+
+
 def test_columns_are_found_by_name_and_by_kind():
     columns = frame()[["sex", "income"]].rename(columns={"sex": "a__b"})
     encoder = AttributeEncoder(bins=None).fit(columns)

@@ -404,3 +404,35 @@ def test_an_attribute_may_be_a_column_of_numbers_with_rare_values():
 def test_what_cannot_be_audited_is_refused(targets, message):
     with pytest.raises(ValueError, match=message):
         audit(np.zeros((90, 2)), (None, targets))
+
+
+def test_a_number_that_is_nearly_always_zero_is_no_single_category():
+    rng = np.random.default_rng(0)
+    gain = np.where(rng.random(3000) < 0.8, 0, rng.uniform(1, 1e4, 3000))
+    features = np.log1p(gain)[:, None] + rng.normal(0, 0.1, (3000, 1))
+    found = audit(features, (None, {"attribute": gain}), resamples=10)
+    # Whether it is zero is told, and more.
+    assert found.leakage.information.value > entropy(0.8, 0.2)
+    assert found.leakage.majority_accuracy == pytest.approx(0.8, abs=0.04)
+
+
+def test_the_scale_of_a_number_does_not_matter():
+    rng = np.random.default_rng(0)
+    age = rng.uniform(20, 80, (2000, 1))
+    features = age / 60 + rng.normal(0, 0.1, (2000, 1))
+    small, large = (
+        auditing.held_out_bound(features, age * scale, epochs=10)
+        for scale in (1, 1000)
+    )
+    assert small > 0.5
+    assert large == pytest.approx(small, abs=1e-3)
+
+
+def test_many_values_and_strings_are_not_passed_over():
+    rng = np.random.default_rng(0)
+    attribute = rng.integers(0, 2, (90, 5))
+    with pytest.warns(UserWarning, match="values of the attribute in 90"):
+        audit(rng.normal(size=(90, 2)), (None, {"attribute": attribute}))
+    rows = (None, {"attribute": attribute, "label": np.full(90, "a")})
+    with pytest.raises(ValueError, match="`label` is not numbers"):
+        audit(rng.normal(size=(90, 2)), rows)

@@ -3,6 +3,7 @@ import re
 
 import pytest
 
+import keras_unbias
 from reproduce import table1, table2, table3
 
 README = pathlib.Path(__file__).parents[1] / "README.md"
@@ -18,6 +19,12 @@ def test_the_example_for_own_data_runs(tmp_path, monkeypatch, capsys):
     variables = {}
     exec(compile(code, str(README), "exec"), variables)
     assert "accuracy" in capsys.readouterr().out
+    # It shows what the package is for.
+    audit = keras_unbias.audit(
+        variables["model"], (variables["x"], variables["targets"]), resamples=10
+    )
+    assert audit.worst_group[1] > 0.9
+    assert audit.conditional_leakage.information.value < 0.15
     assert (tmp_path / "classifier" / "saved_model.pb").exists()
     assert variables["classifier"](variables["x"])["features"].shape == (
         4096,

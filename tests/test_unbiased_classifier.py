@@ -207,6 +207,36 @@ def test_a_seed_fixes_the_result_and_no_other_state(rows):
     assert np.abs(first - probabilities(1)).max() > 1e-3
 
 
+def test_without_a_seed_fits_differ(rows):
+    inputs, labels, _ = rows
+    X = inputs[["a", "b", "c"]]
+    first, second = (
+        UnbiasedClassifier(method="erm", epochs=1)
+        .fit(X, labels)
+        .predict_proba(X)
+        for _ in range(2)
+    )
+    assert np.abs(first - second).max() > 1e-3
+
+
+def test_the_prior_counts_weighted_rows():
+    # Rows without a bias, whose weights make one.
+    rng = np.random.default_rng(0)
+    labels, attribute = rng.integers(0, 2, (2, 3000))
+    X = rng.normal(size=(3000, 1)) + labels[:, None]
+    X = np.concatenate([X, 3.0 * attribute[:, None]], axis=1)
+    weight = np.where(labels == attribute, 0.95, 0.05)
+
+    def accuracy(method):
+        model = UnbiasedClassifier(method=method, **FAST)
+        model.fit(X, labels, sensitive_features=attribute, sample_weight=weight)
+        return model.score(X, labels)
+
+    assert accuracy("erm") < 0.6
+    # The best that is possible: two normals whose means are 1 apart.
+    assert accuracy("bias_balanced") == pytest.approx(0.69, abs=0.04)
+
+
 def test_weights_of_rows_are_weights_of_the_loss(rows):
     inputs, labels, attribute = rows
     X = inputs[["a", "b", "c"]]
@@ -262,6 +292,8 @@ def test_bad_arguments_are_refused(rows):
         UnbiasedClassifier(method="magic").fit(X, labels)
     with pytest.raises(ValueError, match="mi_weight=-1"):
         UnbiasedClassifier(mi_weight=-1).fit(X, labels)
+    with pytest.raises(ValueError, match="dropout=1.0"):
+        UnbiasedClassifier(dropout=1.0).fit(X, labels)
     with pytest.raises(ValueError, match="prior_strength=2"):
         UnbiasedClassifier(prior_strength=2).fit(X, labels)
     with pytest.raises(ValueError, match="of 1500 rows. Received: 7"):

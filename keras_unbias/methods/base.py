@@ -216,7 +216,7 @@ class RepresentationClassifier(keras.Model):
         archive.track_and_add_endpoint("serve", model, [model.input])
         if class_names is not None:
             names = [str(name) for name in class_names]
-            if len(names) != self.num_classes:
+            if isinstance(class_names, str) or len(names) != self.num_classes:
                 raise ValueError(
                     "Every class has one name. Expected: class_names of "
                     f"length {self.num_classes}. Received: {len(names)} "

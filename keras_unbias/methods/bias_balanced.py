@@ -36,12 +36,14 @@ class LabelPrior(keras.layers.Layer):
         self.strength = strength
         self.smoothing = smoothing
 
-    def adapt(self, attributes, labels):
+    def adapt(self, attributes, labels, sample_weight=None):
         """Counts the labels of every cell.
 
         Args:
             attributes: `(rows, a)` array.
             labels: `(rows,)` int array in `0..num_classes-1`.
+            sample_weight: `(rows,)` array, what each row counts. Defaults to
+                1.
         """
         attributes = np.asarray(attributes, np.float32)
         labels = np.asarray(labels)
@@ -59,7 +61,8 @@ class LabelPrior(keras.layers.Layer):
                 f"rows. Received: {len(cells)}. Bin the attribute first."
             )
         counts = np.full((len(cells), self.num_classes), self.smoothing)
-        np.add.at(counts, (cell.ravel(), labels), 1)
+        rows = 1 if sample_weight is None else sample_weight
+        np.add.at(counts, (cell.ravel(), labels), rows)
         self.build_from_config(
             {"cells": len(cells), "attribute_size": attributes.shape[1]}
         )
