@@ -4,6 +4,8 @@ import os
 # the same bit for bit; and the tests have a process for each core already.
 os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
+# scikit-learn's trees.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import keras
 import numpy as np

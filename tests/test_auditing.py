@@ -282,8 +282,7 @@ def test_a_model_is_asked_for_its_features_and_predictions():
     )
     for model_or_features, rows in (
         (model, batches),
-        (model, (split.inputs, targets)),
-        (features, dataset),
+        (features, (split.inputs, targets)),
     ):
         again = audit(model_or_features, rows, resamples=10)
         assert again.leakage.information.value == pytest.approx(
