@@ -107,6 +107,17 @@ SEARCH = {
             "learning_rate": 1e-3,
             "epochs": 6,
         },
+        **{
+            label: {**change, "precision": "mixed_bfloat16"}
+            for label, change in {
+                "lambda = 2": {"mi_weight": 2.0},
+                "augmented": {"augment": True},
+                "alpha = 1e-3, 10 epochs": {
+                    "learning_rate": 1e-3,
+                    "epochs": 10,
+                },
+            }.items()
+        },
     },
     "conditional MI": {"as it is": {}},
     "bias-balanced": {
@@ -131,6 +142,10 @@ SEARCH = {
         },
         "tempered": TEMPERED,
         "tempered, augmented": {**TEMPERED, "augment": True, "epochs": 6},
+    },
+    "augmented bias-balanced + MI": {
+        "as it is": {},
+        "lambda = 0.1": {"mi_weight": 0.1},
     },
     "oracle (random training colors)": {
         "as it is": {},
