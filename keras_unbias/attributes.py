@@ -50,7 +50,14 @@ class AttributeEncoder(base.TransformerMixin, base.BaseEstimator):
                 f"2 or None. Received: bins={self.bins}."
             )
         frame = _frame(X)
+        self.texts_ = _texts(frame)
         continuous = _continuous(frame)
+        nullable = [
+            name
+            for name, dtype in frame.dtypes.items()
+            if not isinstance(dtype, np.dtype)
+        ]
+        frame = self._typed(frame, continuous + nullable)
         missing = [name for name in continuous if frame[name].isna().any()]
         if missing or not frame.size:
             raise ValueError(
@@ -114,11 +121,18 @@ class AttributeEncoder(base.TransformerMixin, base.BaseEstimator):
         if set(frame.columns) == set(self.names_):
             frame = frame[self.names_]
         frame.columns = self.names_
+        frame = self._typed(frame, self.names_)
         return self.encoder_.transform(frame).astype(np.float32)
 
     def get_feature_names_out(self, input_features=None):
         """A name for each entry of a vector."""
         return self.encoder_.get_feature_names_out()
+
+    def _typed(self, frame, numbers):
+        """Texts as `str`, `numbers` (names) as `float`."""
+        # Mixed types would have no order, nullable ones are read-only.
+        types = dict.fromkeys(numbers, float) | dict.fromkeys(self.texts_, str)
+        return frame.astype(types)
 
     def _column(self, continuous):
         if not continuous:
@@ -144,9 +158,11 @@ def _frame(X):
             "Attributes are told apart by their names. Expected: a name for "
             f"each column. Received: {list(frame.columns)}. Rename them."
         )
-    # Mixed types would have no order.
-    texts = frame.select_dtypes(exclude=["number", "bool"]).columns
-    return frame.astype(dict.fromkeys(texts, str))
+    return frame
+
+
+def _texts(frame):
+    return list(frame.select_dtypes(exclude=["number", "bool"]))
 
 
 def _continuous(frame):

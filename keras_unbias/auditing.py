@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import tabulate
 import tensorflow as tf
-from sklearn import linear_model, pipeline, preprocessing
+from sklearn import base, linear_model, pipeline, preprocessing
 from sklearn.metrics import roc_auc_score
 
 from keras_unbias import metrics, mutual_information, probes
@@ -220,9 +220,11 @@ def audit(
             whose test split is taken; a `tf.data.Dataset` of batches `(x,
             {"label": y, "attribute": c})`; or one such pair of arrays (with
             features, x may be `None`). The label may be missing. Only labels
-            that are class numbers are looked at; strings are refused.
-        predictions: `(rows,)` int array, the classes predicted by another
-            kind of model. Defaults to `None`, those of the logits.
+            that are class numbers (integers, booleans, or 0.0 and 1.0) are
+            looked at; strings are refused.
+        predictions: `(rows,)` array of class numbers, predicted by another
+            kind of model. Defaults to `None`, those of the logits: the
+            largest, or the sign of a single one.
         seed: int, of the rows, the estimators and the bootstrap.
         rows: int, rows that are looked at, drawn by seed; all where there are
             fewer. Defaults to 12,000.
@@ -247,8 +249,25 @@ def audit(
                 "e.g. with numpy.searchsorted(classes, values)."
             )
     labels = class_numbers(targets.get("label"))
-    if predictions is None and logits is not None and labels is not None:
-        predictions = np.argmax(logits, 1)
+    if predictions is not None:
+        received = np.shape(predictions), np.asarray(predictions).dtype
+        predictions = class_numbers(predictions)
+        if predictions is None:
+            raise ValueError(
+                "`predictions` are no classes. Expected: one class number a "
+                f"row. Received: shape {received[0]}, {received[1]}. Of "
+                "probabilities pass `probabilities.argmax(axis=1)`."
+            )
+    elif logits is not None and labels is not None:
+        classes = max(2, logits.shape[1])
+        if labels.min() < 0 or labels.max() >= classes:
+            raise ValueError(
+                f"The model names other classes. Expected: labels in 0.."
+                f"{classes - 1}. Received: {labels.min()}..{labels.max()}. "
+                "Renumber them as they were for the training."
+            )
+        one = logits.shape[1] == 1
+        predictions = logits[:, 0] > 0 if one else np.argmax(logits, 1)
     _check(features, targets["attribute"], labels, predictions)
     generator = np.random.default_rng(seed)
     chosen = generator.permutation(len(features))[:rows]
@@ -256,10 +275,10 @@ def audit(
     attributes = np.asarray(targets["attribute"], np.float32)[chosen]
     attribute = probes.codes(attributes, parts)
     values = len(np.unique(attribute.cells))
-    if 10 * values > len(chosen):
+    if 15 * values > len(chosen):
         warnings.warn(
             f"There are {values} values of the attribute in {len(chosen)} "
-            "rows. With fewer than ten rows a value the floor is too high and "
+            "rows. With fewer than 15 rows a value the floor is too high and "
             "the bounds are too low: merge values, or audit the columns one "
             "by one.",
             stacklevel=2,
@@ -296,9 +315,7 @@ def audit(
         ),
         **{}
         if labels is None or predictions is None
-        else _accuracies(
-            labels, np.asarray(predictions)[chosen], attribute, bootstrap
-        ),
+        else _accuracies(labels, predictions[chosen], attribute, bootstrap),
     )
 
 
@@ -635,9 +652,7 @@ def observe(model_or_features, dataset):
     if isinstance(dataset, BiasedDataset):
         parts = dataset.attribute_parts
         dataset = dataset.batches("test", dataset.evaluation_batch)
-    if not callable(model_or_features) and hasattr(
-        model_or_features, "transform"
-    ):
+    if isinstance(model_or_features, base.BaseEstimator):
         raise ValueError(
             "An estimator of scikit-learn is audited by its features. "
             "Expected: a function, a Keras model, or an array. Received: "
@@ -712,16 +727,20 @@ def _concatenated(dicts):
 def class_numbers(labels):
     """The labels if they are class numbers, else `None`.
 
-    Booleans are numbers, and so are columns of them, `(rows, 1)`.
+    Booleans are numbers, zeros and ones of any type too, and so are columns
+    of them, `(rows, 1)`.
     """
     if labels is None:
         return None
     labels = np.asarray(labels)
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
-    if labels.ndim != 1 or labels.dtype.kind not in "biu":
+    kind = labels.dtype.kind
+    if labels.ndim != 1 or kind not in "biuf":
         return None
-    return labels.astype(np.int64) if labels.dtype.kind == "b" else labels
+    if kind == "f" and not np.isin(labels, (0, 1)).all():
+        return None
+    return labels.astype(np.int64)
 
 
 def _check(features, attributes, labels, predictions):

@@ -132,7 +132,7 @@ class MutualInformationMonitor(keras.callbacks.Callback):
             logs[name] = auditing.held_out_bound(
                 features,
                 targets["attribute"],
-                targets.get("label"),
+                auditing.class_numbers(targets.get("label")),
                 num_classes=num_classes,
                 seed=self.seed,
                 epochs=self.passes,

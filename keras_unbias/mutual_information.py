@@ -446,6 +446,8 @@ class MutualInformationEstimator(keras.layers.Layer):
                 "Received: labels=None. Pass `labels`, or build the "
                 "estimator with `num_classes=None` for I(Z;C)."
             )
+        # A column of labels is one label a row.
+        labels = tf.reshape(labels, tf.shape(features)[:-1])
         return tf.cast(labels, tf.int32)
 
     def _ensure_built(self, features, attributes):

@@ -52,7 +52,9 @@ def _trees(seed):
 
 
 PROBES = {"linear probe": _linear, "MLP probe": _mlp, "tree probe": _trees}
-RARE = 5
+# Of fewer rows in the fit a value is not learned: the probes that stop early
+# hold a tenth of the rows out, one of each value or more.
+RARE = 10
 # Shares of the attribute's frequencies in a probe's answer, to choose from:
 # without any, one sure error would cost infinitely many nats.
 SMOOTHING = (0.001, 0.01, 0.1, 0.3, 1.0)
@@ -183,11 +185,11 @@ def _answers(make, known, attribute, classes, fitted, choice, held_out, seed):
 
 
 def _fit(probe, inputs, part):
-    # Of values rarer than this no probe learns anything, and some refuse
-    # them; they keep their share of the smoothing.
+    # Rare values keep their share of the smoothing.
     common = np.bincount(part)[part] >= RARE
-    inputs, part = inputs[common], part[common]
-    if len(np.unique(part)) == 1:
+    if common.any():
+        inputs, part = inputs[common], part[common]
+    if not common.any() or len(np.unique(part)) == 1:
         return dummy.DummyClassifier().fit(inputs, part)
     with warnings.catch_warnings():
         # A probe that has not converged is a looser bound, not a wrong one.

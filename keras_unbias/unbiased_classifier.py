@@ -215,6 +215,12 @@ class UnbiasedClassifier(
                 f"method={self.method!r}. Other methods are Keras models of "
                 "`keras_unbias.methods`."
             )
+        if self.method == "bias_balanced" and self.prior_strength is None:
+            raise ValueError(
+                "Bias-balanced training is that with a prior. Expected: "
+                "prior_strength in 0 to 1. Received: prior_strength=None. For "
+                "plain training take method='erm'."
+            )
         for name, least in (
             ("epochs", 1),
             ("batch_size", 1),
@@ -264,7 +270,10 @@ class UnbiasedClassifier(
             len(shares), smoothing=(len(shares) * shares).tolist()
         )
         prior.adapt(_cells(vectors), numbers, weight)
-        told = np.asarray(prior(vectors))[np.arange(len(numbers)), numbers]
+        # A row has a distance to every cell: not all rows at once.
+        chunks = np.array_split(vectors, math.ceil(len(vectors) / 1024))
+        told = np.concatenate([prior(chunk) for chunk in chunks])
+        told = told[np.arange(len(numbers)), numbers]
         expected = np.log(shares)[numbers]
         prior.strength = self.prior_strength
         rows = np.exp((1 - self.prior_strength) * (expected - told))

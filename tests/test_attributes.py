@@ -52,6 +52,27 @@ def test_a_number_may_stay_one():
     np.testing.assert_array_equal(again, vectors)
 
 
+def test_types_are_those_of_the_fit():
+    numbers = pd.Series(range(80), dtype="Int64")
+    with pytest.warns(UserWarning, match="are cut into 10"):
+        nullable = AttributeEncoder().fit(numbers)
+    np.testing.assert_array_equal(
+        nullable.transform(numbers.astype(int)), nullable.transform(numbers)
+    )
+    for fitted, later in (
+        ([0, 1, 0], ["0", "1", "0"]),
+        (pd.Series([0, 1, 0], dtype="category"), [0, 1, 0]),
+        (pd.Series([0, 1, 0], dtype="Int64"), [0.0, 1.0, 0.0]),
+        ([True, False, None], [True, False, True]),
+    ):
+        encoder = AttributeEncoder().fit(fitted)
+        vectors = encoder.transform(later)
+        np.testing.assert_array_equal(vectors.sum(1), 1)
+        np.testing.assert_array_equal(
+            vectors[:2], encoder.transform(fitted)[:2]
+        )
+
+
 def test_a_category_that_was_not_seen_has_no_code():
     encoder = AttributeEncoder().fit(["a", "b", "a"])
     np.testing.assert_array_equal(

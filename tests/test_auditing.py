@@ -2,9 +2,10 @@
 
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 import tensorflow as tf
-from sklearn import metrics
+from sklearn import metrics, preprocessing
 
 from keras_unbias import audit, auditing, probes
 from keras_unbias.datasets import BiasedDataset, Split
@@ -367,6 +368,56 @@ def test_predictions_must_be_of_the_same_rows():
     rows = {"attribute": np.zeros((60, 1)), "label": np.zeros(60, int)}
     with pytest.raises(ValueError, match="'predictions': 3"):
         audit(np.zeros((60, 2)), (None, rows), predictions=np.zeros(3))
+    with pytest.raises(ValueError, match=r"Received: shape \(60, 2\), float"):
+        audit(np.zeros((60, 2)), (None, rows), predictions=np.ones((60, 2)))
+    with pytest.raises(ValueError, match=r"Received: shape \(60,\), float"):
+        audit(np.zeros((60, 2)), (None, rows), predictions=np.full(60, 0.3))
+
+
+def test_a_single_logit_names_the_class_by_its_sign():
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(200, 2)).astype("float32")
+    rows = {
+        "label": (features[:, :1] > 0).astype("float32"),
+        "attribute": features[:, 1:] > 0,
+    }
+
+    def model(x, sign=1):
+        return {"features": x, "logits": sign * x[:, :1]}
+
+    found = audit(model, (features, rows), resamples=10)
+    assert found.accuracy.value == 1
+    for logits in (1, 3):
+        other = {**rows, "label": np.arange(-1, 199) // 50}
+        with pytest.raises(ValueError, match=r"Received: -1..3"):
+            audit(
+                lambda x: {"features": x, "logits": np.zeros((len(x), logits))},
+                (features, other),
+            )
+
+
+def test_frames_are_features_and_estimators_are_not():
+    rng = np.random.default_rng(0)
+    features = pd.DataFrame(rng.normal(size=(90, 2)))
+    rows = (None, {"attribute": features[[0]] > 0})
+    found = audit(features, rows, resamples=10)
+    assert found.leakage.information.value > 0.3
+    with pytest.raises(ValueError, match="Pass `estimator.transform"):
+        audit(preprocessing.StandardScaler(), rows)
+
+
+def test_values_too_rare_to_learn_are_counted_still():
+    rng = np.random.default_rng(0)
+    for rows, values in ((60, 20), (300, 30)):
+        attribute = np.eye(values)[np.arange(rows) % values]
+        with pytest.warns(UserWarning, match="fewer than 15 rows a value"):
+            found = audit(
+                rng.normal(size=(rows, 2)),
+                (None, {"attribute": attribute}),
+                resamples=10,
+            )
+        # Corrected for the few rows: a little above.
+        assert found.leakage.ceiling == pytest.approx(np.log(values), abs=0.2)
 
 
 def test_a_gpu_is_not_needed_by_a_function_of_batches():

@@ -407,6 +407,43 @@ def test_label_prior_counts(problem):
         )
     seen, near = prior(np.float32([[0, 1, 0], [0.1, 0.8, 0.0]]))
     np.testing.assert_array_equal(seen, near)
+    column = LabelPrior(problem.classes, strength=0.5, smoothing=2.0)
+    column.adapt(attributes, labels[:, None])
+    np.testing.assert_array_equal(column.log_prior, prior.log_prior)
+
+
+def test_cells_far_from_zero_are_told_apart_in_any_precision():
+    labels = np.array([0, 1, 1])
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        prior = LabelPrior(2)
+        prior.adapt(np.array([[20000], [20001], [20003]]), labels)
+        told = np.asarray(prior(np.array([[20000], [20001], [20003]])))
+    finally:
+        keras.config.set_dtype_policy("float32")
+    np.testing.assert_array_equal(told.argmax(1), labels)
+
+
+def test_labels_may_be_a_column(problem):
+    inputs, targets = problem.train
+    column = {**targets, "label": targets["label"][:, None]}
+    losses = []
+    for y in (targets, column):
+        keras.utils.set_random_seed(0)
+        model = make(problem, "mi_backprop", conditional=True)
+        model.compile("adam")
+        losses.append(model.fit(inputs, y, 256, verbose=0).history["loss"])
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+
+
+def test_a_single_logit_has_no_softmax(problem):
+    model = RepresentationClassifier(problem.encoder(), 1)
+    model.compile(loss=keras.losses.BinaryCrossentropy(from_logits=True))
+    model.build((None, 2 * problem.classes))
+    with pytest.raises(ValueError, match="activation='sigmoid'"):
+        model.inference_model()
+    names = set(model.inference_model(activation="sigmoid").output)
+    assert names == {"logits", "probabilities", "features"}
 
 
 def test_the_prior_enters_the_training_loss_alone(problem):
@@ -445,10 +482,14 @@ def test_errors(problem):
         BiasBalanced(problem.encoder(), 3, label_prior=None)
     with pytest.raises(ValueError, match="has no counts yet"):
         LabelPrior(3)(np.zeros((1, 3), "float32"))
-    with pytest.raises(ValueError, match="Bin the attribute first"):
+    with pytest.raises(ValueError, match="Received: 5000. Bin numbers"):
         LabelPrior(2).adapt(np.arange(5000)[:, None], np.zeros(5000, int))
     with pytest.raises(ValueError, match="Received: -1..0"):
         LabelPrior(2).adapt(np.zeros((2, 1)), np.array([-1, 0]))
+    with pytest.raises(ValueError, match=r"attributes of shape \(2,\)"):
+        LabelPrior(2).adapt(np.zeros(2), np.array([0, 1]))
+    with pytest.raises(ValueError, match=r"labels of shape \(2, 3\)"):
+        LabelPrior(2).adapt(np.zeros((2, 1)), np.zeros((2, 3), int))
     images = keras.Sequential(
         [keras.Input((8, 8, 1)), keras.layers.Conv2D(2, 3)]
     )

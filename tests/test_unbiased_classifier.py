@@ -294,6 +294,8 @@ def test_bad_arguments_are_refused(rows):
         UnbiasedClassifier(mi_weight=-1).fit(X, labels)
     with pytest.raises(ValueError, match="dropout=1.0"):
         UnbiasedClassifier(dropout=1.0).fit(X, labels)
+    with pytest.raises(ValueError, match="prior_strength=None"):
+        UnbiasedClassifier("bias_balanced", prior_strength=None).fit(X, labels)
     with pytest.raises(ValueError, match="prior_strength=2"):
         UnbiasedClassifier(prior_strength=2).fit(X, labels)
     with pytest.raises(ValueError, match="of 1500 rows. Received: 7"):

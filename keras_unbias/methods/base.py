@@ -156,8 +156,14 @@ class RepresentationClassifier(keras.Model):
 
         Raises:
             ValueError: an encoder of integers would get fractions from the
-                preprocessing.
+                preprocessing, or a softmax a single logit.
         """
+        if activation == "softmax" and self.num_classes == 1:
+            raise ValueError(
+                "The softmax of a single logit is always 1. Expected: "
+                "activation='sigmoid' for a binary label, None for "
+                "regression. Received: activation='softmax'."
+            )
         taken = known_inputs(self.encoder)
         if taken is None:
             taken = keras.tree.map_shape_structure(

@@ -31,7 +31,8 @@ class LabelPrior(keras.layers.Layer):
     MAX_CELLS = 4096
 
     def __init__(self, num_classes, strength=1.0, smoothing=0.05, **kwargs):
-        super().__init__(**kwargs)
+        # Counts and cells are exact numbers, whatever the policy.
+        super().__init__(**{"dtype": "float32", **kwargs})
         self.num_classes = num_classes
         self.strength = strength
         self.smoothing = smoothing
@@ -41,12 +42,24 @@ class LabelPrior(keras.layers.Layer):
 
         Args:
             attributes: `(rows, a)` array.
-            labels: `(rows,)` int array in `0..num_classes-1`.
+            labels: `(rows,)` or `(rows, 1)` int array in `0..num_classes-1`.
             sample_weight: `(rows,)` array, what each row counts. Defaults to
                 1.
+
+        Raises:
+            ValueError: other shapes, labels out of range, or more different
+                attribute rows than `MAX_CELLS`.
         """
         attributes = np.asarray(attributes, np.float32)
         labels = np.asarray(labels)
+        rows = len(labels)
+        if attributes.ndim != 2 or {labels.size, len(attributes)} != {rows}:
+            raise ValueError(
+                "A label prior counts rows. Expected: attributes of shape "
+                "(rows, a), one label a row. Received: attributes of shape "
+                f"{attributes.shape}, labels of shape {labels.shape}."
+            )
+        labels = labels.reshape(rows)
         if labels.min() < 0 or labels.max() >= self.num_classes:
             raise ValueError(
                 "A label prior counts class numbers. Expected: labels in "
@@ -58,11 +71,12 @@ class LabelPrior(keras.layers.Layer):
             raise ValueError(
                 "A label prior is counted per value of the attribute. "
                 f"Expected: at most {self.MAX_CELLS} different attribute "
-                f"rows. Received: {len(cells)}. Bin the attribute first."
+                f"rows. Received: {len(cells)}. Bin numbers more coarsely, or "
+                "leave columns out."
             )
         counts = np.full((len(cells), self.num_classes), self.smoothing)
-        rows = 1 if sample_weight is None else sample_weight
-        np.add.at(counts, (cell.ravel(), labels), rows)
+        weight = 1 if sample_weight is None else sample_weight
+        np.add.at(counts, (cell.ravel(), labels), weight)
         self.build_from_config(
             {"cells": len(cells), "attribute_size": attributes.shape[1]}
         )
@@ -100,10 +114,13 @@ class LabelPrior(keras.layers.Layer):
         )
 
     def call(self, attributes):
-        attributes = tf.cast(attributes, tf.float32)
+        # Of large numbers the squares would leave no digits for differences.
+        mean = tf.reduce_mean(self.cells, 0)
+        attributes = tf.cast(attributes, tf.float32) - mean
+        cells = self.cells - mean
         # Squared distance up to a constant of the row.
-        distances = tf.reduce_sum(self.cells**2, 1) - 2 * tf.matmul(
-            attributes, self.cells, transpose_b=True
+        distances = tf.reduce_sum(cells**2, 1) - 2 * tf.matmul(
+            attributes, cells, transpose_b=True
         )
         nearest = tf.argmin(distances, 1)
         return self.strength * tf.gather(self.log_prior, nearest)
