@@ -69,9 +69,11 @@ SELECTION_QUICK = "conditional MI"
 
 # Ours: Table 1's best row, one change at a time.
 ABLATION_VARIANCES = (0.020,)
-ABLATED = "bias-balanced + MI"
+ABLATED = "augmented bias-balanced + MI"
 ABLATIONS = {
     "as it is": {},
+    "not augmented": {"augment": False},
+    "no prior": {"prior_strength": 0.0},
     "critic on [c, z]": {"critic": "concatenated"},
     "raw features": {"standardize": False},
     "one optimizer": {"own_optimizer": False},

@@ -257,7 +257,7 @@ def test_ablation_table(tmp_path, capsys):
     flags = ["--from-records", str(tmp_path), "--seeds", "1"]
     assert ablation.main(flags) == 0
     out = capsys.readouterr().out
-    rows = [line for line in out.splitlines() if line.startswith("bias-bal")]
+    rows = [x for x in out.splitlines() if x.startswith(settings.ABLATED)]
     assert [row.split()[-1] for row in rows[:4]] == [
         "0.500",
         "0.510",
