@@ -123,7 +123,8 @@ def accuracy_by_variance(records, *, rows, published=None):
     for name, values in (published or {}).items():
         points.append(_draw_line(ax, f"{name} (published)", values, "--"))
     ax.set(xlabel="color variance", ylabel=AXES["test_accuracy"])
-    ax.legend(fontsize="small")
+    # Beside the lines: there are many.
+    ax.legend(fontsize="small", loc="upper left", bbox_to_anchor=(1, 1))
     return figure, points
 
 
