@@ -24,6 +24,7 @@ class AttributeEncoder(base.TransformerMixin, base.BaseEstimator):
 
     Attributes (after `fit`):
         parts_: list of int, the width of each column's codes.
+        texts_: list of str, the columns that are read as text.
         n_features_in_: int, the number of columns.
     """
 
@@ -85,11 +86,8 @@ class AttributeEncoder(base.TransformerMixin, base.BaseEstimator):
         indices = self.encoder_.output_indices_
         parts = [indices[name] for name, _, _ in self.encoder_.transformers_]
         self.parts_ = [part.stop - part.start for part in parts]
-        for name in continuous:
-            if (
-                self.bins is not None
-                and self.parts_[list(frame).index(name)] < 2
-            ):
+        for name, width in zip(frame, self.parts_, strict=True):
+            if name in continuous and self.bins is not None and width < 2:
                 raise ValueError(
                     f"Nearly all rows have one value of the attribute {name!r}. "
                     f"Expected: {self.bins} quantiles. Received: a single one. "

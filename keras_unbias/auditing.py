@@ -235,39 +235,15 @@ def audit(
 
     Raises:
         ValueError: there are fewer than 60 rows, features that are no matrix
-            of finite numbers, or arrays that differ in length.
+            of finite numbers, arrays that differ in length, or labels or
+            predictions that name no classes.
     """
     features, logits, targets, parts = observe(model_or_features, dataset)
-    for name, values in (
-        ("label", targets.get("label")),
-        ("predictions", predictions),
-    ):
-        if values is not None and np.asarray(values).dtype.kind not in "biuf":
-            raise ValueError(
-                f"`{name}` is not numbers. Expected: class numbers from 0. "
-                f"Received: {np.asarray(values).dtype}. Number the classes, "
-                "e.g. with numpy.searchsorted(classes, values)."
-            )
     labels = class_numbers(targets.get("label"))
     if predictions is not None:
-        received = np.shape(predictions), np.asarray(predictions).dtype
-        predictions = class_numbers(predictions)
-        if predictions is None:
-            raise ValueError(
-                "`predictions` are no classes. Expected: one class number a "
-                f"row. Received: shape {received[0]}, {received[1]}. Of "
-                "probabilities pass `probabilities.argmax(axis=1)`."
-            )
+        predictions = _given_classes(predictions)
     elif logits is not None and labels is not None:
-        classes = max(2, logits.shape[1])
-        if labels.min() < 0 or labels.max() >= classes:
-            raise ValueError(
-                f"The model names other classes. Expected: labels in 0.."
-                f"{classes - 1}. Received: {labels.min()}..{labels.max()}. "
-                "Renumber them as they were for the training."
-            )
-        one = logits.shape[1] == 1
-        predictions = logits[:, 0] > 0 if one else np.argmax(logits, 1)
+        predictions = _named_classes(logits, labels)
     _check(features, targets["attribute"], labels, predictions)
     generator = np.random.default_rng(seed)
     chosen = generator.permutation(len(features))[:rows]
@@ -729,6 +705,9 @@ def class_numbers(labels):
 
     Booleans are numbers, zeros and ones of any type too, and so are columns
     of them, `(rows, 1)`.
+
+    Raises:
+        ValueError: they are no numbers at all.
     """
     if labels is None:
         return None
@@ -736,11 +715,42 @@ def class_numbers(labels):
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
     kind = labels.dtype.kind
-    if labels.ndim != 1 or kind not in "biuf":
+    if kind not in "biuf":
+        raise ValueError(
+            "Labels are not numbers. Expected: class numbers from 0. "
+            f"Received: {labels.dtype}. Number the classes, e.g. with "
+            "numpy.searchsorted(classes, labels)."
+        )
+    if labels.ndim != 1:
         return None
     if kind == "f" and not np.isin(labels, (0, 1)).all():
         return None
     return labels.astype(np.int64)
+
+
+def _given_classes(predictions):
+    numbers = class_numbers(predictions)
+    if numbers is None:
+        received = np.asarray(predictions)
+        raise ValueError(
+            "`predictions` are no classes. Expected: one class number a row. "
+            f"Received: shape {received.shape}, {received.dtype}. Of "
+            "probabilities pass `probabilities.argmax(axis=1)`."
+        )
+    return numbers
+
+
+def _named_classes(logits, labels):
+    classes = max(2, logits.shape[1])
+    if labels.min() < 0 or labels.max() >= classes:
+        raise ValueError(
+            f"The model names other classes. Expected: labels in 0.."
+            f"{classes - 1}. Received: {labels.min()}..{labels.max()}. "
+            "Renumber them as they were for the training."
+        )
+    if logits.shape[1] == 1:
+        return (logits[:, 0] > 0).astype(np.int64)
+    return logits.argmax(1)
 
 
 def _check(features, attributes, labels, predictions):

@@ -117,8 +117,9 @@ class UnbiasedClassifier(
                 array, series or frame. The prior counts the combinations of
                 several columns; the mutual information is that of their
                 codes side by side, whose critic sees no interactions: make
-                one column of them where their combination matters. `None` means plain training, with a warning unless
-                `method` is `"erm"`.
+                one column of them where their combination matters. `None`
+                means plain training, with a warning unless `method` is
+                `"erm"`.
             sample_weight: `(rows,)` floats, weights of the training loss.
 
         Returns:

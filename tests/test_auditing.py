@@ -484,5 +484,5 @@ def test_many_values_and_strings_are_not_passed_over():
     with pytest.warns(UserWarning, match="values of the attribute in 90"):
         audit(rng.normal(size=(90, 2)), (None, {"attribute": attribute}))
     rows = (None, {"attribute": attribute, "label": np.full(90, "a")})
-    with pytest.raises(ValueError, match="`label` is not numbers"):
+    with pytest.raises(ValueError, match="Labels are not numbers"):
         audit(rng.normal(size=(90, 2)), rows)
