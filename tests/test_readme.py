@@ -32,7 +32,7 @@ def test_the_example_for_own_data_runs(tmp_path, monkeypatch, capsys):
     assert audit.conditional_leakage.information.value < 0.15
     assert (tmp_path / "classifier" / "saved_model.pb").exists()
     assert variables["classifier"](variables["x"])["features"].shape == (
-        4096,
+        2048,
         8,
     )
 
