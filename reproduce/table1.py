@@ -210,9 +210,21 @@ def _table(gathered, options):
         notes=[
             *(f"To fill what is missing: {line}" for line in commands),
             *gathered.notes,
+            *_mi_weights(gathered.records),
             *NOTES,
         ],
     )
+
+
+def _mi_weights(records):
+    """What lambda the rows were trained with; the paper has one for all."""
+    weights = {}
+    for record in records:
+        if "mi_weight" in record.config.settings:
+            weight = f"{record.config.settings['mi_weight']:g}"
+            weights.setdefault(record.config.row, {})[weight] = None
+    rows = [f"{row} {', '.join(values)}" for row, values in weights.items()]
+    return [f"Our lambda: {'; '.join(rows)}."] if rows else []
 
 
 if __name__ == "__main__":

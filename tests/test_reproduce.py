@@ -320,6 +320,15 @@ def test_profile_shows_all_of_its_cells(tmp_path, capsys):
     assert "as they are now" not in out
 
 
+def test_the_weights_of_the_information_stand_below(tmp_path, capsys):
+    rows = ["ERM", "MI backpropagation", "conditional MI"]
+    cells = settings.table1("fast", rows=rows, variances=(0.02,), seeds=1)
+    released(tmp_path, *cells)
+    assert table1.main(["--from-records", str(tmp_path)]) == 0
+    line = "Our lambda: MI backpropagation 0.75; conditional MI 2."
+    assert line in capsys.readouterr().out
+
+
 def test_records_of_the_settings_of_today_win(tmp_path, capsys):
     today = settings.table1("fast", digits="mnist-5000", seeds=1)[0]
     old = dataclasses.replace(today, settings={**today.settings, "epochs": 99})
