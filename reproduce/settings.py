@@ -105,6 +105,7 @@ TEMPERED = {
     "epochs": 5,
 }
 COSINE = {"decay": "cosine", "weight_averaging": 0.98}
+CONSTANT = {"decay": "constant", "weight_averaging": 0.99, **BFLOAT16}
 SLOW_COSINE = {**COSINE, "learning_rate": 5e-4, "epochs": 9}
 SEARCH = {
     "ERM": {"as it is": {}, "augmented": {"augment": True}},
@@ -123,13 +124,12 @@ SEARCH = {
     },
     "conditional MI": {
         "as it is": {},
-        "9 epochs, constant rate": {
+        "constant rate": {**CONSTANT, "epochs": 5},
+        "constant rate, lambda = 1, 9 epochs": {
+            **CONSTANT,
             "batch_size": 512,
             "epochs": 9,
             "learning_rate": 1e-3,
-            "decay": "constant",
-            "weight_averaging": 0.99,
-            **BFLOAT16,
             "mi_weight": 1.0,
             "estimator_steps": 12,
             "estimator_batches": 3,
