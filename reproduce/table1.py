@@ -218,13 +218,12 @@ def _table(gathered, options):
 
 def _mi_weights(records):
     """What lambda the rows were trained with; the paper has one for all."""
-    weights = {}
-    for record in records:
-        if "mi_weight" in record.config.settings:
-            weight = f"{record.config.settings['mi_weight']:g}"
-            weights.setdefault(record.config.row, {})[weight] = None
-    rows = [f"{row} {', '.join(values)}" for row, values in weights.items()]
-    return [f"Our lambda: {'; '.join(rows)}."] if rows else []
+    weights = dict.fromkeys(
+        f"{record.config.row} {record.config.settings['mi_weight']:g}"
+        for record in records
+        if "mi_weight" in record.config.settings
+    )
+    return [f"Our lambda: {'; '.join(weights)}."] if weights else []
 
 
 if __name__ == "__main__":

@@ -177,7 +177,7 @@ def test_figure_without_records(tmp_path, capsys):
     flags = ["--from-records", str(tmp_path / "records")]
     assert figure4.main([*flags, "--figures-dir", str(tmp_path)]) == 1
     err = capsys.readouterr().err
-    assert "24 of 24 cells are missing" in err
+    assert "18 of 18 cells are missing" in err
     assert "Nothing is drawn. A figure needs records" in err
     assert not list(tmp_path.glob("figure4*"))
 
