@@ -10,12 +10,32 @@ import numpy as np
 import sklearn
 import tensorflow as tf
 
+# Linux alone has it.
+CPUINFO = pathlib.Path("/proc/cpuinfo")
 
-def describe(precision, threads):
+
+def precision(policy):
+    """The dtype policy that a run is carried out in on this machine.
+
+    Args:
+        policy: str, the dtype policy of its settings.
+
+    Returns:
+        Str: `"float32"` for `"mixed_bfloat16"` on a processor without
+        instructions for it, where a step would take ten times as long;
+        otherwise `policy`.
+    """
+    slow = not (
+        tf.config.list_physical_devices("GPU") or "avx512_bf16" in _flags()
+    )
+    return "float32" if policy == "mixed_bfloat16" and slow else policy
+
+
+def describe(policy, threads):
     """Describes this process.
 
     Args:
-        precision: the dtype policy of the run.
+        policy: str, the dtype policy of the run's settings.
         threads: int, the threads that TensorFlow was given, or `None`.
 
     Returns:
@@ -32,25 +52,27 @@ def describe(precision, threads):
             "scikit-learn": sklearn.__version__,
         },
         "device": f"{len(gpus)} GPU" if gpus else f"CPU {_processor()}",
-        "precision": precision,
+        "precision": precision(policy),
         "threads": threads or os.cpu_count(),
         "commit": _commit(),
     }
 
 
 def _processor():
-    cpuinfo = pathlib.Path("/proc/cpuinfo")
-    if not cpuinfo.exists():
-        return platform.processor()
-    fields = dict(
-        line.split("\t: ", 1)
-        for line in cpuinfo.read_text().splitlines()
-        if "\t: " in line
-    )
-    name = fields.get("model name", platform.processor())
-    flags = fields.get("flags", "").split()
-    vectors = [flag for flag in ("avx512f", "avx2") if flag in flags]
+    name = _cpuinfo().get("model name", platform.processor())
+    vectors = [flag for flag in ("avx512f", "avx2") if flag in _flags()]
     return ", ".join([name, *vectors[:1]])
+
+
+def _flags():
+    return _cpuinfo().get("flags", "").split()
+
+
+def _cpuinfo():
+    if not CPUINFO.exists():
+        return {}
+    fields = [line.split(":", 1) for line in CPUINFO.read_text().splitlines()]
+    return {f[0].strip(): f[1].strip() for f in fields if len(f) == 2}
 
 
 def _commit():

@@ -83,14 +83,15 @@ def train(config, *, output_dir="runs", data_dir=None, threads=None):
             arguments, `batch_size`, `epochs`, `learning_rate`, `decay`
             (`"cosine"` to 0 over the run, or `"constant"`),
             `weight_averaging` (momentum of the weight average; 0 for none),
-            `precision` (a Keras dtype policy), `prior_strength` (of
-            `LabelPrior`; 0 for none), and for `mi_backprop` the arguments of
-            `MutualInformationBackpropagation` and its estimator, for other
-            methods their weights (`METHOD_SETTINGS`); for a scikit-learn
-            classifier those of `baselines.fit` alone. It may hold any of
-            `DEFAULTS` and of the encoder's own arguments: `jit_compile`, `epochs_per_report` (small data: so
-            many epochs are one line of the history, one call of the test
-            and, compiled, one execution), `critic_hidden`,
+            `precision` (a Keras dtype policy; see `environment.precision`),
+            `prior_strength` (of `LabelPrior`; 0 for none), and for
+            `mi_backprop` the arguments of `MutualInformationBackpropagation`
+            and its estimator, for other methods their weights
+            (`METHOD_SETTINGS`); for a scikit-learn classifier those of
+            `baselines.fit` alone. It may hold any of `DEFAULTS` and of the
+            encoder's own arguments: `jit_compile`, `epochs_per_report` (small
+            data: so many epochs are one line of the history, one call of the
+            test and, compiled, one execution), `critic_hidden`,
             `estimator_accumulate` and `estimator_optimizer` (a name in
             `OPTIMIZERS`).
         output_dir: directory of all runs.
@@ -335,8 +336,16 @@ def build_model(config, dataset, steps, data_dir=None):
     }
     if own:
         own["data_dir"] = data_dir
+    precision = environment.precision(settings["precision"])
+    if precision != settings["precision"]:
+        logger.warning(
+            "%s: in %s, for this processor has no instructions for %s.",
+            config.run_id,
+            precision,
+            settings["precision"],
+        )
     encoder = networks.ENCODERS[config.dataset](
-        dtype=settings["precision"], shape=dataset.input_shape, **own
+        dtype=precision, shape=dataset.input_shape, **own
     )
     model = method(encoder, dataset.num_classes, **arguments)
     averaging = settings["weight_averaging"]
