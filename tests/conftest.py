@@ -1,3 +1,4 @@
+import gc
 import os
 
 # Before TensorFlow is imported: with one thread, as in a sweep, two runs are
@@ -10,6 +11,13 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
+
+# A seventh of the time goes into these: looking for garbage among the
+# millions of objects of a trace, and shortening tracebacks.
+gc.set_threshold(100_000, 50, 100)
+keras.config.disable_traceback_filtering()
+tf.debugging.disable_traceback_filtering()
 
 
 class Problem:

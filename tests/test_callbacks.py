@@ -96,6 +96,7 @@ def test_a_negative_weight_is_refused(problem):
         fit(compiled(problem), problem, 1, [schedule])
 
 
+@pytest.mark.slow
 def test_kerass_callbacks_and_ours_work_together(problem, tmp_path):
     def run(epochs):
         keras.utils.set_random_seed(0)

@@ -52,7 +52,10 @@ def of_loky(tmp_path_factory):
 
 @pytest.mark.filterwarnings("default")
 @pytest.mark.parametrize("backend", ["ray", "dask"])
-@pytest.mark.parametrize("function", [train, once_dying_train])
+@pytest.mark.parametrize(
+    "function",
+    [pytest.param(train, marks=pytest.mark.slow), once_dying_train],
+)
 def test_a_cluster_gives_the_records_of_loky(
     backend, function, of_loky, tmp_path, monkeypatch
 ):

@@ -12,9 +12,18 @@ import keras_unbias
 
 ROOT = pathlib.Path(__file__).parents[1]
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
+SLOW = {"images", "index", "tabular", "text"}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(
+            page, id=page.stem, marks=[pytest.mark.slow] * (page.stem in SLOW)
+        )
+        for page in PAGES
+    ],
+)
 def test_the_blocks_of_a_page_run(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     mktestdocs.check_md_file(page, memory=True)

@@ -207,6 +207,7 @@ def test_an_epoch_from_files_to_a_served_classifier(drawn, tmp_path):
     assert "split_sizes" in text and imdb_faces.DRAWN in text
 
 
+@pytest.mark.slow
 def test_weights_of_a_file_are_what_a_run_begins_with(drawn, tmp_path):
     body = networks.face_encoder(
         shape=(32, 32, 3), backbone="small", weights="none"

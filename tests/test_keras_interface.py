@@ -43,8 +43,9 @@ def rows(count=256, seed=0):
     return inputs, {"label": label, "attribute": attribute}
 
 
-@pytest.mark.parametrize("encoder", [Encoder, functional])
-@pytest.mark.parametrize("batches_for_estimator", [0, 1])
+@pytest.mark.parametrize(
+    ("encoder", "batches_for_estimator"), [(Encoder, 0), (functional, 1)]
+)
 def test_dicts_of_inputs_and_validation_data(encoder, batches_for_estimator):
     model = MutualInformationBackpropagation(
         encoder(), 2, mi_weight=0.1, estimator_batches=batches_for_estimator

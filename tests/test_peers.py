@@ -85,6 +85,7 @@ def test_the_readme_shows_the_records(capsys):
         assert table in (ROOT / "README.md").read_text("utf-8")
 
 
+@pytest.mark.slow
 def test_a_cell_runs_once(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(peers, "ROWS", 400)
     monkeypatch.setattr(

