@@ -116,10 +116,14 @@ def accuracy_by_variance(records, *, rows, published=None):
         values = [record.metrics["test_accuracy"] for record in members]
         lines[row][variance] = statistics.fmean(values), _deviation(values)
     figure, ((ax,),) = _panels(1, 1, scale=2)
+    # There are more rows than colours in matplotlib's own cycle.
+    ax.set_prop_cycle(color=matplotlib.colormaps["tab20"].colors)
     points = []
     for row, values in lines.items():
         if values:
-            points.append(_draw_line(ax, row, values, "-"))
+            point = _draw_line(ax, row, values, "-")
+            runs = [len(cells[row, v]) for v in point["color_variance"]]
+            points.append({**point, "runs": runs})
     for name, values in (published or {}).items():
         points.append(_draw_line(ax, f"{name} (published)", values, "--"))
     ax.set(xlabel="color variance", ylabel=AXES["test_accuracy"])
@@ -186,6 +190,7 @@ def by_mi_weight(records, *, panel, quantities, marks):
                     "mi_weight": weights,
                     "mean": _rounded(means),
                     "standard_deviation": _rounded(deviations),
+                    "runs": [len(v) for v in values],
                     "choices": marks[name],
                 }
             )
@@ -226,13 +231,13 @@ def bars(records, *, bar, quantities, marks=None):
                 "panel": panel,
                 "bar": name,
                 "mean": round(statistics.fmean(values), 5),
-                "standard_deviation": round(_deviation(values), 5),
+                "standard_deviation": _rounded([_deviation(values)])[0],
                 "runs": len(values),
             }
             ax.bar(
                 place,
                 point["mean"],
-                yerr=point["standard_deviation"],
+                yerr=_deviation(values),
                 color="tab:blue",
                 capsize=3,
             )
@@ -375,7 +380,7 @@ def _floor(records):
 def _draw_line(ax, name, values, style):
     variances = sorted(values)
     means = [values[variance][0] for variance in variances]
-    deviations = [(*values[v], 0.0)[1] for v in variances]
+    deviations = [(*values[v], math.nan)[1] for v in variances]
     ax.errorbar(
         variances,
         means,
@@ -429,7 +434,8 @@ def _aligned(records, quantity):
 
 
 def _deviation(values):
-    return statistics.stdev(values) if len(values) > 1 else 0.0
+    """That of one value is not known: none is drawn, and none written."""
+    return statistics.stdev(values) if len(values) > 1 else math.nan
 
 
 def _rounded(values):

@@ -121,14 +121,23 @@ def test_accuracy_by_variance():
     assert ours["mean"] == [0.5, 0.8]
     assert ours["standard_deviation"] == [
         pytest.approx(statistics.stdev([0.6, 0.4]), abs=1e-5),
-        0.0,
+        None,
     ]
+    assert ours["runs"] == [2, 1]
     assert published["line"] == "Plain (published)"
     assert (published["mean"], published["standard_deviation"]) == (
         [0.6],
         [0.1],
     )
     assert len(figure.axes[0].get_legend().get_texts()) == 2
+
+
+def test_every_row_has_a_color_of_its_own():
+    rows = [f"row {number}" for number in range(12)]
+    figure, _ = plots.accuracy_by_variance(
+        [record(row=row) for row in rows], rows=rows
+    )
+    assert len({line.get_color() for line in figure.axes[0].get_lines()}) == 12
 
 
 def test_choices_are_marked_at_their_weights():
@@ -146,6 +155,8 @@ def test_choices_are_marked_at_their_weights():
     )
     assert point["mi_weight"] == [0.0, 0.5, 4.0]
     assert point["mean"] == [0.8, 0.7, 0.9]
+    assert point["standard_deviation"] == [None] * 3
+    assert point["runs"] == [1, 1, 1]
     assert point["choices"] == {"rule": 0.5, "oracle": 4.0}
     (ax,) = figure.axes
     marks = {
@@ -191,6 +202,7 @@ def test_bars_are_means_over_seeds_with_a_line_across():
         "mark": 0.25,
     }
     assert (last["panel"], last["bar"], last["runs"]) == ("other", "ERM", 1)
+    assert last["standard_deviation"] is None
     assert "mark" not in last
     top = figure.axes[0]
     assert [bar.get_height() for bar in top.patches] == [0.85, 0.8]
