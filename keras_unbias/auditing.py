@@ -244,7 +244,7 @@ def audit(
         predictions = _given_classes(predictions)
     elif logits is not None and labels is not None:
         predictions = _named_classes(logits, labels)
-    _check(features, targets["attribute"], labels, predictions)
+    _check(features, targets["attribute"], labels, predictions, rows)
     generator = np.random.default_rng(seed)
     chosen = generator.permutation(len(features))[:rows]
     features = features[chosen]
@@ -753,7 +753,7 @@ def _named_classes(logits, labels):
     return logits.argmax(1)
 
 
-def _check(features, attributes, labels, predictions):
+def _check(features, attributes, labels, predictions, rows):
     if features.ndim != 2 or not np.isfinite(features).all():
         raise ValueError(
             "Features are one vector of finite numbers per row. Expected: "
@@ -766,10 +766,11 @@ def _check(features, attributes, labels, predictions):
         **({} if labels is None else {"label": len(labels)}),
         **({} if predictions is None else {"predictions": len(predictions)}),
     }
-    if len(set(lengths.values())) > 1 or len(features) < 60:
+    if len(set(lengths.values())) > 1 or min(len(features), rows) < 60:
         raise ValueError(
             "An audit fits estimators to two thirds of the rows. Expected: "
-            f"60 rows or more, as many in each array. Received: {lengths}."
+            "60 rows or more, as many in each array. Received: "
+            f"{lengths}, rows={rows}."
         )
 
 

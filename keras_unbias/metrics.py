@@ -76,37 +76,6 @@ def accuracy(labels, predictions):
     return float(np.mean(labels == predictions))
 
 
-def accuracy_per_attribute(labels, predictions, attribute_values):
-    """Accuracy among the rows of each attribute value.
-
-    Args:
-        labels: Array of shape `(rows,)`, the true classes.
-        predictions: Array of shape `(rows,)`, the predicted classes.
-        attribute_values: Array of shape `(rows,)`, one discrete value per
-            row.
-
-    Returns:
-        A dict from each value that occurs, in ascending order, to the
-        accuracy among its rows, a float in 0..1.
-
-    Raises:
-        ValueError: If the arguments are not filled vectors of the same
-            length.
-    """
-    labels, predictions = _vector(labels), _vector(predictions)
-    attribute_values = _vector(attribute_values)
-    _check_same_length(
-        labels=labels,
-        predictions=predictions,
-        attribute_values=attribute_values,
-    )
-    hits = labels == predictions
-    return {
-        value: float(np.mean(hits[attribute_values == value]))
-        for value in np.unique(attribute_values).tolist()
-    }
-
-
 def true_positive_rates(labels, predictions, attribute_values, *, positive=1):
     """Share of the positive rows of each attribute value that is found.
 

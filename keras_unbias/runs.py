@@ -67,7 +67,8 @@ class Record:
         metrics: dict of final values.
         data: dict, the facts of the data set.
         history: dict of lists, one value an epoch.
-        environment: dict of versions, device, precision, threads, commit.
+        environment: dict of versions, device, precision, threads, commit;
+            those of the last attempt.
         wall_seconds: float, of its epochs and of its last attempt's rest.
         audit: dict, what a finished representation still tells (nats).
         reason: why the run diverged; empty when it is done.

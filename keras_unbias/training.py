@@ -66,6 +66,7 @@ DEFAULTS = {
     "estimator_optimizer": "adam",
     "estimator_accumulate": 1,
 }
+PRECISIONS = ("float32", "mixed_bfloat16")
 OPTIMIZERS = {"adam": keras.optimizers.Adam, "sgd": keras.optimizers.SGD}
 
 
@@ -83,7 +84,7 @@ def train(config, *, output_dir="runs", data_dir=None, threads=None):
             arguments, `batch_size`, `epochs`, `learning_rate`, `decay`
             (`"cosine"` to 0 over the run, or `"constant"`),
             `weight_averaging` (momentum of the weight average; 0 for none),
-            `precision` (a Keras dtype policy; see `environment.precision`),
+            `precision` (one of `PRECISIONS`; see `environment.precision`),
             `prior_strength` (of `LabelPrior`; 0 for none), and for
             `mi_backprop` the arguments of `MutualInformationBackpropagation`
             and its estimator, for other methods their weights
@@ -447,7 +448,15 @@ def _check_training(config):
             "`epochs_per_report` divides the epochs. Expected: a divisor of "
             f"{config.settings['epochs']}. Received: {epochs_per_report!r}."
         )
+    prior_strength = config.settings["prior_strength"]
+    least = "> 0" if config.method == "bias_balanced" else ">= 0"
+    if prior_strength < 0 or least == "> 0" and not prior_strength:
+        raise ValueError(
+            f"`prior_strength` of {config.method} is out of range. Expected: "
+            f"a number {least}. Received: {prior_strength!r}."
+        )
     for name, known in (
+        ("precision", PRECISIONS),
         ("decay", ("constant", "cosine")),
         ("estimator_optimizer", tuple(OPTIMIZERS)),
         ("critic", tuple(mutual_information.CRITICS)),

@@ -77,6 +77,13 @@ def tune(
         }
         if not stop.reason:
             ends[weight] = tuple(last.values())
+        elif weight == weights[0]:
+            raise ValueError(
+                "The run of the smallest weight diverged, which the others "
+                f"are compared with. Expected: a finite loss at mi_weight="
+                f"{weight:g}. Received: {stop.reason}. Lower the learning "
+                "rate."
+            )
         rows.append(
             {"mi_weight": weight, **last, "diverged": bool(stop.reason)}
         )

@@ -72,6 +72,9 @@ def test_the_same_seed_gives_the_same_bound():
 def test_too_few_rows_are_refused():
     with pytest.raises(ValueError, match="Expected: 768 or more. Received: 12"):
         auditing.held_out_bound(np.zeros((12, 2)), np.zeros((12, 1)))
+    with pytest.raises(ValueError, match="60 rows or more.*rows=20"):
+        targets = {"attribute": np.zeros(90)}
+        audit(np.zeros((90, 2)), (None, targets), rows=20)
 
 
 def test_a_number_is_read_like_one_hot_codes():
@@ -270,6 +273,7 @@ def test_an_audit_is_a_frame_a_text_and_a_figure(labelled_audit, tmp_path):
     ]
 
 
+@pytest.mark.slow
 def test_a_model_is_asked_for_its_features_and_predictions():
     model, dataset = binary(1.0)
     from_data_set = audit(model, dataset, resamples=10)

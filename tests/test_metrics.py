@@ -63,21 +63,11 @@ def test_accuracy():
     assert metrics.accuracy([0, 1, 2, 2], [0, 1, 1, 2]) == 0.75
 
 
-def test_accuracy_per_attribute():
-    received = metrics.accuracy_per_attribute(
-        labels=[0, 1, 1, 0, 2],
-        predictions=[0, 1, 0, 1, 2],
-        attribute_values=np.array([7, 7, 7, 3, 5]),
-    )
-    assert received == {3: 0.0, 5: 1.0, 7: pytest.approx(2 / 3)}
-    assert list(received) == [3, 5, 7]
-
-
 def test_metrics_refuse_lengths_that_differ():
     with pytest.raises(ValueError, match="equal lengths.*predictions': 2"):
         metrics.accuracy([0, 1, 2], [0, 1])
     with pytest.raises(ValueError, match="attribute_values': 1"):
-        metrics.accuracy_per_attribute([0, 1], [0, 1], [1])
+        metrics.true_positive_rates([0, 1], [0, 1], [1])
     with pytest.raises(ValueError, match="equal lengths"):
         metrics.discrete_mutual_information([0, 1], [0, 1, 2])
 

@@ -51,6 +51,18 @@ def test_a_weight_whose_run_diverges_is_none(problem):
     assert tuned.table.diverged.tolist() == [False, True]
 
 
+def test_the_smallest_weight_that_diverges_ends_it(problem):
+    built = []
+
+    def build(mi_weight):
+        built.append(mi_weight)
+        return builder(problem, rate=np.nan)(mi_weight)
+
+    with pytest.raises(ValueError, match="smallest weight diverged.*=0.5"):
+        tune(build, *problem.train, mi_weights=(1, 0.5), epochs=1, verbose=0)
+    assert built == [0.5]
+
+
 def test_one_weight_is_no_choice(problem):
     with pytest.raises(ValueError, match="two or more"):
         tune(builder(problem), *problem.train, mi_weights=(1.0, 1.0))
