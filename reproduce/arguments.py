@@ -3,7 +3,7 @@
 import argparse
 import shlex
 
-from keras_unbias import reporting
+from keras_unbias import reporting, runs
 from reproduce import clusters, settings
 
 
@@ -166,7 +166,48 @@ def parse_table(made, argv, profiles):
             "argument --update-docs: the pages show released records. "
             "Expected: --from-records DIR as well. Received: none."
         )
+    for flag in ("methods", "variances"):
+        received = getattr(options, flag, None)
+        if options.update_docs and received:
+            made.error(
+                "argument --update-docs: the pages show whole tables. "
+                f"Expected: no --{flag}. Received: {received}."
+            )
     return options
+
+
+def update_docs(options, made, page, name, content):
+    """Writes a table into its page, if --update-docs asks for it.
+
+    Args:
+        options: what `parse_table` returned.
+        made: the parser that tells that the page has no such table.
+        page: path of the page.
+        name: of the table's block there.
+        content: the table, in Markdown.
+    """
+    if not options.update_docs:
+        return
+    try:
+        text = reporting.replace_block(page.read_text("utf-8"), name, content)
+    except ValueError as problem:
+        made.error(str(problem))
+    runs.write_text(page, text)
+
+
+def command(script, options):
+    """The command that was given, as far as it says which cells to run.
+
+    Args:
+        script: path of the script, as a user types it.
+        options: what `parse` returned.
+    """
+    words = ["python", script, "--profile", options.profile]
+    if getattr(options, "variances", None):
+        words += ["--variances", ",".join(f"{v:g}" for v in options.variances)]
+    if options.seeds:
+        words += ["--seeds", str(options.seeds)]
+    return shlex.join(words + _places(options))
 
 
 def commands(script, options, missing):
@@ -199,18 +240,21 @@ def commands(script, options, missing):
         if None not in values:
             words += ["--variances", ",".join(f"{v:g}" for v in values)]
         words += ["--seeds", str(count)]
-        if getattr(options, "age", None):
-            words += ["--age", options.age]
-        if getattr(options, "weights", None):
-            words += ["--weights", options.weights]
-        if getattr(options, "skip_bad_images", False):
-            words.append("--skip-bad-images")
-        if options.data_dir:
-            words += ["--data-dir", options.data_dir]
-        if options.output_dir != "runs":
-            words += ["--output-dir", options.output_dir]
-        lines.append(shlex.join(words))
+        lines.append(shlex.join(words + _places(options)))
     return lines
+
+
+def _places(options):
+    """The flags of what else is read, and where it is."""
+    words = []
+    for flag in ("age", "weights", "data_dir"):
+        if getattr(options, flag, None):
+            words += [f"--{flag.replace('_', '-')}", getattr(options, flag)]
+    if getattr(options, "skip_bad_images", False):
+        words.append("--skip-bad-images")
+    if options.output_dir != "runs":
+        words += ["--output-dir", options.output_dir]
+    return words
 
 
 def _flat(lists):

@@ -21,17 +21,12 @@ def main(argv=None):
     )
     if gathered is None:
         return 0
-    command = f"python reproduce/figure5.py --profile {options.profile}"
-    for flag in ("seeds", "age", "data_dir"):
-        value = getattr(options, flag)
-        if value:
-            command += f" --{flag.replace('_', '-')} {value}"
     return figures.write(
         gathered,
         options,
         name="_".join(["figure5", *table3.asked(options)]),
         draw=draw,
-        command=command,
+        script="figure5",
     )
 
 

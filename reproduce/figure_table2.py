@@ -19,7 +19,11 @@ def main(argv=None):
     if gathered is None:
         return 0
     return figures.write(
-        gathered, options, name=f"figure_table2_{options.profile}", draw=draw
+        gathered,
+        options,
+        name=f"figure_table2_{options.profile}",
+        draw=draw,
+        script="figure_table2",
     )
 
 

@@ -15,7 +15,7 @@ def main(argv, *, name, description, make_configs, draw, variances=None):
 
     Args:
         argv: list of strings, or `None` for the command line.
-        name: the figure's, and its files'.
+        name: the figure's, its files' and its script's.
         description: what the script does.
         make_configs: function from keyword arguments of `settings.table1`
             (`profile`, `variances`, `seeds`, `digits`) to a list of
@@ -45,7 +45,7 @@ def main(argv, *, name, description, make_configs, draw, variances=None):
     )
     if gathered is None:
         return 0
-    return write(gathered, options, name=name, draw=draw)
+    return write(gathered, options, name=name, draw=draw, script=name)
 
 
 def add_directory(parser):
@@ -53,24 +53,21 @@ def add_directory(parser):
     parser.add_argument("--figures-dir", default=FIGURES, help="where to")
 
 
-def write(gathered, options, *, name, draw, command=None):
+def write(gathered, options, *, name, draw, script):
     """Draws a figure from what was gathered; returns the exit code.
 
     Args:
         gathered: a `cells.Gathered`.
         options: what `arguments.parse` returned.
-        name: as in `main`.
+        name: the figure's, and its files'.
         draw: as in `main`.
-        command: what runs the cells that are missing. Defaults to the
-            script of the figure's name.
+        script: the script's name, which runs the cells that are missing.
     """
     if gathered.missing:
-        command = command or (
-            f"python reproduce/{name}.py --profile {options.profile}"
-        )
         print(
             f"{len(gathered.missing)} of {len(gathered.configs)} cells are "
-            f"missing. To run them: {command}",
+            "missing. To run them: "
+            + arguments.command(f"reproduce/{script}.py", options),
             file=sys.stderr,
         )
     try:

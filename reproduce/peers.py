@@ -156,7 +156,7 @@ def _mean(cell):
     if cell.empty:
         return "-"
     accuracy = cell.test_accuracy
-    return f"{accuracy.mean():.3f} ± {accuracy.std(ddof=0):.3f}"
+    return f"{accuracy.mean():.3f} ± {accuracy.std():.3f}"
 
 
 def _run(config):

@@ -112,7 +112,9 @@ def finished(configs, output_dir):
 
 @contextlib.contextmanager
 def environment():
-    """Sets what TensorFlow reads when it is imported; restored at the end.
+    """Sets what TensorFlow reads at its import; restored at the end.
+
+    It reads the threads at its first operation: a run belongs inside too.
 
     What the user has set stays.
     """

@@ -89,11 +89,11 @@ def main(argv=None):
     if gathered is None:
         return 0
     table = _table(gathered, options)
-    if options.update_docs:
-        text = reporting.replace_block(
-            PAGE.read_text("utf-8"), "table1", table.render("markdown")
-        )
-        runs.write_text(PAGE, text)
+    words = ["table1", gathered.configs[0].profile]
+    words += [str(options.seeds)] if options.seeds else []
+    arguments.update_docs(
+        options, parser, PAGE, " ".join(words), table.render("markdown")
+    )
     print(table.render(options.format))
     return 1 if gathered.error else 0
 

@@ -52,13 +52,9 @@ def main(argv=None):
     if gathered is None:
         return 0
     table = _table(gathered, options)
-    if options.update_docs:
-        text = reporting.replace_block(
-            PAGE.read_text("utf-8"),
-            _block(options),
-            table.render("markdown"),
-        )
-        runs.write_text(PAGE, text)
+    arguments.update_docs(
+        options, parser, PAGE, _block(options), table.render("markdown")
+    )
     print(table.render(options.format))
     return 1 if gathered.error else 0
 

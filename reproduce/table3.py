@@ -71,26 +71,18 @@ def main(argv=None):
     parser = arguments.table_parser(__doc__, profiles=profiles)
     arguments.add_age(parser)
     options = arguments.parse_table(parser, argv, profiles)
-    if options.update_docs and options.methods:
-        parser.error(
-            "argument --update-docs: the page shows whole tables. "
-            f"Expected: no --methods. Received: {options.methods}."
-        )
     options.profile = options.profile or _best(options.from_records)
     gathered = collect(options, parser, options.methods)
     if gathered is None:
         return 0
     tables = _tables(gathered, options)
-    if options.update_docs:
-        try:
-            text = reporting.replace_block(
-                PAGE.read_text("utf-8"),
-                " ".join(["table3", *asked(options)]),
-                "\n\n".join(table.render("markdown") for table in tables),
-            )
-        except ValueError as problem:
-            parser.error(str(problem))
-        runs.write_text(PAGE, text)
+    arguments.update_docs(
+        options,
+        parser,
+        PAGE,
+        " ".join(["table3", *asked(options)]),
+        "\n\n".join(table.render("markdown") for table in tables),
+    )
     print("\n\n".join(table.render(options.format) for table in tables))
     return 1 if gathered.error else 0
 

@@ -51,8 +51,8 @@ def main(argv, *, name, description, title, make_configs, variances, seeds):
         variances=variances,
         seeds=sorted({c.seed for c in gathered.configs}),
         notes=[
-            f"{len(gathered.missing)} cells are missing. To run them: python "
-            f"reproduce/{name}.py --profile {options.profile}"
+            f"{len(gathered.missing)} cells are missing. To run them: "
+            + arguments.command(f"reproduce/{name}.py", options)
         ]
         if gathered.missing
         else [],

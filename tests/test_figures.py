@@ -168,6 +168,7 @@ def test_figures_are_drawn_from_records(
     panels = {point["panel"] for point in points}
     assert panels == {f"variance {variance:.3f}" for variance in variances}
     assert "cells are missing. To run them: python reproduce/" in err
+    assert "--profile fast --seeds 1\n" in err
     assert script.main([*flags, "--dry-run"]) == 0
     assert f" {len(changes) * len(variances)} done" in capsys.readouterr().out
 

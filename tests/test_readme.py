@@ -40,7 +40,7 @@ def test_the_example_for_own_data_runs(tmp_path, monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("script", "block", "flags"),
     [
-        (table1, "table1", []),
+        (table1, "table1 fast", []),
         (table2, "table2 quick 3", ["--profile", "quick", "--seeds", "3"]),
         (table3, "table3 fast", ["--profile", "fast"]),
         (table3, "table3 paper", ["--profile", "paper"]),

@@ -382,18 +382,23 @@ def test_rendering_records_imports_no_tensorflow(tmp_path):
 
 def test_block_is_rewritten(tmp_path, monkeypatch, capsys):
     page = tmp_path / "page.md"
-    page.write_text("# T\n<!-- table1 -->\n<!-- /table1 -->\nend\n")
+    page.write_text("# T\n<!-- table1 fast -->\n<!-- /table1 fast -->\nend\n")
     monkeypatch.setattr(table1, "PAGE", page)
     released(tmp_path, config())
     flags = ["--from-records", str(tmp_path), "--format", "markdown"]
     assert table1.main([*flags, "--update-docs"]) == 0
     table = capsys.readouterr().out
-    text = f"# T\n<!-- table1 -->\n{table}<!-- /table1 -->\nend\n"
+    text = f"# T\n<!-- table1 fast -->\n{table}<!-- /table1 fast -->\nend\n"
     assert page.read_text(encoding="utf-8") == text
-    page.write_text("no markers")
-    with pytest.raises(ValueError, match="no block 'table1'"):
-        table1.main([*flags, "--update-docs"])
-    assert page.read_text() == "no markers"
+    for more, message in (
+        (["--seeds", "1"], "no block 'table1 fast 1'"),
+        (["--methods", "ERM"], "Expected: no --methods"),
+        (["--variances", "0.02"], "Expected: no --variances"),
+    ):
+        with pytest.raises(SystemExit):
+            table1.main([*flags, "--update-docs", *more])
+        assert message in capsys.readouterr().err
+    assert page.read_text(encoding="utf-8") == text
 
 
 @pytest.mark.parametrize(
@@ -458,6 +463,16 @@ def test_commands_fill_what_is_missing_and_can_be_typed():
         *["--seeds", "3", "--output-dir", "my runs"],
     ]
     assert "--methods bias-balanced --variances 0.05 --seeds 1" in other
+
+
+def test_a_figure_names_the_command_that_was_given():
+    parser = arguments.parser("", profiles=["fast"], variances=(0.02, 0.05))
+    arguments.add_age(parser)
+    argv = ["--variances", "0.02,0.05", "--seeds", "2", "--age", "in"]
+    options = arguments.parse(parser, [*argv, "--data-dir", "my data"])
+    words = shlex.split(arguments.command("figure4.py", options))
+    assert words[:4] == ["python", "figure4.py", "--profile", "fast"]
+    assert words[4:] == [*argv, "--data-dir", "my data"]
 
 
 def test_release_copies_the_records_of_finished_runs(tmp_path, capsys):

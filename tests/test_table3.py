@@ -251,6 +251,7 @@ def test_bars_from_records(tmp_path, capsys):
     assert (tmp_path / "figure5_paper_3.png").exists()
 
 
+@pytest.mark.slow
 def test_benchmark_compares_loops(customers, capsys, monkeypatch):
     monkeypatch.setitem(settings.GERMAN_PAPER, "epochs_per_report", 1)
     monkeypatch.setitem(settings.GERMAN_PAPER_ESTIMATOR, "estimator_steps", 2)
