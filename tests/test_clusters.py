@@ -5,6 +5,7 @@ import signal
 
 import numpy as np
 import pytest
+from joblib.externals import loky
 
 from keras_unbias import runs
 from reproduce import clusters, sweep
@@ -45,9 +46,12 @@ CONFIGS = [
 def of_loky(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sweep, "_train", train)
-        return sweep.run(
+        records = sweep.run(
             CONFIGS, output_dir=tmp_path_factory.mktemp("loky"), jobs=2
         )
+    # Workers that joblib kept from before a cluster hang after it.
+    loky.get_reusable_executor().shutdown()
+    return records
 
 
 @pytest.mark.filterwarnings("default")
