@@ -172,6 +172,7 @@ def test_an_audit_finds_what_there_is(problem, rows):
     assert found.accuracy is None
 
 
+@pytest.mark.slow
 def test_each_trap_is_seen_by_another_estimator():
     features, attribute, truth = stripes(6000)
     leakage = audit(
@@ -202,6 +203,7 @@ def labelled_audit(labelled):
     return audit(features, rows, predictions=predictions, resamples=40)
 
 
+@pytest.mark.slow
 def test_inside_the_classes_the_floor_is_gone(labelled, labelled_audit):
     _, labels, attribute, _ = labelled
     leakage, inside = (

@@ -65,6 +65,7 @@ def test_a_monitor_measures_now_and_then():
 
 
 @pytest.mark.parametrize("own_optimizer", [True, False])
+@pytest.mark.slow
 def test_a_weight_of_zero_is_plain_training(problem, own_optimizer):
     def trained(model, callbacks):
         keras.utils.set_random_seed(1)

@@ -93,6 +93,7 @@ def test_a_file_that_vanishes_is_named_by_the_pipeline(tmp_path):
         list(data.batches("train", 3))
 
 
+@pytest.mark.slow
 def test_memory_stays_flat(tmp_path):
     paths = [save(tmp_path / f"{n}.jpg", (16, 16)) for n in range(500)]
     stream = iter(dataset(paths, size=100).stream(100, seed=0))

@@ -313,6 +313,7 @@ def test_the_second_rate_follows_the_first():
     assert float(second.learning_rate) == pytest.approx(0.03)
 
 
+@pytest.mark.slow
 def test_sample_weights_choose_rows(problem):
     inputs, targets = problem.train
     weights = (np.arange(len(inputs)) % 2).astype("float32")

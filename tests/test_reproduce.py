@@ -173,6 +173,7 @@ def test_after_a_killed_worker_the_sweep_goes_on(tmp_path, train, capfd):
     assert "A worker process died" in capfd.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_cell_that_always_kills_its_worker_is_the_only_loss(tmp_path, train):
     train(dying_beside_another_train)
     configs = [config(seed=seed) for seed in range(4)]

@@ -33,6 +33,7 @@ def no_audit(monkeypatch):
     return information
 
 
+@pytest.mark.slow
 def test_a_run_is_audited(tmp_path, monkeypatch, no_audit):
     monkeypatch.setattr(auditing, "held_out_information", no_audit)
     record = training.train(toy.config("erm"), output_dir=tmp_path)
@@ -120,6 +121,7 @@ def test_a_killed_run_goes_on_to_the_same_weights(tmp_path, monkeypatch):
         assert len(records[0].history[name]) == 5
 
 
+@pytest.mark.slow
 def test_a_run_that_failed_in_its_export_is_finished(tmp_path, monkeypatch):
     config = toy.config()
     unbroken = training.train(config, output_dir=tmp_path / "unbroken")

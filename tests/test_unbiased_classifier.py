@@ -190,6 +190,7 @@ def test_an_encoder_of_ones_own(rows):
     assert model.transform(images[:2]).shape == (2, 5)
 
 
+@pytest.mark.slow
 def test_a_seed_fixes_the_result_and_no_other_state(rows):
     inputs, labels, attribute = rows
     X = inputs[["a", "b", "c"]]
