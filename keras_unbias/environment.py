@@ -22,7 +22,7 @@ def precision(policy):
 
     Returns:
         Str: `"float32"` for `"mixed_bfloat16"` on a processor without
-        instructions for it, where a step would take ten times as long;
+        instructions for it, for which TensorFlow has only slow code;
         otherwise `policy`.
     """
     slow = not (

@@ -227,17 +227,18 @@ def bars(records, *, bar, quantities, marks=None):
             values = [v for v in map(quantity, members) if v is not None]
             if not values:
                 continue
+            deviation = _deviation(values)
             point = {
                 "panel": panel,
                 "bar": name,
                 "mean": round(statistics.fmean(values), 5),
-                "standard_deviation": _rounded([_deviation(values)])[0],
+                "standard_deviation": _rounded([deviation])[0],
                 "runs": len(values),
             }
             ax.bar(
                 place,
                 point["mean"],
-                yerr=_deviation(values),
+                yerr=deviation,
                 color="tab:blue",
                 capsize=3,
             )

@@ -449,11 +449,11 @@ def _check_training(config):
             f"{config.settings['epochs']}. Received: {epochs_per_report!r}."
         )
     prior_strength = config.settings["prior_strength"]
-    least = "> 0" if config.method == "bias_balanced" else ">= 0"
-    if prior_strength < 0 or least == "> 0" and not prior_strength:
+    needed = config.method == "bias_balanced"
+    if prior_strength < 0 or needed and prior_strength == 0:
         raise ValueError(
             f"`prior_strength` of {config.method} is out of range. Expected: "
-            f"a number {least}. Received: {prior_strength!r}."
+            f"a number {'> 0' if needed else '>= 0'}. Received: {prior_strength!r}."
         )
     for name, known in (
         ("precision", PRECISIONS),

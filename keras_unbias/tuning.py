@@ -62,7 +62,7 @@ def tune(
             "A weight is selected among several. Expected: two or more. "
             f"Received: mi_weights={mi_weights}."
         )
-    models, ends, rows = {}, {}, []
+    models, ends, rows = {}, dict.fromkeys(weights), []
     given = fit.pop("callbacks", None) or []
     if not isinstance(given, (list, tuple)):
         given = [given]
@@ -70,7 +70,6 @@ def tune(
         models[weight] = build(weight)
         stop = callbacks.StopOnDivergence(float("inf"))
         history = models[weight].fit(*data, callbacks=[*given, stop], **fit)
-        ends[weight] = None
         last = {
             name: history.history.get(name, [float("nan")])[-1]
             for name in ("loss", "mutual_information")
@@ -78,12 +77,7 @@ def tune(
         if not stop.reason:
             ends[weight] = tuple(last.values())
         elif weight == weights[0]:
-            raise ValueError(
-                "The run of the smallest weight diverged, which the others "
-                f"are compared with. Expected: a finite loss at mi_weight="
-                f"{weight:g}. Received: {stop.reason}. Lower the learning "
-                "rate."
-            )
+            break  # The others would be compared with it.
         rows.append(
             {"mi_weight": weight, **last, "diverged": bool(stop.reason)}
         )

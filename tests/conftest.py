@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-# A seventh of the time goes into these: looking for garbage among the
-# millions of objects of a trace, and shortening tracebacks.
+# For time: there is no garbage among the many objects of a trace, and whole
+# tracebacks cost less than shortened ones.
 gc.set_threshold(100_000, 50, 100)
 keras.config.disable_traceback_filtering()
 tf.debugging.disable_traceback_filtering()

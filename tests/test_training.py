@@ -88,16 +88,16 @@ def test_a_killed_run_goes_on_to_the_same_weights(tmp_path, monkeypatch):
     directory = config.directory(tmp_path / "killed")
     backup = directory / "backup" / "latest.weights.h5"
 
-    def kill_after_the_third(self, epoch, logs=None):
+    def kill_once(self, epoch, logs=None):
         on_epoch_end(self, epoch, logs)
-        if epoch == 2:
+        epochs.append(epoch)
+        if epochs == [0, 1, 2]:
             raise Killed
 
-    on_epoch_end = callbacks.Backup.on_epoch_end
-    with monkeypatch.context() as patch:
-        patch.setattr(callbacks.Backup, "on_epoch_end", kill_after_the_third)
-        with pytest.raises(Killed):
-            training.train(config, output_dir=tmp_path / "killed")
+    epochs, on_epoch_end = [], callbacks.Backup.on_epoch_end
+    monkeypatch.setattr(callbacks.Backup, "on_epoch_end", kill_once)
+    with pytest.raises(Killed):
+        training.train(config, output_dir=tmp_path / "killed")
     gc.collect()  # Closes its history, as the end of a process does.
     assert not (directory / "record.json").exists()
     assert backup.exists()
@@ -107,6 +107,7 @@ def test_a_killed_run_goes_on_to_the_same_weights(tmp_path, monkeypatch):
         records.append(training.train(config, output_dir=tmp_path / name))
         directory = config.directory(tmp_path / name)
         models.append(keras.saving.load_model(directory / "model.keras"))
+    assert epochs == [0, 1, 2] + [3, 4] + [0, 1, 2, 3, 4]
     for parts in ("variables", "optimizer", "mi_optimizer", "estimator"):
         one, other = (getattr(model, parts) for model in models)
         if parts == "estimator":
