@@ -6,12 +6,12 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
-from reproduce import settings, variants
+from reproduce import digit_table, settings
 
 
 def main(argv=None):
     """Runs what is missing and prints the table; returns the exit code."""
-    return variants.main(
+    return digit_table.main(
         argv,
         name="ablation",
         description=__doc__,

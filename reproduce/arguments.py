@@ -78,12 +78,7 @@ def table_parser(description, *, profiles, variances=None):
         metavar="ROW",
         help=f"rows of the table: {', '.join(rows)}; default all",
     )
-    add_format(made)
-    made.add_argument(
-        "--update-docs",
-        action="store_true",
-        help="write the table of --from-records into its page",
-    )
+    add_output(made)
     return made
 
 
@@ -111,10 +106,15 @@ def add_faces(made):
     )
 
 
-def add_format(made):
-    """Adds the flag of what is printed as a table."""
+def add_output(made):
+    """Adds the flags of what is shown as a table."""
     made.add_argument(
         "--format", type=_one_of(reporting.FORMATS), default="text"
+    )
+    made.add_argument(
+        "--update-docs",
+        action="store_true",
+        help="write the table of --from-records into its page",
     )
 
 
@@ -134,9 +134,27 @@ def parse(made, argv):
             "argument --address: only a cluster has one. Expected: --backend "
             "ray or dask. Received: loky."
         )
-    if hasattr(options, "variances"):
-        options.variances = _flat(options.variances)
+    for flag in ("methods", "variances"):
+        if hasattr(options, flag):
+            setattr(options, flag, _flat(getattr(options, flag)))
+    if getattr(options, "update_docs", False):
+        _check_update(made, options)
     return options
+
+
+def _check_update(made, options):
+    if not options.from_records:
+        made.error(
+            "argument --update-docs: the pages show released records. "
+            "Expected: --from-records DIR as well. Received: none."
+        )
+    for flag in ("methods", "variances"):
+        received = getattr(options, flag, None)
+        if received:
+            made.error(
+                "argument --update-docs: the pages show whole tables. "
+                f"Expected: no --{flag}. Received: {received}."
+            )
 
 
 def parse_table(made, argv, profiles):
@@ -151,7 +169,6 @@ def parse_table(made, argv, profiles):
         An `argparse.Namespace`.
     """
     options = parse(made, argv)
-    options.methods = _flat(options.methods)
     if not options.from_records:
         options.profile = options.profile or "quick"
     for row in options.methods or ():
@@ -161,18 +178,6 @@ def parse_table(made, argv, profiles):
                 f"row. Expected: some of {list(profiles[options.profile])}. "
                 f"Received: {row!r}. Choose another --profile."
             )
-    if options.update_docs and not options.from_records:
-        made.error(
-            "argument --update-docs: the pages show released records. "
-            "Expected: --from-records DIR as well. Received: none."
-        )
-    for flag in ("methods", "variances"):
-        received = getattr(options, flag, None)
-        if options.update_docs and received:
-            made.error(
-                "argument --update-docs: the pages show whole tables. "
-                f"Expected: no --{flag}. Received: {received}."
-            )
     return options
 
 
@@ -180,7 +185,7 @@ def update_docs(options, made, page, name, content):
     """Writes a table into its page, if --update-docs asks for it.
 
     Args:
-        options: what `parse_table` returned.
+        options: what `parse` or `parse_table` returned.
         made: the parser that tells that the page has no such table.
         page: path of the page.
         name: of the table's block there.

@@ -14,6 +14,11 @@ from keras_unbias.runs import RunConfig
 VARIANCES = (0.020, 0.025, 0.030, 0.035, 0.040, 0.045, 0.050)
 # Ours, beyond the paper: colours that tell the label almost surely.
 STRESS_VARIANCES = (0.005, 0.010, 0.015)
+STRESS_ROWS = (
+    "bias-balanced + MI",
+    "augmented bias-balanced",
+    "augmented bias-balanced + MI",
+)
 ALL_VARIANCES = STRESS_VARIANCES + VARIANCES
 
 # Seeds count from here: seed 0 was looked at while recipes were sought.

@@ -117,7 +117,8 @@ def _from_records(options):
     """What records show of the table, and what to say of them.
 
     Without a profile the table shows the rows, variances and seeds that the
-    records hold; with one, all of the profile.
+    records hold; with one, all of the profile. Those of the stress test have
+    a table of their own.
     """
     records = [
         record
@@ -143,7 +144,7 @@ def _from_records(options):
         last_seed = max(r.config.seed for r in records)
         selection = {
             "rows": [row for row in settings.ROWS if row in rows],
-            "variances": sorted({_variance(r.config) for r in records}),
+            "variances": _variances(records),
             "seeds": max(1, last_seed + 1 - settings.FIRST_SEED),
         }
     chosen = {
@@ -156,6 +157,11 @@ def _from_records(options):
     shown = [r for c in configs for r in _matching(c, records)]
     notes = _warnings(configs, records, shown)
     return cells.Gathered(configs, shown, notes=notes)
+
+
+def _variances(records):
+    found = {_variance(record.config) for record in records}
+    return sorted(found - {*settings.STRESS_VARIANCES} or found)
 
 
 def _preference(profile):

@@ -10,6 +10,7 @@ from keras_unbias.datasets import mnist
 from reproduce import (
     ablation,
     cells,
+    digit_table,
     figure3,
     figure4,
     figure_information,
@@ -18,9 +19,11 @@ from reproduce import (
     search,
     selection,
     settings,
+    stress,
     supplement_figure2,
     supplement_figure3,
     sweep,
+    table1,
 )
 
 HISTORY = ("loss", "mutual_information", "test_accuracy", "train_accuracy")
@@ -100,7 +103,14 @@ def test_published_digits_have_no_row_of_random_colors():
 
 @pytest.mark.parametrize(
     "script",
-    [figure4, figure_variances, selection, supplement_figure2, ablation],
+    [
+        figure4,
+        figure_variances,
+        selection,
+        supplement_figure2,
+        ablation,
+        stress,
+    ],
 )
 def test_cells_are_listed_without_a_profile_named(
     script, monkeypatch, capsys, tmp_path
@@ -282,3 +292,36 @@ def test_search_looks_at_held_out_digits_alone(tmp_path, capsys):
     out = capsys.readouterr().out
     assert "held-out training digits (oracle), profile fast" in out
     assert f"{configs[0].row} " in out and "0.510" in out
+
+
+def test_stress_cells_are_those_of_the_table(tmp_path, monkeypatch, capsys):
+    configs = settings.table1(
+        "fast",
+        rows=["ERM", settings.STRESS_ROWS[-1]],
+        variances=(0.005, 0.02),
+        seeds=1,
+    )
+    release(tmp_path / "records", configs)
+    page = tmp_path / "page.md"
+    page.write_text("<!-- stress fast 1 -->\n<!-- /stress fast 1 -->\n")
+    monkeypatch.setattr(digit_table, "PAGE", page)
+    flags = ["--from-records", str(tmp_path / "records")]
+    assert stress.main([*flags, "--seeds", "1", "--update-docs"]) == 0
+    lines = page.read_text("utf-8").splitlines()
+    cells_of = {
+        line.split("|")[1].strip(): [c.strip() for c in line.split("|")[2:-1]]
+        for line in lines
+        if line.startswith("|")
+    }
+    assert cells_of["color variance"] == ["0.005", "0.010", "0.015"]
+    # The third of the four records.
+    assert cells_of[settings.STRESS_ROWS[-1]] == ["0.520", "-", "-"]
+    assert "ERM" not in cells_of
+    capsys.readouterr()
+    # Table 1 keeps to the paper's variances.
+    assert table1.main(flags) == 0
+    out = capsys.readouterr().out
+    (header,) = (x for x in out.splitlines() if x.startswith("color variance"))
+    assert header.split()[2:] == ["0.020"]
+    assert "0.510" in out and "0.530" in out
+    assert "Not shown: 2 records" in out

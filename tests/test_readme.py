@@ -4,7 +4,7 @@ import re
 import pytest
 
 import keras_unbias
-from reproduce import table1, table2, table3
+from reproduce import digit_table, search, stress, table1, table2, table3
 
 README = pathlib.Path(__file__).parents[1] / "README.md"
 
@@ -41,6 +41,8 @@ def test_the_example_for_own_data_runs(tmp_path, monkeypatch, capsys):
     ("script", "block", "flags"),
     [
         (table1, "table1 fast", []),
+        (search, "search fast", []),
+        (stress, "stress fast", []),
         (table2, "table2 quick 3", ["--profile", "quick", "--seeds", "3"]),
         (table3, "table3 fast", ["--profile", "fast"]),
         (table3, "table3 paper", ["--profile", "paper"]),
@@ -54,10 +56,11 @@ def test_the_example_for_own_data_runs(tmp_path, monkeypatch, capsys):
 def test_tables_are_what_the_records_show(
     script, block, flags, tmp_path, monkeypatch, capsys
 ):
-    page = script.PAGE
+    home = script if hasattr(script, "PAGE") else digit_table
+    page = home.PAGE
     copy = tmp_path / page.name
     copy.write_text(page.read_text("utf-8"), "utf-8")
-    monkeypatch.setattr(script, "PAGE", copy)
+    monkeypatch.setattr(home, "PAGE", copy)
     records = README.parent / "reproduce" / "records"
     flags = [*flags, "--from-records", str(records), "--update-docs"]
     assert script.main(flags) == 0

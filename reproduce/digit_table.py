@@ -1,4 +1,4 @@
-"""A table of rows of Table 1 with some settings changed."""
+"""What the tables beside Table 1 have in common: rows by color variance."""
 
 import functools
 import pathlib
@@ -9,13 +9,20 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from keras_unbias import reporting
 from reproduce import arguments, cells, settings
 
+PAGE = (
+    pathlib.Path(__file__).resolve().parents[1]
+    / "docs"
+    / "experiments"
+    / "digits.md"
+)
+
 
 def main(argv, *, name, description, title, make_configs, variances, seeds):
     """Runs what is missing and prints the table; returns the exit code.
 
     Args:
         argv: list of strings, or `None` for the command line.
-        name: the script's.
+        name: the script's, and first word of its block in `PAGE`.
         description: what the script does.
         title: of the table.
         make_configs: as in `figures.main`.
@@ -27,7 +34,7 @@ def main(argv, *, name, description, title, make_configs, variances, seeds):
         profiles=settings.PROFILES,
         variances=settings.ALL_VARIANCES,
     )
-    arguments.add_format(parser)
+    arguments.add_output(parser)
     options = arguments.parse(parser, argv)
     variances = options.variances or variances
 
@@ -56,6 +63,11 @@ def main(argv, *, name, description, title, make_configs, variances, seeds):
         ]
         if gathered.missing
         else [],
+    )
+    words = [name, options.profile]
+    words += [str(options.seeds)] if options.seeds else []
+    arguments.update_docs(
+        options, parser, PAGE, " ".join(words), table.render("markdown")
     )
     print(table.render(options.format))
     return 1 if gathered.error else 0
