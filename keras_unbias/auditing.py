@@ -4,17 +4,18 @@ import dataclasses
 import math
 import warnings
 
-import keras
 import matplotlib.figure
 import numpy as np
 import pandas as pd
 import tabulate
-import tensorflow as tf
-from sklearn import base, linear_model, pipeline, preprocessing
-from sklearn.metrics import roc_auc_score
 
-from keras_unbias import metrics, mutual_information, probes
-from keras_unbias.datasets import BiasedDataset
+from keras_unbias import (
+    fresh_estimators,
+    metrics,
+    mutual_information,
+    observation,
+    probes,
+)
 
 # Critics of an audit: one that misses what there is to see is outvoted.
 CRITICS = (
@@ -238,12 +239,14 @@ def audit(
             of finite numbers, arrays that differ in length, or labels or
             predictions that name no classes.
     """
-    features, logits, targets, parts = observe(model_or_features, dataset)
-    labels = class_numbers(targets.get("label"))
+    features, logits, targets, parts = observation.observe(
+        model_or_features, dataset
+    )
+    labels = observation.class_numbers(targets.get("label"))
     if predictions is not None:
-        predictions = _given_classes(predictions)
+        predictions = observation.given_classes(predictions)
     elif logits is not None and labels is not None:
-        predictions = _named_classes(logits, labels)
+        predictions = observation.named_classes(logits, labels)
     _check(features, targets["attribute"], labels, predictions, rows)
     generator = np.random.default_rng(seed)
     chosen = generator.permutation(len(features))[:rows]
@@ -259,8 +262,8 @@ def audit(
             "by one.",
             stacklevel=2,
         )
-    attributes = scaled(attributes)
-    split = _split(len(chosen), generator)
+    attributes = fresh_estimators.scaled(attributes)
+    split = fresh_estimators.split_rows(len(chosen), generator)
     bootstrap = _Bootstrap(resamples, generator)
     if labels is not None:
         labels = labels[chosen]
@@ -322,7 +325,7 @@ def _leakage(
         accuracies[name] = bootstrap.mean(answers.right)
     num_classes = None if inside is None else classes.max() + 1
     fits = [
-        _fit_critic(
+        fresh_estimators.fit_critic(
             features,
             attributes,
             inside,
@@ -331,7 +334,7 @@ def _leakage(
             generator=np.random.default_rng(seed),
             critic=critic(seed=seed),
             epochs=40,
-            batch_size=batch_size_of(len(features)),
+            batch_size=fresh_estimators.batch_size_of(len(features)),
         )
         for critic in CRITICS
     ]
@@ -418,339 +421,6 @@ class _Bootstrap:
         """`Estimate` of a mean."""
         values = np.asarray(values, float)
         return self(lambda rows: values[rows].mean(), len(values))
-
-
-def held_out_bound(
-    features,
-    attributes,
-    labels=None,
-    *,
-    num_classes=None,
-    seed=0,
-    epochs=40,
-    batch_size=512,
-):
-    """The bound of a fresh estimator, on rows that it was not fitted to.
-
-    The estimator of the training follows features that move, on the rows
-    that it is fitted to: what it reads may be too low or too high. Here a
-    new critic is fitted to two thirds of the rows, the epoch is chosen on a
-    sixth, and the bound is read on the last sixth.
-
-    Args:
-        features: `(rows, d)` float array.
-        attributes: `(rows, a)` float array.
-        labels: `(rows,)` int array; needed when `num_classes` is set.
-        num_classes: int for I(Z;C|Y) with labels in `0..num_classes-1`;
-            `None` (the default) for I(Z;C).
-        seed: int, of the critic, the split and the order.
-        epochs: int, passes over the rows that the critic is fitted to.
-        batch_size: int, rows of a mini-batch.
-
-    Returns:
-        Float, a lower bound in nats, up to the noise of the held-out rows.
-
-    Raises:
-        ValueError: there are fewer rows than a mini-batch needs, or labels
-            are missing.
-    """
-    features = np.asarray(features, np.float32)
-    rows = len(features)
-    if rows < 1.5 * batch_size:
-        raise ValueError(
-            "Too few rows to fit a critic to two thirds of them. Expected: "
-            f"{int(1.5 * batch_size)} or more. Received: {rows}. Lower "
-            "`batch_size`."
-        )
-    generator = np.random.default_rng(seed)
-    split = _split(rows, generator)
-    _, read = _fit_critic(
-        features,
-        scaled(attributes),
-        labels,
-        num_classes=num_classes,
-        split=split,
-        generator=generator,
-        critic=mutual_information.SeparableCritic(seed=seed),
-        epochs=epochs,
-        batch_size=batch_size,
-        seed=seed,
-    )
-    return read(split[-1])
-
-
-def _split(rows, generator):
-    """Rows to fit estimators to, to choose among them, and to read them on."""
-    return np.split(generator.permutation(rows), [2 * rows // 3, 5 * rows // 6])
-
-
-def _fit_critic(
-    features,
-    attributes,
-    labels,
-    *,
-    num_classes,
-    split,
-    generator,
-    critic,
-    epochs,
-    batch_size,
-    seed=0,
-):
-    """Fits a critic, to its best epoch on the rows for choice.
-
-    Returns:
-        Float, the bound on the rows for choice; and a function from row
-        numbers to the bound on these rows.
-    """
-    fitted, choice, _ = split
-    steps = len(fitted) // batch_size
-    estimator = mutual_information.MutualInformationEstimator(
-        critic=critic,
-        optimizer=keras.optimizers.Adam(2e-3),
-        steps=steps,
-        num_classes=num_classes,
-        seed=seed,
-    )
-
-    def take(chosen):
-        return (
-            features[chosen],
-            attributes[chosen],
-            None if labels is None else np.asarray(labels)[chosen],
-        )
-
-    bound = tf.function(estimator.bound)
-    best, weights = -np.inf, None
-    for _ in range(epochs):
-        order = generator.permutation(fitted)[: steps * batch_size]
-        estimator.update(*take(order.reshape(steps, batch_size)))
-        value = float(bound(*take(choice)))
-        if value > best:
-            best, weights = value, estimator.get_weights()
-    estimator.set_weights(weights)
-    return best, lambda rows: float(bound(*take(rows)))
-
-
-def held_out_information(model, dataset, *, rows=24_000, seed=0):
-    """What the features of training inputs tell, by fresh estimators.
-
-    Args:
-        model: a `RepresentationClassifier`.
-        dataset: a `BiasedDataset`.
-        rows: int, training rows that are looked at, drawn by seed; all of
-            them where there are fewer. Defaults to 24,000.
-        seed: int.
-
-    Returns:
-        Dict of floats, nats: `mutual_information` is I(Z;C) and
-        `conditional_mutual_information` I(Z;C|Y).
-
-    Raises:
-        ValueError: as in `held_out_bound`.
-    """
-    split = dataset.train
-    chosen = np.random.default_rng(seed).permutation(len(split))[:rows]
-    features = _features(model, dataset, "train", chosen)
-    attributes = dataset.attributes("train")[chosen]
-    labels = split.labels[chosen]
-    batch_size = batch_size_of(len(chosen))
-    return {
-        "mutual_information": held_out_bound(
-            features, attributes, seed=seed, batch_size=batch_size
-        ),
-        "conditional_mutual_information": held_out_bound(
-            features,
-            attributes,
-            labels,
-            num_classes=dataset.num_classes,
-            seed=seed,
-            batch_size=batch_size,
-        ),
-    }
-
-
-def probe_auc(model, dataset):
-    """How well a linear probe finds a binary attribute in the features.
-
-    A logistic regression on standardised features, fitted to the training
-    rows and read on the test rows.
-
-    Args:
-        model: a `RepresentationClassifier`.
-        dataset: a `BiasedDataset` whose attribute is one number, 0 or 1.
-
-    Returns:
-        Float, the area under the ROC curve: 0.5 if nothing is found.
-    """
-    features = {
-        name: _features(model, dataset, name) for name in ("train", "test")
-    }
-    probe = pipeline.make_pipeline(
-        preprocessing.StandardScaler(),
-        linear_model.LogisticRegression(max_iter=2000),
-    )
-    probe.fit(features["train"], dataset.attributes("train")[:, 0])
-    return float(
-        roc_auc_score(
-            dataset.attributes("test")[:, 0],
-            probe.decision_function(features["test"]),
-        )
-    )
-
-
-def batch_size_of(rows):
-    """Rows of a mini-batch for `held_out_bound`, for a number of rows."""
-    # Few rows: smaller batches, or the critic would hardly learn.
-    return max(min(512, rows // 16), 2)
-
-
-def _features(model, dataset, split_name, rows=None):
-    batches = dataset.batches(split_name, dataset.evaluation_batch, rows)
-    return model.encoder.predict(batches.map(lambda x, _: x), verbose=0)
-
-
-def observe(model_or_features, dataset):
-    """What a model makes of rows, or what was made of them.
-
-    Args:
-        model_or_features: as in `audit`.
-        dataset: as in `audit`.
-
-    Returns:
-        Features, `(rows, d)` array; logits or `None`; targets, a dict of
-        arrays; and the widths of the attribute's parts, or `None`.
-
-    Raises:
-        ValueError: the targets have no attribute.
-    """
-    parts = None
-    if isinstance(dataset, BiasedDataset):
-        parts = dataset.attribute_parts
-        dataset = dataset.batches("test", dataset.evaluation_batch)
-    if isinstance(model_or_features, base.BaseEstimator):
-        raise ValueError(
-            "An estimator of scikit-learn is audited by its features. "
-            "Expected: a function, a Keras model, or an array. Received: "
-            f"{type(model_or_features).__name__}. Pass "
-            "`estimator.transform(X)`."
-        )
-    if isinstance(dataset, (tuple, list)):
-        inputs, targets = dataset[:2]
-        if callable(model_or_features):
-            dataset = tf.data.Dataset.from_tensor_slices((inputs, targets))
-            dataset = dataset.batch(500)
-        else:
-            dataset = [(inputs, targets)]
-    outputs, targets = [], []
-    for batch in dataset:
-        targets.append(keras.tree.map_structure(np.asarray, batch[1]))
-        if callable(model_or_features):
-            outputs.append(model_or_features(batch[0]))
-    named = targets and isinstance(targets[0], dict)
-    if not named or "attribute" not in targets[0]:
-        received = sorted(targets[0]) if named else type(targets[0]).__name__
-        raise ValueError(
-            "There is no attribute to look for. Expected: (x, {'label': y, "
-            f"'attribute': c}}). Received: targets {received}. Put it in the "
-            "dict."
-        )
-    targets = _concatenated(targets)
-    targets["attribute"] = _vectors(targets["attribute"])
-    if callable(model_or_features):
-        outputs = _concatenated(outputs)
-        return outputs["features"], outputs.get("logits"), targets, parts
-    return np.asarray(model_or_features), None, targets, parts
-
-
-def scaled(attributes):
-    """Attributes whose columns of numbers have mean 0 and deviation 1.
-
-    Critics are of no use on ages or incomes as they are; columns of zeros and
-    ones stay.
-    """
-    attributes = np.asarray(attributes, np.float32)
-    numbers = ~np.isin(attributes, (0, 1)).all(axis=0)
-    scaler = preprocessing.StandardScaler().set_output(transform="default")
-    if numbers.any():
-        attributes = attributes.copy()
-        attributes[:, numbers] = scaler.fit_transform(attributes[:, numbers])
-    return attributes
-
-
-def _vectors(attribute):
-    """Attribute vectors, `(rows, a)`; a single number a row is a column."""
-    numbers = attribute.dtype.kind in "biuf"
-    if not numbers or not np.isfinite(attribute).all():
-        raise ValueError(
-            "An attribute is a vector of finite numbers a row. Expected: shape "
-            f"(rows, a). Received: dtype {attribute.dtype}"
-            + ", NaN or infinity among them"
-            * numbers
-            + ". Encode columns with AttributeEncoder; leave out rows whose "
-            "attribute is not known."
-        )
-    return attribute[:, None] if attribute.ndim == 1 else attribute
-
-
-def _concatenated(dicts):
-    return {
-        name: np.concatenate([np.asarray(d[name]) for d in dicts])
-        for name in dicts[0]
-    }
-
-
-def class_numbers(labels):
-    """The labels if they are class numbers, else `None`.
-
-    Booleans are numbers, zeros and ones of any type too, and so are columns
-    of them, `(rows, 1)`.
-
-    Raises:
-        ValueError: they are no numbers at all.
-    """
-    if labels is None:
-        return None
-    labels = np.asarray(labels)
-    if labels.ndim == 2 and labels.shape[1] == 1:
-        labels = labels[:, 0]
-    kind = labels.dtype.kind
-    if kind not in "biuf":
-        raise ValueError(
-            "Labels are not numbers. Expected: class numbers from 0. "
-            f"Received: {labels.dtype}. Number the classes, e.g. with "
-            "numpy.searchsorted(classes, labels)."
-        )
-    if labels.ndim != 1:
-        return None
-    if kind == "f" and not np.isin(labels, (0, 1)).all():
-        return None
-    return labels.astype(np.int64)
-
-
-def _given_classes(predictions):
-    numbers = class_numbers(predictions)
-    if numbers is None:
-        received = np.asarray(predictions)
-        raise ValueError(
-            "`predictions` are no classes. Expected: one class number a row. "
-            f"Received: shape {received.shape}, {received.dtype}. Of "
-            "probabilities pass `probabilities.argmax(axis=1)`."
-        )
-    return numbers
-
-
-def _named_classes(logits, labels):
-    classes = max(2, logits.shape[1])
-    if labels.min() < 0 or labels.max() >= classes:
-        raise ValueError(
-            f"The model names other classes. Expected: labels in 0.."
-            f"{classes - 1}. Received: {labels.min()}..{labels.max()}. "
-            "Renumber them as they were for the training."
-        )
-    if logits.shape[1] == 1:
-        return (logits[:, 0] > 0).astype(np.int64)
-    return logits.argmax(1)
 
 
 def _check(features, attributes, labels, predictions, rows):

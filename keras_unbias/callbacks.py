@@ -8,7 +8,7 @@ import time
 import keras
 import numpy as np
 
-from keras_unbias import auditing
+from keras_unbias import fresh_estimators, observation
 
 
 class Backup(keras.callbacks.Callback):
@@ -89,7 +89,7 @@ class MutualInformationMonitor(keras.callbacks.Callback):
     """Measures the information with a fresh critic on held-out rows.
 
     The estimator of the training may lag behind its features; this shows what
-    they tell in truth (`auditing.held_out_bound`). It adds to the logs, in
+    they tell in truth (`fresh_estimators.held_out_bound`). It adds to the logs, in
     nats, `held_out_mutual_information`, I(Z;C), and, if labels are class
     numbers, `held_out_conditional_mutual_information`, I(Z;C|Y): NaN in the
     epochs between. Callbacks that read them must come after it in the list.
@@ -115,8 +115,8 @@ class MutualInformationMonitor(keras.callbacks.Callback):
         self.seed = seed
 
     def on_train_begin(self, logs=None):
-        _, _, targets, _ = auditing.observe(np.empty(0), self.dataset)
-        labels = auditing.class_numbers(targets.get("label"))
+        _, _, targets, _ = observation.observe(np.empty(0), self.dataset)
+        labels = observation.class_numbers(targets.get("label"))
         self.num_classes = {"held_out_mutual_information": None}
         if labels is not None:
             name = "held_out_conditional_mutual_information"
@@ -127,16 +127,16 @@ class MutualInformationMonitor(keras.callbacks.Callback):
         logs.update(dict.fromkeys(self.num_classes, math.nan))
         if epoch % self.every:
             return
-        features, _, targets, _ = auditing.observe(self.model, self.dataset)
+        features, _, targets, _ = observation.observe(self.model, self.dataset)
         for name, num_classes in self.num_classes.items():
-            logs[name] = auditing.held_out_bound(
+            logs[name] = fresh_estimators.held_out_bound(
                 features,
                 targets["attribute"],
-                auditing.class_numbers(targets.get("label")),
+                observation.class_numbers(targets.get("label")),
                 num_classes=num_classes,
                 seed=self.seed,
                 epochs=self.passes,
-                batch_size=auditing.batch_size_of(len(features)),
+                batch_size=fresh_estimators.batch_size_of(len(features)),
             )
 
 

@@ -13,11 +13,11 @@ import pandas as pd
 import tensorflow as tf
 
 from keras_unbias import (
-    auditing,
     baselines,
     callbacks,
     datasets,
     environment,
+    fresh_estimators,
     methods,
     metrics,
     mutual_information,
@@ -189,11 +189,11 @@ def _run(config, dataset, directory, data_dir):
             batches = dataset.batches(name, dataset.evaluation_batch)
             evaluated = model.evaluate(batches, verbose=0, return_dict=True)
             predicted[f"{name}_accuracy"] = evaluated["accuracy"]
-        audited = auditing.held_out_information(
+        audited = fresh_estimators.held_out_information(
             model, dataset, seed=config.seed
         )
         if _is_binary_task(dataset):
-            audited["probe_auc"] = auditing.probe_auc(model, dataset)
+            audited["probe_auc"] = fresh_estimators.probe_auc(model, dataset)
             outputs = model.predict(test, verbose=0)
             predicted.update(
                 _of_binary_task(dataset, outputs["logits"].argmax(-1))

@@ -19,6 +19,8 @@ ORDER = (
     "methods",
     "attributes",
     "unbiased_classifier",
+    "observation",
+    "fresh_estimators",
     "probes",
     "auditing",
     "runs",

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_unbias import auditing, callbacks
+from keras_unbias import callbacks, fresh_estimators
 from keras_unbias.methods import (
     MutualInformationBackpropagation,
     RepresentationClassifier,
@@ -45,14 +45,17 @@ def test_the_monitor_measures_what_the_features_tell(problem):
     assert np.isnan(told).tolist() == [False, True, False]
     assert np.isnan(inside).tolist() == [False, True, False]
     inputs, targets = problem.test
-    rows = {"epochs": 10, "batch_size": auditing.batch_size_of(len(inputs))}
+    rows = {
+        "epochs": 10,
+        "batch_size": fresh_estimators.batch_size_of(len(inputs)),
+    }
     features = model.predict(inputs, verbose=0)["features"]
     assert told[-1] == pytest.approx(
-        auditing.held_out_bound(features, targets["attribute"], **rows),
+        fresh_estimators.held_out_bound(features, targets["attribute"], **rows),
         abs=1e-3,
     )
     assert inside[-1] == pytest.approx(
-        auditing.held_out_bound(
+        fresh_estimators.held_out_bound(
             features, *reversed(targets.values()), num_classes=3, **rows
         ),
         abs=1e-3,

@@ -1,0 +1,136 @@
+"""What a model makes of rows, and what the rows are: arrays, checked."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+from sklearn import base
+
+from keras_unbias.datasets import BiasedDataset
+
+
+def observe(model_or_features, dataset):
+    """What a model makes of rows, or what was made of them.
+
+    Args:
+        model_or_features: as in `auditing.audit`.
+        dataset: as in `auditing.audit`.
+
+    Returns:
+        Features, `(rows, d)` array; logits or `None`; targets, a dict of
+        arrays; and the widths of the attribute's parts, or `None`.
+
+    Raises:
+        ValueError: the targets have no attribute.
+    """
+    parts = None
+    if isinstance(dataset, BiasedDataset):
+        parts = dataset.attribute_parts
+        dataset = dataset.batches("test", dataset.evaluation_batch)
+    if isinstance(model_or_features, base.BaseEstimator):
+        raise ValueError(
+            "An estimator of scikit-learn is audited by its features. "
+            "Expected: a function, a Keras model, or an array. Received: "
+            f"{type(model_or_features).__name__}. Pass "
+            "`estimator.transform(X)`."
+        )
+    if isinstance(dataset, (tuple, list)):
+        inputs, targets = dataset[:2]
+        if callable(model_or_features):
+            dataset = tf.data.Dataset.from_tensor_slices((inputs, targets))
+            dataset = dataset.batch(500)
+        else:
+            dataset = [(inputs, targets)]
+    outputs, targets = [], []
+    for batch in dataset:
+        targets.append(keras.tree.map_structure(np.asarray, batch[1]))
+        if callable(model_or_features):
+            outputs.append(model_or_features(batch[0]))
+    named = targets and isinstance(targets[0], dict)
+    if not named or "attribute" not in targets[0]:
+        received = sorted(targets[0]) if named else type(targets[0]).__name__
+        raise ValueError(
+            "There is no attribute to look for. Expected: (x, {'label': y, "
+            f"'attribute': c}}). Received: targets {received}. Put it in the "
+            "dict."
+        )
+    targets = _concatenated(targets)
+    targets["attribute"] = _vectors(targets["attribute"])
+    if callable(model_or_features):
+        outputs = _concatenated(outputs)
+        return outputs["features"], outputs.get("logits"), targets, parts
+    return np.asarray(model_or_features), None, targets, parts
+
+
+def _vectors(attribute):
+    """Attribute vectors, `(rows, a)`; a single number a row is a column."""
+    numbers = attribute.dtype.kind in "biuf"
+    if not numbers or not np.isfinite(attribute).all():
+        raise ValueError(
+            "An attribute is a vector of finite numbers a row. Expected: shape "
+            f"(rows, a). Received: dtype {attribute.dtype}"
+            + ", NaN or infinity among them"
+            * numbers
+            + ". Encode columns with AttributeEncoder; leave out rows whose "
+            "attribute is not known."
+        )
+    return attribute[:, None] if attribute.ndim == 1 else attribute
+
+
+def _concatenated(dicts):
+    return {
+        name: np.concatenate([np.asarray(d[name]) for d in dicts])
+        for name in dicts[0]
+    }
+
+
+def class_numbers(labels):
+    """The labels if they are class numbers, else `None`.
+
+    Booleans are numbers, zeros and ones of any type too, and so are columns
+    of them, `(rows, 1)`.
+
+    Raises:
+        ValueError: they are no numbers at all.
+    """
+    if labels is None:
+        return None
+    labels = np.asarray(labels)
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        labels = labels[:, 0]
+    kind = labels.dtype.kind
+    if kind not in "biuf":
+        raise ValueError(
+            "Labels are not numbers. Expected: class numbers from 0. "
+            f"Received: {labels.dtype}. Number the classes, e.g. with "
+            "numpy.searchsorted(classes, labels)."
+        )
+    if labels.ndim != 1:
+        return None
+    if kind == "f" and not np.isin(labels, (0, 1)).all():
+        return None
+    return labels.astype(np.int64)
+
+
+def given_classes(predictions):
+    numbers = class_numbers(predictions)
+    if numbers is None:
+        received = np.asarray(predictions)
+        raise ValueError(
+            "`predictions` are no classes. Expected: one class number a row. "
+            f"Received: shape {received.shape}, {received.dtype}. Of "
+            "probabilities pass `probabilities.argmax(axis=1)`."
+        )
+    return numbers
+
+
+def named_classes(logits, labels):
+    classes = max(2, logits.shape[1])
+    if labels.min() < 0 or labels.max() >= classes:
+        raise ValueError(
+            f"The model names other classes. Expected: labels in 0.."
+            f"{classes - 1}. Received: {labels.min()}..{labels.max()}. "
+            "Renumber them as they were for the training."
+        )
+    if logits.shape[1] == 1:
+        return (logits[:, 0] > 0).astype(np.int64)
+    return logits.argmax(1)
