@@ -22,8 +22,8 @@ def main(argv=None):
         make_configs=functools.partial(
             settings.variants, settings.ABLATED, settings.ABLATIONS
         ),
+        profiles=settings.profiles_with(settings.ABLATED),
         variances=settings.ABLATION_VARIANCES,
-        seeds=3,
     )
 
 

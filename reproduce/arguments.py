@@ -1,13 +1,22 @@
 """The flags of every table and figure script."""
 
 import argparse
+import pathlib
 import shlex
 
 from keras_unbias import reporting, runs
-from reproduce import clusters, settings
+from reproduce import clusters, release, settings
 
 
-def parser(description, *, profiles, variances=None, default="fast"):
+def parser(
+    description,
+    *,
+    profiles,
+    variances=None,
+    default="fast",
+    usual_variances=None,
+    usual_seeds=None,
+):
     """Makes the parser of what tables and figures have in common.
 
     Args:
@@ -17,6 +26,10 @@ def parser(description, *, profiles, variances=None, default="fast"):
             default) for what has none.
         default: name of the profile if none is named, or `None`. Defaults
             to `"fast"`.
+        usual_variances: those that are taken if none are named. Defaults to
+            the profile's.
+        usual_seeds: how many seeds are taken if no number is named. Defaults
+            to the profile's.
 
     Returns:
         An `argparse.ArgumentParser`, for `parse`.
@@ -35,9 +48,11 @@ def parser(description, *, profiles, variances=None, default="fast"):
             type=_list_of(_one_of(variances, float)),
             nargs="+",
             metavar="VARIANCE",
-            help="color variances; default those of the profile",
+            help="color variances; default "
+            + (", ".join(map(str, usual_variances or ())) or "the profile's"),
         )
-    add("--seeds", type=positive, help="number; default the profile's")
+    number = usual_seeds or "the profile's"
+    add("--seeds", type=positive, help=f"how many; default {number}")
     add("--jobs", type=positive, help="runs at a time; default all cores")
     add(
         "--backend",
@@ -143,10 +158,17 @@ def parse(made, argv):
 
 
 def _check_update(made, options):
-    if not options.from_records:
+    received = options.from_records
+    if not received or pathlib.Path(received).resolve() != release.RECORDS:
         made.error(
             "argument --update-docs: the pages show released records. "
-            "Expected: --from-records DIR as well. Received: none."
+            f"Expected: --from-records {release.RECORDS}. Received: "
+            f"{received}."
+        )
+    if options.dry_run:
+        made.error(
+            "argument --update-docs: a list of cells is no table. Expected: "
+            "no --dry-run. Received: both."
         )
     for flag in ("methods", "variances"):
         received = getattr(options, flag, None)
@@ -198,6 +220,29 @@ def update_docs(options, made, page, name, content):
     except ValueError as problem:
         made.error(str(problem))
     runs.write_text(page, text)
+
+
+def asked(options, **usual):
+    """What is shown, in words: the profile, and what was not as usual.
+
+    The name of a table in its page, and of a figure's files: another choice
+    must not take the place of what stands there.
+
+    Args:
+        options: what `parse` or `parse_table` returned.
+        **usual: what flags stand for if they are not given, by name.
+
+    Returns:
+        List of strings.
+    """
+    words = [options.profile]
+    for flag, value in usual.items():
+        received = getattr(options, flag)
+        if received is None or received == value:
+            continue
+        values = received if isinstance(received, list) else [received]
+        words.append("_".join([flag, *map(str, values)]))
+    return words
 
 
 def command(script, options):

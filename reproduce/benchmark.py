@@ -1,7 +1,7 @@
 """Microseconds per update of the estimator: ours against plain Keras.
 
-Those of a training step, divided by its K updates. With --peers instead the
-audit against known truths, and UnbiasedClassifier against other packages.
+Those of a training step, divided by its K updates. With --peers before other
+flags it is `reproduce/peers.py` that runs, with its flags.
 """
 
 import argparse
@@ -28,24 +28,34 @@ LOOPS = {
 
 
 def main(argv=None):
-    """Times Table 3's network in this process, or compares with peers.
-
-    Returns the exit code.
-    """
+    """Times Table 3's network in this process; returns the exit code."""
+    argv = sys.argv[1:] if argv is None else argv
+    if argv[:1] == ["--peers"]:
+        return peers.main(argv[1:])
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--peers", action="store_true")
-    parser.add_argument("--seeds", type=arguments.positive, default=3)
-    parser.add_argument("--output-dir", default="runs", help="of the peers")
-    parser.add_argument("--from-records", help="only show the peers' records")
     parser.add_argument("--data-dir", help="directory of the customers")
     parser.add_argument("--repeats", type=arguments.positive, default=5)
     options = parser.parse_args(argv)
-    if options.peers:
-        return peers.main(
-            options.seeds, options.output_dir, options.from_records
-        )
     with sweep.environment():
-        from keras_unbias import callbacks, datasets, training
+        times = _times(options, parser)
+    (first, *_) = times.values()
+    print(
+        tabulate.tabulate(
+            [
+                (name, f"{t:.0f}", f"{first / t:.1f}")
+                for name, t in times.items()
+            ],
+            headers=["loop", "microseconds per update", "times as fast"],
+            disable_numparse=True,
+        )
+    )
+    return 0
+
+
+def _times(options, parser):
+    """Dict from loops to microseconds per update."""
+    from keras_unbias import datasets
+
     try:
         (config,) = settings.table3(
             "paper",
@@ -64,30 +74,23 @@ def main(argv=None):
     )
     steps = len(dataset.train) // config.settings["batch_size"]
     steps *= config.settings["epochs_per_report"]
-    times = {}
-    for name, changes in LOOPS.items():
-        changed = dataclasses.replace(
-            config, settings={**config.settings, **changes}
+    return {
+        name: _microseconds(
+            dataclasses.replace(
+                config, settings={**config.settings, **changes}
+            ),
+            dataset,
+            steps,
+            options.repeats,
         )
-        times[name] = _microseconds(
-            changed, dataset, steps, options.repeats, callbacks, training
-        )
-    (first, *_) = times.values()
-    print(
-        tabulate.tabulate(
-            [
-                (name, f"{t:.0f}", f"{first / t:.1f}")
-                for name, t in times.items()
-            ],
-            headers=["loop", "microseconds per update", "times as fast"],
-            disable_numparse=True,
-        )
-    )
-    return 0
+        for name, changes in LOOPS.items()
+    }
 
 
-def _microseconds(config, dataset, steps, repeats, callbacks, training):
+def _microseconds(config, dataset, steps, repeats):
     """Median over `repeats` times `steps` steps, after those that compile."""
+    from keras_unbias import callbacks, training
+
     chosen = config.settings
     model = training.build_model(config, dataset, steps)
     history = model.fit(

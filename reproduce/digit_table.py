@@ -2,9 +2,6 @@
 
 import functools
 import pathlib
-import sys
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 from keras_unbias import reporting
 from reproduce import arguments, cells, settings
@@ -17,7 +14,17 @@ PAGE = (
 )
 
 
-def main(argv, *, name, description, title, make_configs, variances, seeds):
+def main(
+    argv,
+    *,
+    name,
+    description,
+    title,
+    make_configs,
+    profiles,
+    variances,
+    seeds=3,
+):
     """Runs what is missing and prints the table; returns the exit code.
 
     Args:
@@ -26,13 +33,17 @@ def main(argv, *, name, description, title, make_configs, variances, seeds):
         description: what the script does.
         title: of the table.
         make_configs: as in `figures.main`.
+        profiles: names of the profiles that have the rows.
         variances: those of the table unless others are asked for.
-        seeds: int, how many unless another number is asked for.
+        seeds: int, how many unless another number is asked for. Defaults to
+            3.
     """
     parser = arguments.parser(
         description,
-        profiles=settings.PROFILES,
+        profiles=profiles,
         variances=settings.ALL_VARIANCES,
+        usual_variances=variances,
+        usual_seeds=seeds,
     )
     arguments.add_output(parser)
     options = arguments.parse(parser, argv)
@@ -64,10 +75,9 @@ def main(argv, *, name, description, title, make_configs, variances, seeds):
         if gathered.missing
         else [],
     )
-    words = [name, options.profile]
-    words += [str(options.seeds)] if options.seeds else []
+    block = " ".join([name, *arguments.asked(options, seeds=seeds)])
     arguments.update_docs(
-        options, parser, PAGE, " ".join(words), table.render("markdown")
+        options, parser, PAGE, block, table.render("markdown")
     )
     print(table.render(options.format))
     return 1 if gathered.error else 0

@@ -10,16 +10,23 @@ from keras_unbias import plots
 from reproduce import figures, settings
 
 
-def main(argv=None, *, name="figure4", variances=settings.FIGURE4_VARIANCES):
+def main(
+    argv=None,
+    *,
+    name="figure4",
+    description=__doc__,
+    variances=settings.FIGURE4_VARIANCES,
+):
     """Draws the curves at two variances; returns the exit code."""
     changes = settings.mi_weights(settings.FIGURE4_MI_WEIGHTS)
     return figures.main(
         argv,
         name=name,
-        description=__doc__,
+        description=description,
         make_configs=functools.partial(
             settings.variants, settings.CURVES, changes
         ),
+        profiles=settings.profiles_with(settings.CURVES),
         variances=variances,
         draw=draw,
     )

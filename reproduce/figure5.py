@@ -24,9 +24,9 @@ def main(argv=None):
     return figures.write(
         gathered,
         options,
-        name="_".join(["figure5", *table3.asked(options)]),
+        name="figure5",
         draw=draw,
-        script="figure5",
+        usual=table3.usual(options),
     )
 
 

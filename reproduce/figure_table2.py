@@ -21,9 +21,9 @@ def main(argv=None):
     return figures.write(
         gathered,
         options,
-        name=f"figure_table2_{options.profile}",
+        name="figure_table2",
         draw=draw,
-        script="figure_table2",
+        usual=table2.usual(options),
     )
 
 

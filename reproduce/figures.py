@@ -10,7 +10,16 @@ from reproduce import arguments, cells, settings
 FIGURES = pathlib.Path(__file__).resolve().parents[1] / "figures"
 
 
-def main(argv, *, name, description, make_configs, draw, variances=None):
+def main(
+    argv,
+    *,
+    name,
+    description,
+    make_configs,
+    draw,
+    profiles=settings.PROFILES,
+    variances=None,
+):
     """Draws a figure from records; returns the exit code.
 
     Args:
@@ -21,13 +30,15 @@ def main(argv, *, name, description, make_configs, draw, variances=None):
             (`profile`, `variances`, `seeds`, `digits`) to a list of
             `RunConfig`.
         draw: function from records to a matplotlib figure and its points.
+        profiles: names of the profiles that have its cells. Defaults to all.
         variances: those of the figure unless others are asked for. Defaults
             to the profile's.
     """
     parser = arguments.parser(
         description,
-        profiles=settings.PROFILES,
+        profiles=profiles,
         variances=settings.ALL_VARIANCES,
+        usual_variances=variances,
     )
     add_directory(parser)
     options = arguments.parse(parser, argv)
@@ -45,7 +56,12 @@ def main(argv, *, name, description, make_configs, draw, variances=None):
     )
     if gathered is None:
         return 0
-    return write(gathered, options, name=name, draw=draw, script=name)
+    chosen = settings.PROFILES[options.profile]
+    usual = {
+        "variances": list(variances or chosen["variances"]),
+        "seeds": chosen["seeds"],
+    }
+    return write(gathered, options, name=name, draw=draw, usual=usual)
 
 
 def add_directory(parser):
@@ -53,21 +69,22 @@ def add_directory(parser):
     parser.add_argument("--figures-dir", default=FIGURES, help="where to")
 
 
-def write(gathered, options, *, name, draw, script):
+def write(gathered, options, *, name, draw, usual):
     """Draws a figure from what was gathered; returns the exit code.
 
     Args:
         gathered: a `cells.Gathered`.
         options: what `arguments.parse` returned.
-        name: the figure's, and its files'.
+        name: the figure's, first word of its files', and its script's.
         draw: as in `main`.
-        script: the script's name, which runs the cells that are missing.
+        usual: dict from flags to what they stand for if they are not given
+            (`arguments.asked`).
     """
     if gathered.missing:
         print(
             f"{len(gathered.missing)} of {len(gathered.configs)} cells are "
             "missing. To run them: "
-            + arguments.command(f"reproduce/{script}.py", options),
+            + arguments.command(f"reproduce/{name}.py", options),
             file=sys.stderr,
         )
     try:
@@ -77,7 +94,8 @@ def write(gathered, options, *, name, draw, script):
         return 1
     about = f"profile {options.profile}, {_data(gathered.records)}"
     figure.suptitle(about, fontsize="medium")
-    path = pathlib.Path(options.figures_dir, name)
+    words = [name, *arguments.asked(options, **usual)]
+    path = pathlib.Path(options.figures_dir, "_".join(words))
     plots.write(
         figure,
         {

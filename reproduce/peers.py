@@ -1,5 +1,6 @@
 """Audit and UnbiasedClassifier against known truths and other packages."""
 
+import argparse
 import pathlib
 import sys
 import time
@@ -12,8 +13,8 @@ import pandas as pd
 import tabulate
 import tqdm
 
-from keras_unbias import runs
-from reproduce import peer_problems, sweep
+from keras_unbias import reporting, runs
+from reproduce import arguments, peer_problems, sweep
 
 PROFILE = "peers"
 ROWS = 10_000
@@ -50,8 +51,8 @@ CLASSIFIERS = {
 
 def configs(seeds):
     """The cells: an audit and all classifiers for each problem and seed."""
-    with sweep.environment():
-        from keras_unbias import UnbiasedClassifier
+    from keras_unbias import UnbiasedClassifier
+
     cells = {AUDIT: {"package": "keras_unbias"}}
     for row, chosen in CLASSIFIERS.items():
         cells[row] = chosen
@@ -75,29 +76,44 @@ def configs(seeds):
     ]
 
 
-def main(seeds, output_dir, from_records=None):
+def main(argv=None):
     """Runs what is missing, prints both tables; returns the exit code."""
-    wanted = configs(seeds)
-    if from_records is None:
-        missing = [
-            config
-            for config in wanted
-            if not (config.directory(output_dir) / "record.json").exists()
-        ]
-        for config in tqdm.tqdm(missing, unit="run"):
-            directory = runs.open_run(config, output_dir)
-            _run(config).write(directory / "record.json")
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=arguments.positive, default=3)
+    parser.add_argument("--output-dir", default="runs", help="of all runs")
+    parser.add_argument(
+        "--from-records", metavar="DIR", help="only show what is there"
+    )
+    options = parser.parse_args(argv)
+    with sweep.environment():
+        wanted = configs(options.seeds)
+        if not options.from_records:
+            for config in tqdm.tqdm(
+                _missing(wanted, options.output_dir), unit="run"
+            ):
+                directory = runs.open_run(config, options.output_dir)
+                _run(config).write(directory / "record.json")
+    try:
+        records = runs.read_records(options.from_records or options.output_dir)
+    except (OSError, ValueError) as problem:
+        parser.error(str(problem))
     ids = {config.run_id for config in wanted}
-    found = [
-        record
-        for record in runs.read_records(from_records or output_dir)
-        if record.config.run_id in ids
-    ]
+    found = [record for record in records if record.config.run_id in ids]
     if not found:
         print("There are no records of these cells.", file=sys.stderr)
         return 1
     print(render(found))
+    if len(found) < len(wanted):
+        print(f"{len(wanted) - len(found)} cells are missing.", file=sys.stderr)
     return 0
+
+
+def _missing(wanted, output_dir):
+    return [
+        config
+        for config in wanted
+        if not (config.directory(output_dir) / "record.json").exists()
+    ]
 
 
 def render(records):
@@ -156,7 +172,8 @@ def _mean(cell):
     if cell.empty:
         return "-"
     accuracy = cell.test_accuracy
-    return f"{accuracy.mean():.3f} ± {accuracy.std():.3f}"
+    deviation = accuracy.std() if len(accuracy) > 1 else None
+    return reporting.mean_and_deviation(accuracy.mean(), deviation)
 
 
 def _run(config):
@@ -272,3 +289,7 @@ def reweighing(labels, attributes):
 
     together = share([*columns, "label"])
     return (share(columns) * share(["label"]) / together).to_numpy()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

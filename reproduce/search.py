@@ -21,22 +21,23 @@ def main(argv=None):
         description=__doc__,
         title="Search. Accuracy on held-out training digits (oracle)",
         make_configs=make_configs,
+        profiles=["fast"],
         variances=settings.SEARCH_VARIANCES,
         seeds=1,
     )
 
 
-def make_configs(**cells):
-    """The cells of every row that was searched."""
+def make_configs(variances, **cells):
+    """The cells of every recipe, where it was tried."""
     return [
         config
-        for row, changes in settings.SEARCH.items()
+        for row, recipes in settings.SEARCH.items()
+        for label, (tried, change) in recipes.items()
+        if (places := [v for v in tried if v in variances])
         for config in settings.variants(
             row,
-            {
-                label: {**change, "held_out": settings.HELD_OUT}
-                for label, change in changes.items()
-            },
+            {label: {**change, "held_out": settings.HELD_OUT}},
+            variances=places,
             **cells,
         )
     ]

@@ -100,9 +100,10 @@ ABLATIONS = {
 BFLOAT16 = {"precision": "mixed_bfloat16"}
 CONSTANT = {"decay": "constant", "weight_averaging": 0.99}
 
-# Ours: what was tried for `fast`, on training digits that are held out.
+# Ours: what was tried for `fast` and where, on training digits that are held
+# out.
 HELD_OUT = 5000
-SEARCH_VARIANCES = (0.020, 0.035, 0.050)
+SEARCH_VARIANCES = LOW, MIDDLE, HIGH = (0.020, 0.035, 0.050)
 TEMPERED = {
     "prior_strength": 0.6,
     "mi_weight": 0.5,
@@ -114,57 +115,63 @@ COSINE = {"decay": "cosine", "weight_averaging": 0.98}
 SLOW_COSINE = {**COSINE, "learning_rate": 5e-4, "epochs": 9}
 SEARCH = {
     "MI backpropagation": {
-        "as it is": {},
-        "lambda = 0.6": {"mi_weight": 0.6},
-        "lambda = 1": {"mi_weight": 1.0},
-        "cosine": COSINE,
-        "cosine, lambda = 1": {**COSINE, "mi_weight": 1.0},
-        "slow cosine, lambda = 2": {**SLOW_COSINE, "mi_weight": 2.0},
-        "slow cosine, lambda = 1, augmented": {
-            **SLOW_COSINE,
-            "mi_weight": 1.0,
-            "augment": True,
-        },
+        "as it is": ((LOW, MIDDLE, HIGH), {}),
+        "lambda = 0.6": ((MIDDLE,), {"mi_weight": 0.6}),
+        "lambda = 1": ((MIDDLE,), {"mi_weight": 1.0}),
+        "cosine": ((MIDDLE,), COSINE),
+        "cosine, lambda = 1": ((HIGH,), {**COSINE, "mi_weight": 1.0}),
+        "slow cosine, lambda = 2": ((HIGH,), {**SLOW_COSINE, "mi_weight": 2.0}),
+        "slow cosine, lambda = 1, augmented": (
+            (HIGH,),
+            {**SLOW_COSINE, "mi_weight": 1.0, "augment": True},
+        ),
     },
     "conditional MI": {
-        "constant rate": {**CONSTANT, **BFLOAT16, "epochs": 5},
-        "constant rate, lambda = 1, 9 epochs": {
-            **CONSTANT,
-            **BFLOAT16,
-            "batch_size": 512,
-            "epochs": 9,
-            "learning_rate": 1e-3,
-            "mi_weight": 1.0,
-            "estimator_steps": 12,
-            "estimator_batches": 3,
-        },
+        "constant rate": ((LOW,), {**CONSTANT, **BFLOAT16, "epochs": 5}),
+        "constant rate, lambda = 1, 9 epochs": (
+            (LOW,),
+            {
+                **CONSTANT,
+                **BFLOAT16,
+                "batch_size": 512,
+                "epochs": 9,
+                "learning_rate": 1e-3,
+                "mi_weight": 1.0,
+                "estimator_steps": 12,
+                "estimator_batches": 3,
+            },
+        ),
     },
     "bias-balanced": {
-        "as it is": {},
-        "augmented": {"augment": True},
-        "augmented, 14 epochs": {"augment": True, "epochs": 14},
-        "batch 256": {"batch_size": 256},
-        "10 epochs, average 0.995": {"epochs": 10, "weight_averaging": 0.995},
-        "augmented, 14 epochs, cosine": {
-            "augment": True,
-            "epochs": 14,
-            "decay": "cosine",
-        },
+        "as it is": ((LOW, MIDDLE, HIGH), {}),
+        "augmented": ((LOW, MIDDLE, HIGH), {"augment": True}),
+        "augmented, 14 epochs": ((MIDDLE,), {"augment": True, "epochs": 14}),
+        "batch 256": ((MIDDLE,), {"batch_size": 256}),
+        "10 epochs, average 0.995": (
+            (MIDDLE,),
+            {"epochs": 10, "weight_averaging": 0.995},
+        ),
+        "augmented, 14 epochs, cosine": (
+            (LOW,),
+            {"augment": True, "epochs": 14, "decay": "cosine"},
+        ),
     },
     "bias-balanced + MI": {
-        "as it is": {},
-        "augmented": {"augment": True},
-        "8 epochs, K = 16, P = 4": {
-            "epochs": 8,
-            "estimator_steps": 16,
-            "estimator_batches": 4,
-        },
-        "tempered": TEMPERED,
-        "tempered, augmented": {**TEMPERED, "augment": True, "epochs": 6},
+        "as it is": ((LOW,), {}),
+        "augmented": ((LOW, MIDDLE), {"augment": True}),
+        "8 epochs, K = 16, P = 4": (
+            (LOW,),
+            {"epochs": 8, "estimator_steps": 16, "estimator_batches": 4},
+        ),
+        "tempered": ((LOW,), TEMPERED),
+        "tempered, augmented": (
+            (LOW,),
+            {**TEMPERED, "augment": True, "epochs": 6},
+        ),
     },
     "augmented bias-balanced + MI": {
-        "as it is": {},
-        "lambda = 0.1": {"mi_weight": 0.1},
+        "as it is": ((LOW, HIGH), {}),
+        "lambda = 0.1": ((LOW, HIGH), {"mi_weight": 0.1}),
     },
 }
 
@@ -285,7 +292,7 @@ PROFILES = {
             },
             "attribute confusion (Alvi)": {
                 **FAST_ADVERSARY,
-                # With 1 most runs end with features that are constant.
+                # With 1 most runs end with predictions that are constant.
                 "confusion_weight": 0.3,
             },
             # lambda as in the released code, mu ours: with its 0.1 the
@@ -386,6 +393,15 @@ def table1(profile, rows=None, variances=None, seeds=None, digits="mnist"):
                     )
                 )
     return configs
+
+
+def profiles_with(*rows):
+    """Names of the profiles of Table 1 that have all of some rows."""
+    return [
+        name
+        for name, profile in PROFILES.items()
+        if profile["rows"].keys() >= {*rows}
+    ]
 
 
 def variants(row, changes, **cells):
@@ -711,7 +727,6 @@ def table2(
     profile,
     rows=None,
     seeds=None,
-    train_splits=FACE_TRAIN_SPLITS,
     changes=None,
 ):
     """The cells of Table 2.
@@ -721,7 +736,6 @@ def table2(
         rows: names in `FACE_ROWS`. Defaults to all rows of the profile.
         seeds: int, the number of seeds, from `FIRST_SEED` on. Defaults to
             the profile's.
-        train_splits: some of `FACE_TRAIN_SPLITS`. Defaults to both.
         changes: dict of settings in place of the profile's. Defaults to
             none.
 
@@ -737,7 +751,7 @@ def table2(
             own = chosen["estimator"]
         elif method in ("attribute_confusion", "adversarial_unlearning"):
             own = chosen["adversary"]
-        for train_split in train_splits:
+        for train_split in FACE_TRAIN_SPLITS:
             settings = {
                 **chosen["shared"],
                 **own,

@@ -19,8 +19,8 @@ def main(argv=None):
         make_configs=functools.partial(
             settings.table1, rows=settings.STRESS_ROWS
         ),
+        profiles=settings.profiles_with(*settings.STRESS_ROWS),
         variances=settings.STRESS_VARIANCES,
-        seeds=3,
     )
 
 

@@ -23,6 +23,7 @@ def main(argv=None):
         make_configs=functools.partial(
             settings.variants, settings.CURVES, changes
         ),
+        profiles=settings.profiles_with(settings.CURVES),
         variances=settings.SUPPLEMENT_FIGURE2_VARIANCES,
         draw=draw,
     )

@@ -11,7 +11,10 @@ from reproduce import figure4, settings
 def main(argv=None):
     """Draws the curves; returns the exit code."""
     return figure4.main(
-        argv, name="supplement_figure3", variances=settings.VARIANCES
+        argv,
+        name="supplement_figure3",
+        description=__doc__,
+        variances=settings.VARIANCES,
     )
 
 

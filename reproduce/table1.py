@@ -89,10 +89,10 @@ def main(argv=None):
     if gathered is None:
         return 0
     table = _table(gathered, options)
-    words = ["table1", gathered.configs[0].profile]
-    words += [str(options.seeds)] if options.seeds else []
+    seeds = settings.PROFILES[options.profile]["seeds"]
+    block = " ".join(["table1", *arguments.asked(options, seeds=seeds)])
     arguments.update_docs(
-        options, parser, PAGE, " ".join(words), table.render("markdown")
+        options, parser, PAGE, block, table.render("markdown")
     )
     print(table.render(options.format))
     return 1 if gathered.error else 0
@@ -101,15 +101,19 @@ def main(argv=None):
 def _gather(options):
     if options.from_records:
         return _from_records(options)
-    return cells.gather(
-        lambda digits: settings.table1(
-            options.profile,
-            rows=options.methods,
-            variances=options.variances,
-            seeds=options.seeds,
-            digits=digits,
-        ),
-        options,
+    return cells.gather(functools.partial(_configs, options, {}), options)
+
+
+def _configs(options, otherwise, digits):
+    """The cells that the flags ask for, and `otherwise` where none does."""
+    chosen = {
+        "rows": options.methods,
+        "variances": options.variances,
+        "seeds": options.seeds,
+    }
+    chosen = {name: value for name, value in chosen.items() if value}
+    return settings.table1(
+        options.profile, digits=digits, **{**otherwise, **chosen}
     )
 
 
@@ -117,8 +121,8 @@ def _from_records(options):
     """What records show of the table, and what to say of them.
 
     Without a profile the table shows the rows, variances and seeds that the
-    records hold; with one, all of the profile. Those of the stress test have
-    a table of their own.
+    records hold; with one, all of the profile. The variances of the stress
+    test have a table of their own.
     """
     records = [
         record
@@ -126,57 +130,34 @@ def _from_records(options):
         if record.config.dataset == DATASET
         and record.config.row in settings.ROWS
     ]
-    profiles = {record.config.profile for record in records}
-    profile = options.profile or min(profiles, key=_preference, default="fast")
-    records = [r for r in records if r.config.profile == profile]
-    if not records:
+    whole = bool(options.profile)
+    if not whole:
+        profiles = {record.config.profile for record in records}
+        options.profile = min(profiles, key=_preference, default="fast")
+    of_profile = [r for r in records if r.config.profile == options.profile]
+    if not of_profile:
         raise ValueError(
             f"No records for this table in {options.from_records}. Expected: "
-            f"some of the profile {profile}. Received: records of the profiles "
-            f"{sorted(profiles)}. Choose another --profile or --from-records."
+            f"some of the profile {options.profile}. Received: records of the "
+            f"profiles {sorted({r.config.profile for r in records})}. Choose "
+            "another --profile or --from-records."
         )
-    digits = min(
-        {r.config.settings["digits"] for r in records}, key=cells.DIGITS.index
-    )
-    selection = {"rows": None, "variances": None, "seeds": None}
-    if not options.profile:
-        rows = {r.config.row for r in records}
-        last_seed = max(r.config.seed for r in records)
-        selection = {
-            "rows": [row for row in settings.ROWS if row in rows],
-            "variances": _variances(records),
-            "seeds": max(1, last_seed + 1 - settings.FIRST_SEED),
-        }
-    chosen = {
-        "rows": options.methods,
-        "variances": options.variances,
-        "seeds": options.seeds,
-    }
-    selection.update({k: v for k, v in chosen.items() if v})
-    configs = settings.table1(profile, digits=digits, **selection)
-    shown = [r for c in configs for r in _matching(c, records)]
-    notes = _warnings(configs, records, shown)
-    return cells.Gathered(configs, shown, notes=notes)
+
+    held = {r.config.settings["digits"] for r in of_profile}
+    choices = [
+        _shown(options, of_profile, digits, whole)
+        for digits in cells.DATA["digits"]
+        if digits in held
+    ]
+    # The digits that most of the cells were run on.
+    return max(choices, key=lambda choice: len(choice.records))
 
 
-def _variances(records):
-    found = {_variance(record.config) for record in records}
-    return sorted(found - {*settings.STRESS_VARIANCES} or found)
-
-
-def _preference(profile):
-    names = ["fast", *settings.PROFILES]
-    return names.index(profile) if profile in names else len(names)
-
-
-def _matching(config, records):
-    """Those of the same recipe; else those of the same cell and seed."""
-    same = [r for r in records if cells.cell(r.config) == cells.cell(config)]
-    return [r for r in same if r.config.run_id == config.run_id] or same
-
-
-def _warnings(configs, records, shown):
-    """What a table of records would otherwise hide."""
+def _shown(options, records, digits, whole):
+    """The cells on these digits, with what the table would hide."""
+    held = [r for r in records if r.config.settings["digits"] == digits]
+    configs = _configs(options, {} if whole else _held(held), digits)
+    shown = [r for c in configs for r in _matching(c, held)]
     notes = []
     now = {config.run_id for config in configs}
     rows = {r.config.row: None for r in shown if r.config.run_id not in now}
@@ -190,7 +171,34 @@ def _warnings(configs, records, shown):
             f"Not shown: {len(records) - len(shown)} records of this profile "
             "with other rows, variances, seeds, digits or settings."
         )
-    return notes
+    return cells.Gathered(configs, shown, notes=notes)
+
+
+def _matching(config, records):
+    """That of the same recipe; else the one of the same cell and seed."""
+    same = [r for r in records if cells.cell(r.config) == cells.cell(config)]
+    exact = [r for r in same if r.config.run_id == config.run_id]
+    return exact or (same if len(same) == 1 else [])
+
+
+def _held(records):
+    """The rows, variances and number of seeds of records."""
+    rows = {record.config.row for record in records}
+    variances = {_variance(record.config) for record in records}
+    return {
+        "rows": [row for row in settings.ROWS if row in rows],
+        "variances": sorted(
+            variances - {*settings.STRESS_VARIANCES} or variances
+        ),
+        "seeds": max(
+            1, 1 + max(r.config.seed for r in records) - settings.FIRST_SEED
+        ),
+    }
+
+
+def _preference(profile):
+    names = ["fast", *settings.PROFILES]
+    return names.index(profile) if profile in names else len(names)
 
 
 def _variance(config):

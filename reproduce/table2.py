@@ -52,19 +52,17 @@ def main(argv=None):
     if gathered is None:
         return 0
     table = _table(gathered, options)
+    block = " ".join(["table2", *arguments.asked(options, **usual(options))])
     arguments.update_docs(
-        options, parser, PAGE, _block(options), table.render("markdown")
+        options, parser, PAGE, block, table.render("markdown")
     )
     print(table.render(options.format))
     return 1 if gathered.error else 0
 
 
-def _block(options):
-    """The name of a table in its page: what differs from the profile."""
-    usual = settings.FACE_PROFILES[options.profile]["seeds"]
-    seeds = options.seeds or usual
-    words = ["table2", options.profile]
-    return " ".join(words + ([str(seeds)] if seeds != usual else []))
+def usual(options):
+    """What the flags stand for if they are not given (`arguments.asked`)."""
+    return {"seeds": settings.FACE_PROFILES[options.profile]["seeds"]}
 
 
 def collect(options, parser, make_configs=None):
@@ -77,6 +75,15 @@ def collect(options, parser, make_configs=None):
             a list of `RunConfig`. Defaults to `settings.table2` with the
             rows of `--methods`.
     """
+    drawn = settings.FACE_PROFILES[options.profile]["faces"] == "drawn"
+    for flag in ("weights", "data_dir"):
+        received = getattr(options, flag)
+        if drawn and received:
+            parser.error(
+                f"argument --{flag.replace('_', '-')}: the profile "
+                f"{options.profile} draws its faces and trains from scratch. "
+                f"Expected: none, or another --profile. Received: {received}."
+            )
     make_configs = make_configs or functools.partial(
         settings.table2, rows=options.methods
     )
@@ -92,7 +99,7 @@ def collect(options, parser, make_configs=None):
         )
 
     return cells.collect(
-        functools.partial(cells.gather, make, options, data=cells.FACES),
+        functools.partial(cells.gather, make, options, data="faces"),
         options,
         parser,
     )
@@ -109,6 +116,9 @@ def _best(directory):
 
 
 def _table(gathered, options):
+    if settings.FACE_PROFILES[options.profile]["faces"] == "imdb":
+        # The command that is told does not run without.
+        options.data_dir = options.data_dir or "DIR"
     commands = arguments.commands(
         "reproduce/table2.py", options, gathered.missing
     )

@@ -80,23 +80,20 @@ def main(argv=None):
         options,
         parser,
         PAGE,
-        " ".join(["table3", *asked(options)]),
+        " ".join(["table3", *arguments.asked(options, **usual(options))]),
         "\n\n".join(table.render("markdown") for table in tables),
     )
     print("\n\n".join(table.render(options.format) for table in tables))
     return 1 if gathered.error else 0
 
 
-def asked(options):
-    """The profile, and what of the flags differs from it: a table's name."""
+def usual(options):
+    """What the flags stand for if they are not given (`arguments.asked`)."""
     profile = settings.GERMAN_PROFILES[options.profile]
-    seeds = options.seeds or profile["seeds"]
-    age = options.age or ("in" if profile["age_input"] else "out")
-    return [
-        options.profile,
-        *([str(seeds)] if seeds != profile["seeds"] else []),
-        *([f"age_{age}"] if (age == "in") != profile["age_input"] else []),
-    ]
+    return {
+        "seeds": profile["seeds"],
+        "age": "in" if profile["age_input"] else "out",
+    }
 
 
 def _best(directory):
@@ -128,7 +125,7 @@ def collect(options, parser, rows):
         )
 
     return cells.collect(
-        functools.partial(cells.gather, make, options, data=cells.CUSTOMERS),
+        functools.partial(cells.gather, make, options, data="customers"),
         options,
         parser,
     )

@@ -170,8 +170,10 @@ def test_figures_are_drawn_from_records(
     assert script.main(flags) == 0
     err = capsys.readouterr().err
     for end in ("png", "pdf", "json"):
-        assert (tmp_path / "figures" / f"{name}.{end}").exists()
-    drawn = json.loads((tmp_path / "figures" / f"{name}.json").read_text())
+        # Other seeds than usual: not in the place of the usual figure.
+        assert (tmp_path / "figures" / f"{name}_fast_seeds_1.{end}").exists()
+    (points,) = (tmp_path / "figures").glob("*.json")
+    drawn = json.loads(points.read_text())
     assert drawn["about"] == "profile fast, 60,000 training rows, seeds 1"
     assert len(drawn["runs"]) == len(changes) * len(variances)
     points = drawn["points"]
@@ -213,7 +215,7 @@ def test_figure_of_the_table(tmp_path):
     release(tmp_path, settings.table1("fast", variances=(0.02, 0.05), seeds=1))
     flags = ["--from-records", str(tmp_path), "--figures-dir", str(tmp_path)]
     assert figure_variances.main(flags) == 0
-    points = json.loads((tmp_path / "figure_variances.json").read_text())
+    points = json.loads((tmp_path / "figure_variances_fast.json").read_text())
     points = points["points"]
     assert points[0]["mean"] == [0.5, 0.51]
     names = [point["line"] for point in points]
@@ -225,7 +227,7 @@ def test_figure_of_the_information(tmp_path):
     release(tmp_path, settings.table1("fast", variances=(0.02,), seeds=2))
     flags = ["--from-records", str(tmp_path), "--figures-dir", str(tmp_path)]
     assert figure_information.main(flags) == 0
-    drawn = json.loads((tmp_path / "figure_information.json").read_text())
+    drawn = json.loads((tmp_path / "figure_information_fast.json").read_text())
     points = {point["row"]: point for point in drawn["points"]}
     assert points["MI backpropagation"]["training"] == [0.25, 0.25]
     assert points["MI backpropagation"]["audit"] == [2.0, 2.0]
@@ -303,8 +305,9 @@ def test_stress_cells_are_those_of_the_table(tmp_path, monkeypatch, capsys):
     )
     release(tmp_path / "records", configs)
     page = tmp_path / "page.md"
-    page.write_text("<!-- stress fast 1 -->\n<!-- /stress fast 1 -->\n")
+    page.write_text("<!-- stress fast seeds_1 -->\n<!-- /stress fast seeds_1 -->\n")
     monkeypatch.setattr(digit_table, "PAGE", page)
+    monkeypatch.setattr("reproduce.release.RECORDS", tmp_path / "records")
     flags = ["--from-records", str(tmp_path / "records")]
     assert stress.main([*flags, "--seeds", "1", "--update-docs"]) == 0
     lines = page.read_text("utf-8").splitlines()

@@ -43,12 +43,16 @@ def test_the_example_for_own_data_runs(tmp_path, monkeypatch, capsys):
         (table1, "table1 fast", []),
         (search, "search fast", []),
         (stress, "stress fast", []),
-        (table2, "table2 quick 3", ["--profile", "quick", "--seeds", "3"]),
+        (
+            table2,
+            "table2 quick seeds_3",
+            ["--profile", "quick", "--seeds", "3"],
+        ),
         (table3, "table3 fast", ["--profile", "fast"]),
         (table3, "table3 paper", ["--profile", "paper"]),
         (
             table3,
-            "table3 paper 100",
+            "table3 paper seeds_100",
             ["--profile", "paper", "--seeds", "100"],
         ),
     ],

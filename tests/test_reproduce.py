@@ -350,6 +350,26 @@ def test_better_digits_win(tmp_path, capsys):
     assert "Not shown: 1 records" in out
 
 
+def test_of_two_other_recipes_none_is_taken(tmp_path, capsys):
+    other = [config(seed=1, epochs=n) for n in (8, 9)]
+    released(tmp_path, *other, config(seed=2))
+    assert table1.main(["--from-records", str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    assert "0.750 (n=1)" in out and "Not shown: 2 records" in out
+
+
+def test_digits_of_most_cells_win(tmp_path, capsys):
+    released(
+        tmp_path,
+        config(seed=1, digits="mnist"),
+        config(seed=2),
+        config(seed=2, variance=0.05),
+    )
+    assert table1.main(["--from-records", str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    assert out.count("0.750 (n=1)") == 2 and "0.250" not in out
+
+
 @pytest.mark.parametrize("profile", [[], ["--profile", "paper"]])
 def test_no_records_to_show(tmp_path, capsys, profile):
     if profile:
@@ -385,6 +405,7 @@ def test_block_is_rewritten(tmp_path, monkeypatch, capsys):
     page = tmp_path / "page.md"
     page.write_text("# T\n<!-- table1 fast -->\n<!-- /table1 fast -->\nend\n")
     monkeypatch.setattr(table1, "PAGE", page)
+    monkeypatch.setattr(release, "RECORDS", tmp_path)
     released(tmp_path, config())
     flags = ["--from-records", str(tmp_path), "--format", "markdown"]
     assert table1.main([*flags, "--update-docs"]) == 0
@@ -392,9 +413,11 @@ def test_block_is_rewritten(tmp_path, monkeypatch, capsys):
     text = f"# T\n<!-- table1 fast -->\n{table}<!-- /table1 fast -->\nend\n"
     assert page.read_text(encoding="utf-8") == text
     for more, message in (
-        (["--seeds", "1"], "no block 'table1 fast 1'"),
+        (["--seeds", "1"], "no block 'table1 fast seeds_1'"),
         (["--methods", "ERM"], "Expected: no --methods"),
         (["--variances", "0.02"], "Expected: no --variances"),
+        (["--dry-run"], "Expected: no --dry-run"),
+        (["--from-records", "runs"], "the pages show released records"),
     ):
         with pytest.raises(SystemExit):
             table1.main([*flags, "--update-docs", *more])
@@ -486,6 +509,14 @@ def test_release_copies_the_records_of_finished_runs(tmp_path, capsys):
     path = tmp_path / "records/colored_mnist/erm" / f"{done.run_id}.json"
     assert capsys.readouterr().out.split() == [str(path)]
     assert runs.read_records(tmp_path / "records") == [record(done)]
+    # What was released stays, unless it is said.
+    again = record(done, 0.9)
+    again.write(done.directory(tmp_path / "runs") / "record.json")
+    assert release.main(arguments) == 0
+    assert "1 were there already" in capsys.readouterr().out
+    assert runs.read_records(tmp_path / "records") == [record(done)]
+    assert release.main([*arguments, "--replace"]) == 0
+    assert runs.read_records(tmp_path / "records") == [again]
     with pytest.raises(SystemExit):
         release.main(["--output-dir", str(tmp_path / "nowhere")])
     assert "No directory of records" in capsys.readouterr().err

@@ -1,4 +1,5 @@
 import json
+import re
 
 import pytest
 from faces import people, write
@@ -90,6 +91,14 @@ def test_without_the_data_the_page_is_named(script, capsys):
         script.main(["--profile", "paper"])
     error = capsys.readouterr().err
     assert "--data-dir" in error and "reproduce/IMDB.md" in error
+
+
+@pytest.mark.parametrize("flag", ["--data-dir", "--weights"])
+def test_drawn_faces_need_no_files(flag, capsys):
+    with pytest.raises(SystemExit):
+        table2.main(["--profile", "quick", flag, "somewhere"])
+    message = f"{flag}: the profile quick draws its faces.*Received: somewhere"
+    assert re.search(message, capsys.readouterr().err)
 
 
 def test_flags_become_settings(tmp_path, capsys):

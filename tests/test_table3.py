@@ -197,6 +197,7 @@ def test_block_of_a_profile(tmp_path, monkeypatch, capsys):
     page = tmp_path / "page.md"
     page.write_text("<!-- table3 paper -->\n<!-- /table3 paper -->\n")
     monkeypatch.setattr(table3, "PAGE", page)
+    monkeypatch.setattr("reproduce.release.RECORDS", tmp_path)
     release(tmp_path, settings.table3("paper"))
     flags = ["--profile", "paper", "--from-records", str(tmp_path)]
     flags += ["--format", "markdown", "--update-docs"]
@@ -204,7 +205,10 @@ def test_block_of_a_profile(tmp_path, monkeypatch, capsys):
     assert capsys.readouterr().out in page.read_text()
 
 
-def test_page_shows_whole_tables_where_there_is_room(tmp_path, capsys):
+def test_page_shows_whole_tables_where_there_is_room(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr("reproduce.release.RECORDS", tmp_path)
     release(tmp_path, settings.table3("quick", ["ERM"]))
     flags = ["--from-records", str(tmp_path), "--update-docs"]
     # Without --profile, the one that there are records of.
@@ -214,6 +218,9 @@ def test_page_shows_whole_tables_where_there_is_room(tmp_path, capsys):
     with pytest.raises(SystemExit):
         table3.main([*flags, "--methods", "ERM"])
     assert "Expected: no --methods" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        table3.main([*flags, "--profile", "fast"])
+    assert "Expected: records of some cells" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -221,14 +228,15 @@ def test_page_shows_whole_tables_where_there_is_room(tmp_path, capsys):
     [
         ("--profile fast", ["fast"]),
         ("--profile fast --seeds 100 --age in", ["fast"]),
-        ("--profile paper --seeds 100", ["paper", "100"]),
+        ("--profile paper --seeds 100", ["paper", "seeds_100"]),
         ("--profile paper --age in", ["paper", "age_in"]),
     ],
 )
 def test_tables_are_named_by_what_differs_from_the_profile(flags, name):
     parser = arguments.table_parser("", profiles=settings.GERMAN_PROFILES)
     arguments.add_age(parser)
-    assert table3.asked(arguments.parse(parser, flags.split())) == name
+    options = arguments.parse(parser, flags.split())
+    assert arguments.asked(options, **table3.usual(options)) == name
 
 
 def test_bars_from_records(tmp_path, capsys):
@@ -240,7 +248,7 @@ def test_bars_from_records(tmp_path, capsys):
     assert figure5.main([*flags, "--age", "in"]) == 1
     told = "python reproduce/figure5.py --profile paper --seeds 3 --age in\n"
     assert told in capsys.readouterr().err
-    drawn = json.loads((tmp_path / "figure5_paper_3.json").read_text())
+    drawn = json.loads((tmp_path / "figure5_paper_seeds_3.json").read_text())
     assert drawn["about"] == "profile paper, 700 training rows, seeds 1, 2, 3"
     eo = [p for p in drawn["points"] if p["panel"].startswith("EO")]
     assert [p["bar"] for p in eo] == ["λ = 0", "λ = 0.5", "λ = 1"]
@@ -248,7 +256,7 @@ def test_bars_from_records(tmp_path, capsys):
         [0.1, 0.075, 0.05], abs=2e-3
     )
     assert eo[0]["mark"] == pytest.approx(0.056, abs=2e-3)
-    assert (tmp_path / "figure5_paper_3.png").exists()
+    assert (tmp_path / "figure5_paper_seeds_3.png").exists()
 
 
 @pytest.mark.slow
