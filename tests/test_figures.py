@@ -305,7 +305,9 @@ def test_stress_cells_are_those_of_the_table(tmp_path, monkeypatch, capsys):
     )
     release(tmp_path / "records", configs)
     page = tmp_path / "page.md"
-    page.write_text("<!-- stress fast seeds_1 -->\n<!-- /stress fast seeds_1 -->\n")
+    page.write_text(
+        "<!-- stress fast seeds_1 -->\n<!-- /stress fast seeds_1 -->\n"
+    )
     monkeypatch.setattr(digit_table, "PAGE", page)
     monkeypatch.setattr("reproduce.release.RECORDS", tmp_path / "records")
     flags = ["--from-records", str(tmp_path / "records")]
