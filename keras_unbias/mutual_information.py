@@ -140,7 +140,8 @@ class Critic(keras.layers.Layer):
     """
 
     def __init__(self, hidden=(64, 64, 64), seed=None, **kwargs):
-        super().__init__(**kwargs)
+        # Half the digits are too few for a bound, whatever the policy.
+        super().__init__(**{"dtype": "float32", **kwargs})
         self.hidden = tuple(hidden)
         self.seed = seed
 
@@ -148,15 +149,21 @@ class Critic(keras.layers.Layer):
         layers = []
         for units in self.hidden:
             layers.append(self._dense(units, len(layers)))
-            layers.append(keras.layers.LeakyReLU(negative_slope=0.2))
+            layers.append(
+                keras.layers.LeakyReLU(negative_slope=0.2, dtype="float32")
+            )
         layers.append(self._dense(outputs, len(layers)))
-        return keras.Sequential(layers, name="network")
+        network = keras.Sequential(layers, name="network")
+        network.dtype_policy = "float32"
+        return network
 
     def _dense(self, units, number):
         # Layers of one shape must not begin with the same weights.
         seed = None if self.seed is None else self.seed + number
         return keras.layers.Dense(
-            units, kernel_initializer=keras.initializers.GlorotUniform(seed)
+            units,
+            kernel_initializer=keras.initializers.GlorotUniform(seed),
+            dtype="float32",
         )
 
     def get_config(self):
@@ -268,7 +275,7 @@ class MutualInformationEstimator(keras.layers.Layer):
         seed=0,
         **kwargs,
     ):
-        super().__init__(**kwargs)
+        super().__init__(**{"dtype": "float32", **kwargs})
         if steps < 1:
             raise ValueError(
                 "`steps` is the number of gradient steps of one update. "
@@ -295,6 +302,7 @@ class MutualInformationEstimator(keras.layers.Layer):
     def build(self, features_shape, attributes_shape):
         """Creates the critic's, the optimizer's and the own weights."""
         width = features_shape[-1]
+        self.attribute_size = attributes_shape[-1]
         if not self.critic.built:
             self.critic.build(features_shape, attributes_shape)
         # A surrounding model must not train the critic with its own loss.
@@ -456,6 +464,12 @@ class MutualInformationEstimator(keras.layers.Layer):
             # belong outside its graph.
             with tf.init_scope():
                 self.build(features.shape[-1:], attributes.shape[-1:])
+        if attributes.shape[-1] not in (None, self.attribute_size):
+            raise ValueError(
+                "The attribute has another width than before. Expected: "
+                f"{self.attribute_size}. Received: {attributes.shape[-1]}. "
+                "Encode all rows alike, e.g. by one fitted AttributeEncoder."
+            )
 
     def get_config(self):
         return {

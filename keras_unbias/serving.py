@@ -51,8 +51,12 @@ def load_classifier(path, *, activation="softmax"):
         if hasattr(model, "class_names"):
             strings = model.class_names()["class_names"].numpy()
             names = [string.decode() for string in strings]
+        (function,) = model.serve.concrete_functions
+        (arguments, _) = function.structured_input_signature
         # Through `model`: its variables live only as long as it does.
-        return Classifier(lambda inputs: model.serve(inputs), names)
+        return Classifier(
+            lambda inputs: model.serve(_like(arguments[0], inputs)), names
+        )
     if path.suffix == ".keras" and path.is_file():
         model = keras.saving.load_model(path, compile=False)
         if isinstance(model, methods.RepresentationClassifier):
@@ -61,3 +65,16 @@ def load_classifier(path, *, activation="softmax"):
         "No classifier to load. Expected: the directory that `export` wrote "
         f"or a .keras file that `save` wrote. Received: path={str(path)!r}."
     )
+
+
+def _like(specs, inputs):
+    """Inputs with the precision that the SavedModel takes."""
+
+    def cast(spec, values):
+        values = tf.convert_to_tensor(values)
+        for kind in ("is_floating", "is_integer"):
+            if getattr(values.dtype, kind) and getattr(spec.dtype, kind):
+                return tf.cast(values, spec.dtype)
+        return values
+
+    return keras.tree.map_structure_up_to(specs, cast, specs, inputs)

@@ -194,9 +194,11 @@ class UnbiasedClassifier(
 
     def _outputs(self, X):
         validation.check_is_fitted(self)
-        return self.model_.predict(
+        outputs = self.model_.predict(
             self._checked(X, reset=False), batch_size=1024, verbose=0
         )
+        # scikit-learn knows no bfloat16, of a policy of mixed precision.
+        return {name: v.astype(np.float32) for name, v in outputs.items()}
 
     def _checked(self, X, y="no_validation", *, reset=True):
         own = self.encoder is not None

@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from keras_unbias.methods import (
+    AttributeConfusion,
     MutualInformationBackpropagation,
     RepresentationClassifier,
 )
@@ -196,3 +197,168 @@ def test_all_rows_of_arrays_come_to_the_task():
     model.fit(inputs, targets, batch_size=4, epochs=30, verbose=0)
     kernel = model.encoder.get_weights()[0]
     assert (np.abs(kernel - 1).max(1) > 1e-4).all()
+
+
+def weights_after(model, optimizer, **kwargs):
+    """The encoder's weights after three steps from the same start."""
+    keras.utils.set_random_seed(0)
+    model.compile(optimizer)
+    model.fit(*rows(), batch_size=256, epochs=3, verbose=0, **kwargs)
+    return np.concatenate([w.ravel() for w in model.encoder.get_weights()])
+
+
+@pytest.mark.parametrize(
+    ("make", "scaled"),
+    [
+        (
+            lambda: MutualInformationBackpropagation(
+                functional(), 2, own_optimizer=False
+            ),
+            lambda: keras.optimizers.LossScaleOptimizer(
+                keras.optimizers.SGD(0.1)
+            ),
+        ),
+        (
+            lambda: MutualInformationBackpropagation(functional(), 2),
+            lambda: keras.optimizers.SGD(0.1, loss_scale_factor=1024.0),
+        ),
+        (
+            lambda: AttributeConfusion(functional(), 2, attribute_parts=(2,)),
+            lambda: keras.optimizers.SGD(0.1, loss_scale_factor=1024.0),
+        ),
+    ],
+    ids=["one optimizer", "own optimizer", "adversary"],
+)
+def test_a_scaled_loss_is_scaled_back(make, scaled):
+    found = []
+    for optimizer in (keras.optimizers.SGD(0.1), scaled()):
+        keras.utils.set_random_seed(0)
+        found.append(weights_after(make(), optimizer))
+    np.testing.assert_allclose(found[1], found[0], atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        "sparse_categorical_crossentropy",
+        "BinaryCrossentropy",
+        keras.losses.SparseCategoricalCrossentropy(),
+        keras.losses.binary_crossentropy,
+    ],
+    ids=str,
+)
+def test_losses_of_probabilities_are_refused(loss):
+    with pytest.raises(ValueError, match="Expected: from_logits=True"):
+        fresh().compile(loss=loss)
+
+
+def test_losses_of_ones_own_are_taken():
+    model = fresh()
+    model.compile(loss=lambda labels, logits: keras.ops.mean(logits**2, -1))
+    assert np.isfinite(first_loss(model))
+
+
+def test_weights_of_classes_and_rows_with_a_column_of_labels():
+    inputs, targets = rows()
+    column = {**targets, "label": targets["label"][:, None]}
+    weights = {
+        "class_weight": {0: 1.0, 1: 3.0},
+        "sample_weight": np.linspace(0, 2, 256).astype("float32"),
+    }
+    found = []
+    for y in (targets, column):
+        keras.utils.set_random_seed(0)
+        model = RepresentationClassifier(functional(), 2)
+        model.compile(keras.optimizers.SGD(0.0))
+        fitted = model.fit(inputs, y, batch_size=256, verbose=0, **weights)
+        found.append(fitted.history["loss"][0])
+    assert found[1] == pytest.approx(found[0], rel=1e-5)
+    one_hot = {**targets, "label": np.eye(2)[targets["label"]]}
+    model.compile(loss=keras.losses.CategoricalCrossentropy(from_logits=True))
+    with pytest.raises(ValueError, match="Pass argmax of one-hot"):
+        model.fit(inputs, one_hot, class_weight={0: 2.0}, verbose=0)
+
+
+def test_a_single_logit_is_a_class_by_its_sign():
+    inputs, targets = rows()
+    model = MutualInformationBackpropagation(functional(), 1, conditional=True)
+    model.compile(
+        keras.optimizers.Adam(1e-2),
+        loss=keras.losses.BinaryCrossentropy(from_logits=True),
+    )
+    model.fit(inputs, targets, class_weight={1: 2.0}, verbose=0)
+    evaluated = model.evaluate(inputs, targets, verbose=0, return_dict=True)
+    logits = model.predict(inputs, verbose=0)["logits"][:, 0]
+    right = ((logits > 0) == targets["label"]).mean()
+    assert evaluated["accuracy"] == pytest.approx(right)
+    assert ((logits > 0.5) == targets["label"]).mean() != right
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"attribute": np.full((256, 2), np.nan)}, "not known of all rows"),
+        ({"label": np.full(256, 2)}, r"Expected: labels in 0..1. Received: 2"),
+        ({"label": np.full(256, 0.5)}, "Received: 0.5..0.5, float64"),
+    ],
+)
+def test_rows_are_checked_before_training(changes, message):
+    model = MutualInformationBackpropagation(functional(), 2, conditional=True)
+    model.compile()
+    inputs, targets = rows()
+    with pytest.raises(ValueError, match=message):
+        model.fit(inputs, {**targets, **changes}, verbose=0)
+
+
+def test_the_attribute_keeps_its_width():
+    model = MutualInformationBackpropagation(functional(), 2)
+    model.compile(run_eagerly=True)
+    inputs, targets = rows(64)
+    model.fit(inputs, targets, verbose=0)
+    narrow = {**targets, "attribute": targets["attribute"][:, :1]}
+    for use in (model.fit, model.evaluate):
+        with pytest.raises(ValueError, match="Expected: 2. Received: 1"):
+            use(inputs, narrow, verbose=0)
+
+
+@pytest.mark.parametrize(
+    "compiled", [{"jit_compile": True}, {"run_eagerly": 1}]
+)
+def test_arrays_leave_a_short_batch_however_they_are_run(compiled):
+    model = MutualInformationBackpropagation(
+        functional(), 2, estimator_batches=3
+    )
+    model.compile(**compiled)
+    fitted = model.fit(*rows(118), batch_size=64, verbose=0)
+    assert np.isfinite(fitted.history["loss"][0])
+
+
+def test_all_made_trainable_the_task_trains_what_it_did():
+    found = []
+    for toggled in (False, True):
+        keras.utils.set_random_seed(0)
+        model = AttributeConfusion(functional(), 2, attribute_parts=(2,))
+        model.build({"a": (None, 5), "b": (None, 4)})
+        if toggled:
+            model.trainable = False
+            model.trainable = True
+        found.append(weights_after(model, keras.optimizers.SGD(0.1)))
+    np.testing.assert_array_equal(found[1], found[0])
+
+
+def test_gradients_of_an_embedding_are_added():
+    encoder = keras.Sequential(
+        [
+            keras.Input((6,), dtype="int32"),
+            keras.layers.Embedding(50, 8),
+            keras.layers.GlobalAveragePooling1D(),
+        ]
+    )
+    model = MutualInformationBackpropagation(
+        encoder, 2, own_optimizer=False, clip=False
+    )
+    model.compile()
+    words = np.random.default_rng(0).integers(0, 50, (256, 6))
+    before = encoder.get_weights()[0]
+    model.fit(words, rows()[1], verbose=0)
+    assert (encoder.get_weights()[0] != before).any()

@@ -491,6 +491,16 @@ def test_errors(problem):
         LabelPrior(2).adapt(np.zeros(2), np.array([0, 1]))
     with pytest.raises(ValueError, match=r"labels of shape \(2, 3\)"):
         LabelPrior(2).adapt(np.zeros((2, 1)), np.zeros((2, 3), int))
+    with pytest.raises(ValueError, match="not known of all rows"):
+        LabelPrior(2).adapt(np.array([[np.nan], [0]]), np.array([0, 1]))
+    for labels, received in ([0.5, 1], "float64"), (["a", "b"], "<U1"):
+        with pytest.raises(ValueError, match=f"labels of {received}"):
+            LabelPrior(2).adapt(np.zeros((2, 1)), np.array(labels))
+    prior = LabelPrior(2)
+    prior.adapt(np.eye(2), np.array([False, True]))
+    for wrong in (np.zeros((3, 1)), np.zeros(2)):
+        with pytest.raises(ValueError, match=r"Expected: shape \(n, 2\)"):
+            prior(wrong)
     images = keras.Sequential(
         [keras.Input((8, 8, 1)), keras.layers.Conv2D(2, 3)]
     )

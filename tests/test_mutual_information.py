@@ -311,3 +311,30 @@ def test_mini_batches_that_cannot_be_accumulated_are_refused():
     estimator = MutualInformationEstimator(accumulate=3)
     with pytest.raises(ValueError, match="accumulate=3.*4 mini-batches"):
         estimator.update(np.zeros((4, 5, 2)), np.zeros((4, 5, 1)))
+
+
+@pytest.mark.parametrize("critic", CRITICS)
+def test_a_policy_of_half_precision_leaves_the_bound_alone(critic):
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(200, 4)).astype("float32")
+    attributes = np.eye(2, dtype="float32")[(features[:, 0] > 0) * 1]
+    found = []
+    for policy in ("float32", "mixed_float16"):
+        keras.config.set_dtype_policy(policy)
+        try:
+            estimator = MutualInformationEstimator(CRITICS[critic](seed=0))
+            estimator.update(features[None], attributes[None])
+            bound = estimator.bound(features, attributes)
+        finally:
+            keras.config.set_dtype_policy("float32")
+        assert bound.dtype == "float32"
+        found.append(float(bound))
+    assert found[1] == pytest.approx(found[0], abs=1e-6)
+
+
+def test_attributes_of_another_width_are_refused():
+    estimator = MutualInformationEstimator(steps=1)
+    features = np.zeros((4, 2), "float32")
+    estimator.update(features[None], np.eye(4)[None])
+    with pytest.raises(ValueError, match="Expected: 4. Received: 1"):
+        estimator.bound(features, np.ones((4, 1)))

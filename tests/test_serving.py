@@ -93,6 +93,8 @@ def test_a_classifier_serves_uint8_images(tmp_path):
                 classifier(tf.constant(images[:rows])),
                 {key: value[:rows] for key, value in expected.items()},
             )
+        # Numbers of another size are the same images.
+        assert_equal(classifier(images.astype("int64")), expected)
     np.save(tmp_path / "images.npy", images)
     for code, name, cwd in (
         (PLAIN_TENSORFLOW, "model", tmp_path),
@@ -251,6 +253,10 @@ def test_inputs_have_names_that_a_client_can_know(
     ](**dict(zip(names, map(tf.constant, keras.tree.flatten(inputs)))))
     expected = model(keras.tree.map_structure(lambda x: x + 1, inputs))
     np.testing.assert_allclose(served["logits"], expected["logits"], atol=1e-5)
+    # NumPy's and scikit-learn's numbers are float64.
+    classifier = keras_unbias.load_classifier(tmp_path / "model")
+    again = classifier(keras.tree.map_structure(np.float64, inputs))
+    np.testing.assert_allclose(again["logits"], expected["logits"], atol=1e-5)
 
 
 def negative(images):

@@ -121,6 +121,17 @@ def test_outputs_agree(unbiased_rows, fitted):
     np.testing.assert_array_equal(again.predict(test), fitted.predict(test))
 
 
+def test_features_are_float32_whatever_the_policy(rows):
+    inputs, labels = rows[0][["a", "b", "c"]], rows[1]
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        classifier = UnbiasedClassifier("erm", epochs=1).fit(inputs, labels)
+        features = classifier.transform(inputs)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert features.dtype == "float32"
+
+
 def test_its_features_are_audited(unbiased_rows, fitted):
     test, truth, group = unbiased_rows
     encoder = fitted[-1].attribute_encoder_

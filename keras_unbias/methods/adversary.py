@@ -117,8 +117,10 @@ class AttributeAdversary(RepresentationClassifier):
         with tf.GradientTape() as tape:
             y_pred = self(x, training=True)
             loss = self.compute_loss(x, y, y_pred, sample_weight, True)
-            objective = loss + self.against(y_pred["features"], y["attribute"])
-        theta = self.trainable_variables
+            objective = self.optimizer.scale_loss(
+                loss + self.against(y_pred["features"], y["attribute"])
+            )
+        theta = self.task_variables
         gradients = tape.gradient(objective, theta)
         with tf.GradientTape() as tape:
             tape.watch([variable.value for variable in self.head])
@@ -129,6 +131,7 @@ class AttributeAdversary(RepresentationClassifier):
                 y["attribute"],
                 self.attribute_parts,
             )
+            attribute_loss = self.attribute_optimizer.scale_loss(attribute_loss)
         of_head = tape.gradient(attribute_loss, [v.value for v in self.head])
         self.optimizer.apply(gradients, theta)
         self.attribute_optimizer.apply(of_head, self.head)

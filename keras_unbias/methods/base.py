@@ -1,7 +1,15 @@
 """The classifier that every training method extends."""
 
+import inspect
+
 import keras
 import tensorflow as tf
+
+# Losses of as many yes-or-no answers as there are logits.
+BINARY_LOSSES = (
+    keras.losses.BinaryCrossentropy,
+    keras.losses.BinaryFocalCrossentropy,
+)
 
 
 @keras.saving.register_keras_serializable("keras_unbias")
@@ -63,15 +71,25 @@ class RepresentationClassifier(keras.Model):
             loss: any Keras loss of labels and logits. Defaults to the sparse
                 categorical cross-entropy (equation 4 of the paper).
             metrics: Keras metrics of labels and logits. Defaults to
-                `["accuracy"]`.
+                `["accuracy"]`, for a binary cross-entropy that of the logits'
+                signs.
             **kwargs: further arguments of `keras.Model.compile`.
+
+        Raises:
+            ValueError: the loss takes probabilities.
         """
+        if loss is None:
+            loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        check_logits(loss)
+        if metrics is None:
+            binary = isinstance(loss, BINARY_LOSSES)
+            metrics = [
+                keras.metrics.BinaryAccuracy("accuracy", threshold=0.0)
+                if binary
+                else "accuracy"
+            ]
         super().compile(
-            optimizer=optimizer,
-            loss=loss
-            or keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-            metrics=["accuracy"] if metrics is None else metrics,
-            **kwargs,
+            optimizer=optimizer, loss=loss, metrics=metrics, **kwargs
         )
 
     def compile_from_config(self, config):
@@ -81,10 +99,21 @@ class RepresentationClassifier(keras.Model):
         if self.built:
             self.build_optimizers()
 
+    @property
+    def task_variables(self):
+        """What the task's optimizer trains, in a method's own step.
+
+        Not what else there is, even if all of the model was made trainable.
+        """
+        return (
+            self.encoder.trainable_variables
+            + self.classifier.trainable_variables
+        )
+
     def build_optimizers(self):
         """Creates the optimizer's weights, before a state is loaded."""
         if not self.optimizer.built:
-            self.optimizer.build(self.trainable_variables)
+            self.optimizer.build(self.task_variables)
 
     def fit(self, *args, class_weight=None, **kwargs):
         """Keras's `fit`; the batches hold labels and attributes.
@@ -98,16 +127,14 @@ class RepresentationClassifier(keras.Model):
         """
         weights = None
         if class_weight is not None:
-            weights = [
-                float(class_weight.get(label, 1.0))
-                for label in range(self.num_classes)
-            ]
-            unknown = class_weight.keys() - set(range(self.num_classes))
+            classes = range(max(2, self.num_classes))
+            weights = [float(class_weight.get(c, 1.0)) for c in classes]
+            unknown = class_weight.keys() - set(classes)
             if unknown:
                 raise ValueError(
                     "`class_weight` weighs labels. Expected: keys in "
-                    f"0..{self.num_classes - 1}. Received: "
-                    f"{sorted(unknown)}. Number the classes from 0."
+                    f"0..{classes[-1]}. Received: {sorted(unknown)}. Number "
+                    "the classes from 0."
                 )
         if weights != self.class_weight:
             # The compiled step holds the weights as constants.
@@ -122,9 +149,11 @@ class RepresentationClassifier(keras.Model):
         if training and self.label_prior is not None:
             logits = logits + self.label_prior(y["attribute"])
         if training and self.class_weight is not None:
-            of_row = tf.gather(self.class_weight, tf.cast(labels, tf.int32))
+            of_row = tf.gather(self.class_weight, class_numbers(labels))
             sample_weight = (
-                of_row if sample_weight is None else of_row * sample_weight
+                of_row
+                if sample_weight is None
+                else of_row * tf.reshape(sample_weight, [-1])
             )
         return super().compute_loss(x, labels, logits, sample_weight, training)
 
@@ -305,6 +334,33 @@ def check_fractions(encoded, taken):
                 f"Expected: {known.dtype}. Received: {ours.dtype}. Let it end "
                 "with tf.cast, or use an encoder of floats."
             )
+
+
+def check_logits(loss):
+    """Of logits, a loss that takes probabilities makes numbers all the same."""
+    known = keras.losses.get(loss) if isinstance(loss, str) else loss
+    from_logits = getattr(known, "from_logits", None)
+    if inspect.isroutine(known):
+        parameter = inspect.signature(known).parameters.get("from_logits")
+        from_logits = parameter.default if parameter else None
+    if from_logits is False:
+        raise ValueError(
+            "The loss takes probabilities, and the model gives logits. "
+            f"Expected: from_logits=True. Received: loss={loss!r}. Pass the "
+            "class of keras.losses with from_logits=True, or leave `loss` out "
+            "for the cross-entropy of class numbers."
+        )
+
+
+def class_numbers(labels):
+    """`(n,)` class numbers of labels `(n,)` or `(n, 1)`."""
+    if labels.shape.rank and labels.shape.rank > 1 and labels.shape[-1] != 1:
+        raise ValueError(
+            "`class_weight` weighs class numbers. Expected: one label a row. "
+            f"Received: labels of shape {labels.shape}. Pass argmax of one-hot "
+            "labels, or `sample_weight`."
+        )
+    return tf.cast(tf.reshape(labels, [-1]), tf.int32)
 
 
 def follower(optimizer, factor, prefix):

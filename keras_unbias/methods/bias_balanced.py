@@ -47,7 +47,8 @@ class LabelPrior(keras.layers.Layer):
                 1.
 
         Raises:
-            ValueError: other shapes, labels out of range, or more different
+            ValueError: other shapes, attributes that are not finite, labels
+                that are no class numbers or out of range, or more different
                 attribute rows than `MAX_CELLS`.
         """
         attributes = np.asarray(attributes, np.float32)
@@ -59,7 +60,19 @@ class LabelPrior(keras.layers.Layer):
                 "(rows, a), one label a row. Received: attributes of shape "
                 f"{attributes.shape}, labels of shape {labels.shape}."
             )
-        labels = labels.reshape(rows)
+        if not np.isfinite(attributes).all():
+            raise ValueError(
+                "The attribute is not known of all rows. Expected: finite "
+                "numbers. Received: NaN or infinity among them. Leave such "
+                "rows out, or give them a category of their own."
+            )
+        numbers = labels.dtype.kind in "biuf"
+        if not numbers or (labels != np.floor(labels)).any():
+            raise ValueError(
+                "A label prior counts class numbers. Expected: integers. "
+                f"Received: labels of {labels.dtype}. Number the classes."
+            )
+        labels = labels.reshape(rows).astype(np.int64)
         if labels.min() < 0 or labels.max() >= self.num_classes:
             raise ValueError(
                 "A label prior counts class numbers. Expected: labels in "
@@ -114,6 +127,14 @@ class LabelPrior(keras.layers.Layer):
         )
 
     def call(self, attributes):
+        width = self.cells.shape[1]
+        shape = tf.TensorShape(attributes.shape)
+        if not shape.is_compatible_with((None, width)):
+            raise ValueError(
+                "The attribute is not what the prior was counted on. Expected: "
+                f"shape (n, {width}). Received: shape {shape}. Encode all rows "
+                "alike."
+            )
         # Of large numbers the squares would leave no digits for differences.
         mean = tf.reduce_mean(self.cells, 0)
         attributes = tf.cast(attributes, tf.float32) - mean

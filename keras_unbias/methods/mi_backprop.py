@@ -10,6 +10,7 @@ Where this differs from the paper, by default (each is an argument):
 """
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from keras_unbias.methods.base import RepresentationClassifier, follower
@@ -94,7 +95,8 @@ class MutualInformationBackpropagation(RepresentationClassifier):
                 f"Expected: a number >= 0. Received: mi_weight={mi_weight}. "
                 "For plain training use 0 or RepresentationClassifier."
             )
-        classes = num_classes if conditional else None
+        # A single logit tells two labels apart.
+        classes = max(2, num_classes) if conditional else None
         if estimator is None:
             estimator = MutualInformationEstimator(num_classes=classes)
         if estimator.num_classes != classes:
@@ -206,11 +208,39 @@ class MutualInformationBackpropagation(RepresentationClassifier):
                 f"one-hot for categories. Received: shape {tuple(shape)}. "
                 "Encode it, or add an axis to a single number."
             )
+        if self.attribute_size not in (None, shape[-1]):
+            raise ValueError(
+                "The attribute has another width than before. Expected: "
+                f"{self.attribute_size}. Received: {shape[-1]}. Encode all "
+                "rows alike, e.g. by one fitted AttributeEncoder."
+            )
+        if y is not None:
+            self._check_rows(targets)
         if not self.built:
             self.build(keras.tree.map_structure(lambda t: t.shape, inputs))
         self.attribute_size = shape[-1]
         self._build_estimator()
         self.build_optimizers()
+
+    def _check_rows(self, targets):
+        """Of arrays all rows are at hand before any work starts."""
+        if not np.isfinite(np.asarray(targets["attribute"], float)).all():
+            raise ValueError(
+                "The attribute is not known of all rows. Expected: finite "
+                "numbers. Received: NaN or infinity among them. Leave such "
+                "rows out, or give them a category of their own."
+            )
+        classes = self.estimator.num_classes
+        if classes is None:
+            return
+        labels = np.asarray(targets["label"])
+        if not np.isin(labels, np.arange(classes)).all():
+            raise ValueError(
+                "I(Z;C|Y) is taken inside the classes. Expected: labels in "
+                f"0..{classes - 1}. Received: {labels.min()}..{labels.max()}, "
+                f"{labels.dtype}. Number the classes, or use "
+                "conditional=False."
+            )
 
     def train_step(self, data):
         (x, y, sample_weight), reserve = self._split(data)
@@ -222,12 +252,19 @@ class MutualInformationBackpropagation(RepresentationClassifier):
             bound = self.estimator.bound(
                 y_pred["features"], y["attribute"], y["label"]
             )
+            # Of 16-bit floats: `apply` divides by the scale.
+            scaled_loss = self.optimizer.scale_loss(loss)
+            scaled_bound = (self.mi_optimizer or self.optimizer).scale_loss(
+                bound
+            )
         theta = self.encoder.trainable_variables
         psi = self.classifier.trainable_variables
         zero = tf.UnconnectedGradients.ZERO
-        task_theta, task_psi = tape.gradient(loss, [theta, psi], None, zero)
+        task_theta, task_psi = tape.gradient(
+            scaled_loss, [theta, psi], None, zero
+        )
         # Line 12: the classifier has no gradient of the bound.
-        mi_theta = tape.gradient(bound, theta, None, zero)
+        mi_theta = tape.gradient(scaled_bound, theta, None, zero)
         del tape
         if self.clip:
             mi_theta = clip_to(mi_theta, task_theta)
@@ -236,7 +273,9 @@ class MutualInformationBackpropagation(RepresentationClassifier):
             self.mi_optimizer.apply(mi_theta, theta)
         else:
             task_theta = [
-                task + self.present_mi_weight * mi
+                # Those of an embedding are slices, which cannot be added.
+                tf.convert_to_tensor(task)
+                + self.present_mi_weight * tf.convert_to_tensor(mi)
                 for task, mi in zip(task_theta, mi_theta, strict=True)
             ]
         self.optimizer.apply(task_theta + task_psi, theta + psi)
@@ -271,16 +310,17 @@ class MutualInformationBackpropagation(RepresentationClassifier):
         if parts == 1:
             return data, None
         labels = data[1]["label"]
-        if labels.shape[0] is not None and labels.shape[0] % parts:
+        # Eagerly every batch is of a known length, a short last one too.
+        known = None if tf.executing_eagerly() else labels.shape[0]
+        if known is not None and known % parts:
             raise ValueError(
                 f"estimator_batches={self.estimator_batches} divides every "
                 f"batch into {parts} equal parts. Expected: a batch size "
-                f"that is a multiple of {parts}. Received: "
-                f"{labels.shape[0]} rows. Change the batch size, or use "
-                "estimator_batches=0."
+                f"that is a multiple of {parts}. Received: {known} rows. "
+                "Change the batch size, or use estimator_batches=0."
             )
-        if labels.shape[0] is not None:
-            rows = labels.shape[0] // parts
+        if known is not None:
+            rows = known // parts
         else:
             # The last batch of a pass may be short; its remainder is left.
             rows = tf.shape(labels)[0] // parts
@@ -292,10 +332,12 @@ class MutualInformationBackpropagation(RepresentationClassifier):
             )
 
         if self.reorder:
-            order = tf.random.experimental.stateless_shuffle(
-                tf.range(tf.shape(labels)[0]),
+            # Sorted noise: XLA has no shuffle.
+            noise = tf.random.stateless_uniform(
+                tf.shape(labels)[:1],
                 tf.stack([self.estimator.seed, self.estimator.updates + 0]),
             )
+            order = tf.argsort(noise)
             data = keras.tree.map_structure(
                 lambda t: None if t is None else tf.gather(t, order), data
             )
