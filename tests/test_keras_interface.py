@@ -202,7 +202,8 @@ def test_all_rows_of_arrays_come_to_the_task():
 def weights_after(model, optimizer, **kwargs):
     """The encoder's weights after three steps from the same start."""
     keras.utils.set_random_seed(0)
-    model.compile(optimizer)
+    # Three steps take less time than their compilation.
+    model.compile(optimizer, run_eagerly=True)
     model.fit(*rows(), batch_size=256, epochs=3, verbose=0, **kwargs)
     return np.concatenate([w.ravel() for w in model.encoder.get_weights()])
 
@@ -322,7 +323,11 @@ def test_the_attribute_keeps_its_width():
 
 
 @pytest.mark.parametrize(
-    "compiled", [{"jit_compile": True}, {"run_eagerly": 1}]
+    "compiled",
+    [
+        pytest.param({"jit_compile": True}, marks=pytest.mark.slow),
+        {"run_eagerly": True},
+    ],
 )
 def test_arrays_leave_a_short_batch_however_they_are_run(compiled):
     model = MutualInformationBackpropagation(
