@@ -20,7 +20,7 @@ def observe(model_or_features, dataset):
         arrays; and the widths of the attribute's parts, or `None`.
 
     Raises:
-        ValueError: the targets have no attribute.
+        ValueError: the targets have no attribute, or the batches no end.
     """
     parts = None
     if isinstance(dataset, BiasedDataset):
@@ -40,6 +40,15 @@ def observe(model_or_features, dataset):
             dataset = dataset.batch(500)
         else:
             dataset = [(inputs, targets)]
+    if (
+        isinstance(dataset, tf.data.Dataset)
+        and dataset.cardinality() == tf.data.INFINITE_CARDINALITY
+    ):
+        raise ValueError(
+            "All rows are looked at once. Expected: a data set with an end. "
+            "Received: one that repeats without end. Leave `repeat` out, or "
+            "use `take`."
+        )
     outputs, targets = [], []
     for batch in dataset:
         targets.append(keras.tree.map_structure(np.asarray, batch[1]))

@@ -336,6 +336,13 @@ def test_a_gpu_is_not_needed_by_a_function_of_batches():
     assert found.rows == 120
 
 
+def test_endless_batches_are_refused():
+    rows = {"attribute": np.zeros((60, 1), "float32")}
+    batches = tf.data.Dataset.from_tensors((np.zeros((60, 2)), rows)).repeat()
+    with pytest.raises(ValueError, match="repeats without end"):
+        audit(lambda x: {"features": x}, batches)
+
+
 def test_an_attribute_may_be_a_column_of_numbers_with_rare_values():
     rng = np.random.default_rng(0)
     attribute = rng.integers(0, 2, 600)

@@ -322,6 +322,18 @@ def test_the_attribute_keeps_its_width():
             use(inputs, narrow, verbose=0)
 
 
+def test_evaluation_needs_the_attribute_where_it_is_measured():
+    inputs, targets = rows(64)
+    labels = {"label": targets["label"]}
+    for model in (
+        MutualInformationBackpropagation(functional(), 2),
+        AttributeConfusion(functional(), 2, attribute_parts=(2,)),
+    ):
+        model.compile(run_eagerly=True)
+        with pytest.raises(ValueError, match="does not name the attribute"):
+            model.evaluate(inputs, labels, verbose=0)
+
+
 @pytest.mark.parametrize(
     "compiled",
     [

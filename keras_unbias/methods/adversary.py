@@ -4,7 +4,11 @@ import keras
 import tensorflow as tf
 
 from keras_unbias import losses
-from keras_unbias.methods.base import RepresentationClassifier, follower
+from keras_unbias.methods.base import (
+    RepresentationClassifier,
+    attribute_of,
+    follower,
+)
 
 
 class AttributeAdversary(RepresentationClassifier):
@@ -107,7 +111,7 @@ class AttributeAdversary(RepresentationClassifier):
 
     def train_step(self, data):
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-        width = y["attribute"].shape[-1]
+        width = attribute_of(y).shape[-1]
         if width != sum(self.attribute_parts):
             raise ValueError(
                 "The attribute has another width than its parts. Expected: "
@@ -144,7 +148,7 @@ class AttributeAdversary(RepresentationClassifier):
         self.attribute_tracker.update_state(
             losses.attribute_cross_entropy(
                 self.attribute_classifier(y_pred["features"]),
-                y["attribute"],
+                attribute_of(y),
                 self.attribute_parts,
             )
         )

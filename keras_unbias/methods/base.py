@@ -147,7 +147,7 @@ class RepresentationClassifier(keras.Model):
         labels, sample_weight = labels_and_weights(y, sample_weight)
         logits = y_pred["logits"]
         if training and self.label_prior is not None:
-            logits = logits + self.label_prior(y["attribute"])
+            logits = logits + self.label_prior(attribute_of(y))
         if training and self.class_weight is not None:
             of_row = tf.gather(self.class_weight, class_numbers(labels))
             sample_weight = (
@@ -385,6 +385,17 @@ def follower(optimizer, factor, prefix):
         config["weight_decay"] = 0.0
     config.update(name=f"{prefix}_{optimizer.name}", use_ema=False)
     return type(optimizer).from_config(config)
+
+
+def attribute_of(targets):
+    """The attribute vectors of a batch, `(n, a)`."""
+    if "attribute" not in targets:
+        raise ValueError(
+            "A batch does not name the attribute. Expected: (x, {'label': y, "
+            f"'attribute': c}}). Received: targets {sorted(targets)}. To "
+            "predict without it use `predict`."
+        )
+    return targets["attribute"]
 
 
 def labels_and_weights(targets, sample_weight):

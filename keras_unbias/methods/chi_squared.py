@@ -9,6 +9,7 @@ import keras
 from keras_unbias import losses
 from keras_unbias.methods.base import (
     RepresentationClassifier,
+    attribute_of,
     labels_and_weights,
 )
 
@@ -54,7 +55,7 @@ class ChiSquaredPenalty(RepresentationClassifier):
         return loss + self.penalty_weight * losses.equal_opportunity_penalty(
             y_pred["logits"],
             labels,
-            y["attribute"],
+            attribute_of(y),
             self.positive,
             sample_weight,
         )

@@ -13,7 +13,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_unbias.methods.base import RepresentationClassifier, follower
+from keras_unbias.methods.base import (
+    RepresentationClassifier,
+    attribute_of,
+    follower,
+)
 from keras_unbias.mutual_information import MutualInformationEstimator
 
 
@@ -356,7 +360,9 @@ class MutualInformationBackpropagation(RepresentationClassifier):
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         self.bound_tracker.update_state(
-            self.estimator.bound(y_pred["features"], y["attribute"], y["label"])
+            self.estimator.bound(
+                y_pred["features"], attribute_of(y), y["label"]
+            )
         )
         return super().compute_metrics(x, y, y_pred, sample_weight)
 
