@@ -345,10 +345,12 @@ def write(figure, points, path):
     """
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    # A name may hold a number with a point: a suffix is added, not changed.
+    png, pdf, json = (f"{path}.{kind}" for kind in ("png", "pdf", "json"))
+    figure.savefig(png, dpi=150)
     # Without the date in it the same points give the same file.
-    figure.savefig(path.with_suffix(".png"), dpi=150)
-    figure.savefig(path.with_suffix(".pdf"), metadata={"CreationDate": None})
-    runs.write_json(path.with_suffix(".json"), points)
+    figure.savefig(pdf, metadata={"CreationDate": None})
+    runs.write_json(pathlib.Path(json), points)
 
 
 def _draw_band(ax, values, label, steps):

@@ -168,15 +168,16 @@ def test_choices_are_marked_at_their_weights():
 
 
 def test_files_are_the_same_for_the_same_points(tmp_path):
-    for name in ("a", "b"):
+    names = ("a", "b_0.045_c")
+    for name in names:
         plots.write(*draw_curves([record()]), tmp_path / "new" / name)
     folder = tmp_path / "new"
     assert sorted(path.name for path in folder.iterdir()) == sorted(
-        f"{name}.{end}" for name in "ab" for end in ("png", "pdf", "json")
+        f"{name}.{end}" for name in names for end in ("png", "pdf", "json")
     )
     for end in ("png", "pdf", "json"):
         first = (folder / f"a.{end}").read_bytes()
-        assert first == (folder / f"b.{end}").read_bytes()
+        assert first == (folder / f"b_0.045_c.{end}").read_bytes()
     assert json.loads((folder / "a.json").read_text())[0]["line"] == "1.0"
 
 
