@@ -68,13 +68,12 @@ def load_classifier(path, *, activation="softmax"):
 
 
 def _like(specs, inputs):
-    """Inputs with the precision that the SavedModel takes."""
+    """Inputs as the numbers that the SavedModel takes; no fraction is cut."""
 
     def cast(spec, values):
         values = tf.convert_to_tensor(values)
-        for kind in ("is_floating", "is_integer"):
-            if getattr(values.dtype, kind) and getattr(spec.dtype, kind):
-                return tf.cast(values, spec.dtype)
-        return values
+        whole = spec.dtype.is_integer and values.dtype.is_integer
+        number = spec.dtype.is_floating and values.dtype != tf.string
+        return tf.cast(values, spec.dtype) if whole or number else values
 
     return keras.tree.map_structure_up_to(specs, cast, specs, inputs)

@@ -241,7 +241,9 @@ def asked(options, **usual):
         if received is None or received == value:
             continue
         values = received if isinstance(received, list) else [received]
-        words.append("_".join([flag, *map(str, values)]))
+        # A name has no folders.
+        values = [str(value).replace("/", "-") for value in values]
+        words.append("_".join([flag, *values]))
     return words
 
 

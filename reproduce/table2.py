@@ -62,7 +62,11 @@ def main(argv=None):
 
 def usual(options):
     """What the flags stand for if they are not given (`arguments.asked`)."""
-    return {"seeds": settings.FACE_PROFILES[options.profile]["seeds"]}
+    return {
+        "seeds": settings.FACE_PROFILES[options.profile]["seeds"],
+        "weights": None,
+        "skip_bad_images": False,
+    }
 
 
 def collect(options, parser, make_configs=None):

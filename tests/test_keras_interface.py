@@ -10,6 +10,10 @@ from keras_unbias.methods import (
     MutualInformationBackpropagation,
     RepresentationClassifier,
 )
+from keras_unbias.mutual_information import (
+    MutualInformationEstimator,
+    SeparableCritic,
+)
 
 
 class Encoder(keras.Model):
@@ -364,18 +368,64 @@ def test_all_made_trainable_the_task_trains_what_it_did():
 
 
 def test_gradients_of_an_embedding_are_added():
-    encoder = keras.Sequential(
-        [
-            keras.Input((6,), dtype="int32"),
-            keras.layers.Embedding(50, 8),
-            keras.layers.GlobalAveragePooling1D(),
-        ]
-    )
-    model = MutualInformationBackpropagation(
-        encoder, 2, own_optimizer=False, clip=False
-    )
-    model.compile()
     words = np.random.default_rng(0).integers(0, 50, (256, 6))
-    before = encoder.get_weights()[0]
-    model.fit(words, rows()[1], verbose=0)
-    assert (encoder.get_weights()[0] != before).any()
+    kernels = []
+    # An embedding is a linear layer of one-hot words.
+    for inputs, layer in (
+        (words, keras.layers.Embedding(50, 4)),
+        (np.eye(50)[words], keras.layers.Dense(4, use_bias=False)),
+    ):
+        keras.utils.set_random_seed(0)
+        encoder = keras.Sequential(
+            [
+                keras.Input(inputs.shape[1:]),
+                layer,
+                keras.layers.GlobalAveragePooling1D(),
+            ]
+        )
+        model = MutualInformationBackpropagation(
+            encoder,
+            2,
+            own_optimizer=False,
+            clip=False,
+            estimator=MutualInformationEstimator(SeparableCritic(seed=0)),
+        )
+        model.build((None, *inputs.shape[1:]))
+        layer.set_weights([np.linspace(-1, 1, 200).reshape(50, 4)])
+        model.classifier.set_weights(
+            [np.linspace(-1, 1, 8).reshape(4, 2), np.zeros(2)]
+        )
+        model.compile(keras.optimizers.SGD(1.0), run_eagerly=True)
+        model.fit(inputs, rows()[1], batch_size=256, verbose=0)
+        kernels.append(layer.get_weights()[0])
+    np.testing.assert_allclose(kernels[0], kernels[1], atol=1e-5)
+
+
+class TwoHeads(RepresentationClassifier):
+    """A subclass with weights of its own in the loss."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.second = keras.layers.Dense(1)
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        self.second.build(self.classifier.kernel.shape[:1])
+
+    def compute_loss(self, x=None, y=None, y_pred=None, *args, **kwargs):
+        other = keras.ops.mean(self.second(y_pred["features"]) ** 2)
+        return super().compute_loss(x, y, y_pred, *args, **kwargs) + other
+
+
+def test_a_subclass_trains_all_of_its_weights_and_goes_on(tmp_path):
+    model = TwoHeads(functional(), 2)
+    model.compile(keras.optimizers.Adam(1e-2))
+    model.fit(*rows(), verbose=0)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(
+        tmp_path / "model.keras", custom_objects={"TwoHeads": TwoHeads}
+    )
+    assert int(loaded.optimizer.iterations) == int(model.optimizer.iterations)
+    before = loaded.second.get_weights()[0]
+    loaded.fit(*rows(), verbose=0)
+    assert (loaded.second.get_weights()[0] != before).all()

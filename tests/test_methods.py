@@ -493,7 +493,11 @@ def test_errors(problem):
         LabelPrior(2).adapt(np.zeros((2, 1)), np.zeros((2, 3), int))
     with pytest.raises(ValueError, match="not known of all rows"):
         LabelPrior(2).adapt(np.array([[np.nan], [0]]), np.array([0, 1]))
-    for labels, received in ([0.5, 1], "float64"), (["a", "b"], "<U1"):
+    for labels, received in (
+        ([0.5, 1], "float64"),
+        ([np.inf, 1], "float64"),
+        (["a", "b"], "<U1"),
+    ):
         with pytest.raises(ValueError, match=f"labels of {received}"):
             LabelPrior(2).adapt(np.zeros((2, 1)), np.array(labels))
     prior = LabelPrior(2)

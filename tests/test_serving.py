@@ -255,8 +255,13 @@ def test_inputs_have_names_that_a_client_can_know(
     np.testing.assert_allclose(served["logits"], expected["logits"], atol=1e-5)
     # NumPy's and scikit-learn's numbers are float64.
     classifier = keras_unbias.load_classifier(tmp_path / "model")
-    again = classifier(keras.tree.map_structure(np.float64, inputs))
-    np.testing.assert_allclose(again["logits"], expected["logits"], atol=1e-5)
+    for kind in (np.float64, np.int64):
+        again = classifier(keras.tree.map_structure(kind, inputs))
+        np.testing.assert_allclose(
+            again["logits"], expected["logits"], atol=1e-5
+        )
+    with pytest.raises(TypeError):
+        classifier(keras.tree.map_structure(lambda x: x.astype(str), inputs))
 
 
 def negative(images):

@@ -6,7 +6,7 @@ from faces import people, write
 
 from keras_unbias import runs
 from keras_unbias.datasets import drawn_faces
-from reproduce import figure_table2, settings, table2
+from reproduce import arguments, figure_table2, settings, table2
 
 
 def record(row, train_split, seed, other, test, profile="quick"):
@@ -91,6 +91,18 @@ def test_without_the_data_the_page_is_named(script, capsys):
         script.main(["--profile", "paper"])
     error = capsys.readouterr().err
     assert "--data-dir" in error and "reproduce/IMDB.md" in error
+
+
+def test_other_weights_are_another_table():
+    parser = arguments.parser("", profiles=settings.FACE_PROFILES)
+    arguments.add_faces(parser)
+    flags = "--profile paper --weights a/body.h5 --skip-bad-images"
+    options = arguments.parse(parser, flags.split())
+    assert arguments.asked(options, **table2.usual(options)) == [
+        "paper",
+        "weights_a-body.h5",
+        "skip_bad_images_True",
+    ]
 
 
 @pytest.mark.parametrize("flag", ["--data-dir", "--weights"])

@@ -98,6 +98,14 @@ class AttributeAdversary(RepresentationClassifier):
             if not variable.name.startswith("moving")
         ]
 
+    @property
+    def task_variables(self):
+        # Not what else there is, even if all of the model is made trainable.
+        return (
+            self.encoder.trainable_variables
+            + self.classifier.trainable_variables
+        )
+
     def compile(self, *args, **kwargs):
         super().compile(*args, **kwargs)
         self.attribute_optimizer = follower(

@@ -101,14 +101,8 @@ class RepresentationClassifier(keras.Model):
 
     @property
     def task_variables(self):
-        """What the task's optimizer trains, in a method's own step.
-
-        Not what else there is, even if all of the model was made trainable.
-        """
-        return (
-            self.encoder.trainable_variables
-            + self.classifier.trainable_variables
-        )
+        """What the task's optimizer trains."""
+        return self.trainable_variables
 
     def build_optimizers(self):
         """Creates the optimizer's weights, before a state is loaded."""

@@ -66,7 +66,7 @@ class LabelPrior(keras.layers.Layer):
                 "numbers. Received: NaN or infinity among them. Leave such "
                 "rows out, or give them a category of their own."
             )
-        numbers = labels.dtype.kind in "biuf"
+        numbers = labels.dtype.kind in "biuf" and np.isfinite(labels).all()
         if not numbers or (labels != np.floor(labels)).any():
             raise ValueError(
                 "A label prior counts class numbers. Expected: integers. "

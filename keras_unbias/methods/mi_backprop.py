@@ -165,6 +165,14 @@ class MutualInformationBackpropagation(RepresentationClassifier):
                 self.optimizer, self.present_mi_weight, "mi"
             )
 
+    @property
+    def task_variables(self):
+        # Not what else there is, even if all of the model is made trainable.
+        return (
+            self.encoder.trainable_variables
+            + self.classifier.trainable_variables
+        )
+
     def build_optimizers(self):
         super().build_optimizers()
         if self.own_optimizer and not self.mi_optimizer.built:
