@@ -250,7 +250,7 @@ def test_a_scaled_loss_is_scaled_back(make, scaled):
         keras.losses.SparseCategoricalCrossentropy(),
         keras.losses.binary_crossentropy,
     ],
-    ids=str,
+    ids=["name", "name of a class", "object", "function"],
 )
 def test_losses_of_probabilities_are_refused(loss):
     with pytest.raises(ValueError, match="Expected: from_logits=True"):
