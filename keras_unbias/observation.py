@@ -121,6 +121,11 @@ def class_numbers(labels):
 
 
 def given_classes(predictions):
+    """Predictions as `(rows,)` class numbers.
+
+    Raises:
+        ValueError: they are not one class number a row.
+    """
     numbers = class_numbers(predictions)
     if numbers is None:
         received = np.asarray(predictions)
@@ -133,6 +138,11 @@ def given_classes(predictions):
 
 
 def named_classes(logits, labels):
+    """The classes, `(rows,)`, that logits `(rows, classes)` name.
+
+    Raises:
+        ValueError: the labels are of other classes.
+    """
     classes = max(2, logits.shape[1])
     if labels.min() < 0 or labels.max() >= classes:
         raise ValueError(

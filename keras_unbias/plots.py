@@ -257,9 +257,9 @@ def bars(records, *, bar, quantities, marks=None):
 def training_against_audit(records):
     """What the training's estimator read last, against the audit's bound.
 
-    The audit (`keras_unbias.fresh_estimators`) fits fresh estimators to the finished
-    features and reads them on held-out rows. Runs without an estimator, an
-    audit or an end are left out. A point below the diagonal: the training
+    The audit (`keras_unbias.fresh_estimators`) fits fresh estimators to the
+    finished features and reads them on held-out rows. Runs without an
+    estimator, an audit or an end are left out. A point below the diagonal: the training
     read more than can be found again.
 
     Args:

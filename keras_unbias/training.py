@@ -453,7 +453,8 @@ def _check_training(config):
     if prior_strength < 0 or needed and prior_strength == 0:
         raise ValueError(
             f"`prior_strength` of {config.method} is out of range. Expected: "
-            f"a number {'> 0' if needed else '>= 0'}. Received: {prior_strength!r}."
+            f"a number {'> 0' if needed else '>= 0'}. Received: "
+            f"{prior_strength!r}."
         )
     for name, known in (
         ("precision", PRECISIONS),

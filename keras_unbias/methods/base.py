@@ -3,6 +3,7 @@
 import inspect
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 # Losses of as many yes-or-no answers as there are logits.
@@ -379,6 +380,16 @@ def follower(optimizer, factor, prefix):
         config["weight_decay"] = 0.0
     config.update(name=f"{prefix}_{optimizer.name}", use_ema=False)
     return type(optimizer).from_config(config)
+
+
+def check_known(attributes):
+    """Refuses attributes `(rows, a)`, an array, that are NaN or infinite."""
+    if not np.isfinite(attributes).all():
+        raise ValueError(
+            "The attribute is not known of all rows. Expected: finite "
+            "numbers. Received: NaN or infinity among them. Leave such rows "
+            "out, or give them a category of their own."
+        )
 
 
 def attribute_of(targets):

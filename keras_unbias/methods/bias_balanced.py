@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_unbias.methods.base import RepresentationClassifier
+from keras_unbias.methods.base import RepresentationClassifier, check_known
 
 
 @keras.saving.register_keras_serializable("keras_unbias")
@@ -60,12 +60,7 @@ class LabelPrior(keras.layers.Layer):
                 "(rows, a), one label a row. Received: attributes of shape "
                 f"{attributes.shape}, labels of shape {labels.shape}."
             )
-        if not np.isfinite(attributes).all():
-            raise ValueError(
-                "The attribute is not known of all rows. Expected: finite "
-                "numbers. Received: NaN or infinity among them. Leave such "
-                "rows out, or give them a category of their own."
-            )
+        check_known(attributes)
         numbers = labels.dtype.kind in "biuf" and np.isfinite(labels).all()
         if not numbers or (labels != np.floor(labels)).any():
             raise ValueError(

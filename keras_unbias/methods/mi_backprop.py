@@ -16,6 +16,7 @@ import tensorflow as tf
 from keras_unbias.methods.base import (
     RepresentationClassifier,
     attribute_of,
+    check_known,
     follower,
 )
 from keras_unbias.mutual_information import MutualInformationEstimator
@@ -236,12 +237,7 @@ class MutualInformationBackpropagation(RepresentationClassifier):
 
     def _check_rows(self, targets):
         """Of arrays all rows are at hand before any work starts."""
-        if not np.isfinite(np.asarray(targets["attribute"], float)).all():
-            raise ValueError(
-                "The attribute is not known of all rows. Expected: finite "
-                "numbers. Received: NaN or infinity among them. Leave such "
-                "rows out, or give them a category of their own."
-            )
+        check_known(np.asarray(targets["attribute"], float))
         classes = self.estimator.num_classes
         if classes is None:
             return
