@@ -26,7 +26,7 @@ def main(argv=None):
 def configs(profile, **cells):
     """The cells: every weight, of the paper's row where there is one."""
     quick = profile == "quick"
-    row = settings.SELECTION_QUICK if quick else settings.CURVES
+    row = settings.QUICK_MI if quick else settings.CURVES
     changes = settings.mi_weights(settings.SELECTION_MI_WEIGHTS)
     return settings.variants(row, changes, profile=profile, **cells)
 
