@@ -27,7 +27,7 @@ def configs(profile, **cells):
     if profile == "quick":
         row = settings.QUICK_MI
     else:
-        changes = {**settings.ABLATED_PARTS, **changes}
+        changes = {**changes, **settings.ABLATED_PARTS}
     return settings.variants(row, changes, profile=profile, **cells)
 
 
