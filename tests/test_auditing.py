@@ -199,6 +199,7 @@ def test_a_model_is_asked_for_its_features_and_predictions():
     assert unlike.leakage.bounds != from_data_set.leakage.bounds
 
 
+@pytest.mark.slow
 def test_attributes_of_several_parts_are_named_whole():
     # Two independent parts, one told and one not, and a third that is the
     # first again: there is no more to tell than the first.
@@ -280,6 +281,7 @@ def test_predictions_must_be_of_the_same_rows():
         audit(np.zeros((60, 2)), (None, rows), predictions=np.full(60, 0.3))
 
 
+@pytest.mark.slow
 def test_a_single_logit_names_the_class_by_its_sign():
     rng = np.random.default_rng(0)
     features = rng.normal(size=(200, 2)).astype("float32")
@@ -312,6 +314,7 @@ def test_frames_are_features_and_estimators_are_not():
         audit(preprocessing.StandardScaler(), rows)
 
 
+@pytest.mark.slow
 def test_values_too_rare_to_learn_are_counted_still():
     rng = np.random.default_rng(0)
     for rows, values in ((60, 20), (300, 30)):
@@ -343,6 +346,7 @@ def test_endless_batches_are_refused():
         audit(lambda x: {"features": x}, batches)
 
 
+@pytest.mark.slow
 def test_an_attribute_may_be_a_column_of_numbers_with_rare_values():
     rng = np.random.default_rng(0)
     attribute = rng.integers(0, 2, 600)
@@ -369,6 +373,7 @@ def test_what_cannot_be_audited_is_refused(targets, message):
         audit(np.zeros((90, 2)), (None, targets))
 
 
+@pytest.mark.slow
 def test_a_number_that_is_nearly_always_zero_is_no_single_category():
     rng = np.random.default_rng(0)
     gain = np.where(rng.random(3000) < 0.8, 0, rng.uniform(1, 1e4, 3000))
@@ -379,6 +384,7 @@ def test_a_number_that_is_nearly_always_zero_is_no_single_category():
     assert found.leakage.majority_accuracy == pytest.approx(0.8, abs=0.04)
 
 
+@pytest.mark.slow
 def test_many_values_and_strings_are_not_passed_over():
     rng = np.random.default_rng(0)
     attribute = rng.integers(0, 2, (90, 5))

@@ -107,8 +107,15 @@ def test_export_holds_the_inference_path_alone(problem, name, tmp_path):
     assert len(loaded.variables) == 6
 
 
-@pytest.mark.parametrize("own_optimizer", [True, False])
-@pytest.mark.parametrize("estimator_batches", [0, 2])
+@pytest.mark.parametrize(
+    ("estimator_batches", "own_optimizer"),
+    [
+        (0, False),
+        (2, True),
+        pytest.param(0, True, marks=pytest.mark.slow),
+        pytest.param(2, False, marks=pytest.mark.slow),
+    ],
+)
 def test_weight_zero_is_erm_step_for_step(
     problem, own_optimizer, estimator_batches
 ):
@@ -368,7 +375,9 @@ def test_the_penalty_is_added_to_the_loss_of_training_alone(problem):
         make(problem, "chi_squared", penalty_weight=-1)
 
 
-@pytest.mark.parametrize("as_dataset", [True, False])
+@pytest.mark.parametrize(
+    "as_dataset", [True, pytest.param(False, marks=pytest.mark.slow)]
+)
 def test_a_short_last_batch_leaves_its_remainder(problem, as_dataset):
     model = make(problem, "mi_backprop", estimator_batches=2)
     model.compile()
@@ -384,6 +393,7 @@ def test_a_short_last_batch_leaves_its_remainder(problem, as_dataset):
     assert int(model.optimizer.iterations) == 4
 
 
+@pytest.mark.slow
 def test_a_frozen_branch_has_no_gradient_and_no_error(problem):
     x = keras.Input((2 * problem.classes,))
     used = keras.layers.Dense(4)(x)

@@ -77,6 +77,7 @@ def assert_equal(served, expected, atol=1e-5):
         np.testing.assert_allclose(served[key], value, atol=atol, err_msg=key)
 
 
+@pytest.mark.slow
 def test_a_classifier_serves_uint8_images(tmp_path):
     model = RepresentationClassifier(digit_encoder(), 10)
     model.compile()

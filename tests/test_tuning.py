@@ -40,6 +40,7 @@ def test_the_rule_is_applied_to_runs_of_ones_own(problem):
     assert tuned.model.optimizer.iterations > 0
 
 
+@pytest.mark.slow
 def test_a_weight_whose_run_diverges_is_none(problem):
     inputs, targets = problem.train
 

@@ -132,6 +132,7 @@ def test_features_are_float32_whatever_the_policy(rows):
     assert features.dtype == "float32"
 
 
+@pytest.mark.slow
 def test_its_features_are_audited(unbiased_rows, fitted):
     test, truth, group = unbiased_rows
     encoder = fitted[-1].attribute_encoder_
@@ -162,6 +163,7 @@ def test_the_grid_search_routes_the_attribute(rows):
     assert "mutual_information" in search.best_estimator_.history_
 
 
+@pytest.mark.slow
 def test_several_attributes_and_numbers(rows):
     inputs, labels, attribute = rows
     age = np.random.default_rng(0).uniform(18, 80, len(inputs))
@@ -180,6 +182,7 @@ def test_several_attributes_and_numbers(rows):
     assert np.isfinite(kept.predict_proba(X)).all()
 
 
+@pytest.mark.slow
 def test_an_encoder_of_ones_own(rows):
     _, labels, attribute = rows
     images = np.zeros((len(labels), 4, 4, 3), "uint8")
@@ -220,6 +223,7 @@ def test_a_seed_fixes_the_result_and_no_other_state(rows):
     assert np.abs(first - probabilities(1)).max() > 1e-3
 
 
+@pytest.mark.slow
 def test_without_a_seed_fits_differ(rows):
     inputs, labels, _ = rows
     X = inputs[["a", "b", "c"]]
