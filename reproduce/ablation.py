@@ -14,10 +14,21 @@ def main(argv=None):
         argv,
         name="ablation",
         description=__doc__,
-        title="Ablation. Test accuracy, one change at a time",
+        title="Ablation. One change at a time, by color variance",
         make_configs=configs,
         profiles=list(settings.PROFILES),
         variances=settings.ABLATION_VARIANCES,
+        columns={
+            "test accuracy": lambda r: r.metrics["test_accuracy"],
+            "training accuracy": lambda r: r.metrics.get("train_accuracy"),
+            # Of a fresh estimator, and what the training's own read.
+            "held-out I(Z;C|Y), nats": lambda r: r.audit.get(
+                "conditional_mutual_information"
+            ),
+            "bound in training, nats": lambda r: r.metrics[
+                "mutual_information"
+            ],
+        },
     )
 
 

@@ -24,6 +24,7 @@ def main(
     profiles,
     variances,
     seeds=3,
+    columns=None,
 ):
     """Runs what is missing and prints the table; returns the exit code.
 
@@ -37,6 +38,9 @@ def main(
         variances: those of the table unless others are asked for.
         seeds: int, how many unless another number is asked for. Defaults to
             3.
+        columns: dict from headers to functions from a record to a float or
+            `None`, shown at each variance. Defaults to the test accuracy
+            alone, a column for each variance.
     """
     parser = arguments.parser(
         description,
@@ -62,22 +66,46 @@ def main(
     )
     if gathered is None:
         return 0
-    table = reporting.variance_table(
-        gathered.records,
-        title=f"{title}, profile {options.profile}",
-        rows=list(dict.fromkeys(c.row for c in gathered.configs)),
-        variances=variances,
-        seeds=sorted({c.seed for c in gathered.configs}),
-        notes=[
+    shown = {
+        "title": f"{title}, profile {options.profile}",
+        "rows": list(dict.fromkeys(c.row for c in gathered.configs)),
+        "seeds": sorted({c.seed for c in gathered.configs}),
+        "notes": [
             f"{len(gathered.missing)} cells are missing. To run them: "
             + arguments.command(f"reproduce/{name}.py", options)
         ]
         if gathered.missing
         else [],
-    )
+    }
+    if columns is None:
+        table = reporting.variance_table(
+            gathered.records, variances=variances, **shown
+        )
+    else:
+        table = _at_each_variance(gathered.records, variances, columns, shown)
     block = " ".join([name, *arguments.asked(options, seeds=seeds)])
     arguments.update_docs(
         options, parser, PAGE, block, table.render("markdown")
     )
     print(table.render(options.format))
     return 1 if gathered.error else 0
+
+
+def _at_each_variance(records, variances, columns, shown):
+    return reporting.beside(
+        [
+            reporting.metric_table(
+                [
+                    record
+                    for record in records
+                    if record.config.settings["color_variance"] == variance
+                ],
+                columns={
+                    f"{header} ({variance:.3f})": value
+                    for header, value in columns.items()
+                },
+                **shown,
+            )
+            for variance in variances
+        ]
+    )

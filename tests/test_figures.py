@@ -1,6 +1,7 @@
 """The scripts that draw, and the cells that they draw from."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -270,17 +271,25 @@ def test_ablation_table(tmp_path, capsys):
     changes = dict(list(settings.ABLATIONS.items())[:3])
     count = len(settings.ABLATIONS | settings.ABLATED_PARTS)
     release(tmp_path, fast(settings.ABLATED, changes, (0.02,)))
+    release(tmp_path, fast(settings.ABLATED, changes, (0.05,)))
     flags = ["--from-records", str(tmp_path), "--seeds", "1"]
     assert ablation.main(flags) == 0
     out = capsys.readouterr().out
     rows = [x for x in out.splitlines() if x.startswith(settings.ABLATED)]
-    assert [row.split()[-1] for row in rows[:4]] == [
-        "0.500",
-        "0.510",
-        "0.520",
-        "-",
+    numbers = [re.split("  +", row)[1:] for row in rows]
+    assert numbers[:4] == [
+        ["0.500", "-", "0.100", "0.250"],
+        ["0.510", "-", "0.100", "0.250"],
+        ["0.520", "-", "0.100", "0.250"],
+        ["-"] * 4,
     ]
     assert f"{count - 3} cells are missing." in out
+    assert ablation.main([*flags, "--variances", "0.02", "0.05"]) == 0
+    out = capsys.readouterr().out
+    assert out.index("test accuracy (0.020)") < out.index(
+        "test accuracy (0.050)"
+    )
+    assert f"{2 * count - 6} cells are missing." in out
 
 
 def test_search_looks_at_held_out_digits_alone(tmp_path, capsys):
