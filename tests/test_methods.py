@@ -1,3 +1,5 @@
+import types
+
 import keras
 import numpy as np
 import pytest
@@ -477,6 +479,15 @@ def test_the_prior_enters_the_training_loss_alone(problem):
         assert float(loss) == pytest.approx(cross_entropy(expected), rel=1e-5)
     tested = model.evaluate(inputs, targets, verbose=0, return_dict=True)
     assert tested["loss"] == pytest.approx(cross_entropy(logits), rel=1e-4)
+
+
+def test_several_replicas_are_refused(problem, monkeypatch):
+    model = make(problem, "mi_backprop")
+    model.compile()
+    strategy = types.SimpleNamespace(num_replicas_in_sync=2)
+    monkeypatch.setattr(type(model), "distribute_strategy", strategy)
+    with pytest.raises(ValueError, match="a strategy of 2 replicas"):
+        fit(model, problem, epochs=1)
 
 
 def test_errors(problem):

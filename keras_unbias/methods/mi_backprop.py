@@ -181,6 +181,13 @@ class MutualInformationBackpropagation(RepresentationClassifier):
 
     def fit(self, x=None, y=None, *args, **kwargs):
         """Keras's `fit`; the batches hold labels and attributes."""
+        replicas = self.distribute_strategy.num_replicas_in_sync
+        if replicas > 1:
+            raise ValueError(
+                "The estimator sees a step's rows in one place. Expected: "
+                f"training on one device. Received: a strategy of {replicas} "
+                "replicas. Build and fit the model outside of its scope."
+            )
         self._build_for(x, y)
         # Keras shuffles arrays into one order for all epochs if its seed is
         # set, and the estimator's rows would never come to the task.
