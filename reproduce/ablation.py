@@ -14,7 +14,7 @@ def main(argv=None):
         argv,
         name="ablation",
         description=__doc__,
-        title="Ablation. One change at a time, by color variance",
+        title="Ablation. One change at a time",
         make_configs=configs,
         profiles=list(settings.PROFILES),
         variances=settings.ABLATION_VARIANCES,

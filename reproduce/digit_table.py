@@ -82,6 +82,8 @@ def main(
             gathered.records, variances=variances, **shown
         )
     else:
+        if len(variances) == 1:
+            shown["title"] += f", color variance {variances[0]:.3f}"
         table = _at_each_variance(gathered.records, variances, columns, shown)
     block = " ".join([name, *arguments.asked(options, seeds=seeds)])
     arguments.update_docs(
@@ -100,7 +102,10 @@ def _at_each_variance(records, variances, columns, shown):
                     for record in records
                     if record.config.settings["color_variance"] == variance
                 ],
-                columns={
+                # One variance is in the title.
+                columns=columns
+                if len(variances) == 1
+                else {
                     f"{header} ({variance:.3f})": value
                     for header, value in columns.items()
                 },

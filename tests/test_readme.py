@@ -4,7 +4,15 @@ import re
 import pytest
 
 import keras_unbias
-from reproduce import digit_table, search, stress, table1, table2, table3
+from reproduce import (
+    ablation,
+    digit_table,
+    search,
+    stress,
+    table1,
+    table2,
+    table3,
+)
 
 README = pathlib.Path(__file__).parents[1] / "README.md"
 
@@ -43,6 +51,7 @@ def test_the_example_for_own_data_runs(tmp_path, monkeypatch, capsys):
         (table1, "table1 fast", []),
         (search, "search fast", []),
         (stress, "stress fast", []),
+        (ablation, "ablation quick", ["--profile", "quick"]),
         (
             table2,
             "table2 quick seeds_3",

@@ -180,7 +180,7 @@ class MutualInformationBackpropagation(RepresentationClassifier):
             self.mi_optimizer.build(self.encoder.trainable_variables)
 
     def fit(self, x=None, y=None, *args, **kwargs):
-        """Keras's `fit`; the batches hold labels and attributes."""
+        """Keras's `fit`, on one device; batches hold labels and attributes."""
         replicas = self.distribute_strategy.num_replicas_in_sync
         if replicas > 1:
             raise ValueError(
