@@ -64,7 +64,12 @@ class Table:
 
     def _markdown(self):
         # A line of dashes inside a Markdown table would be a row of text.
-        grid = self._grid("github", [""])
+        escaped = dataclasses.replace(
+            self,
+            ours=_markdown_escape(self.ours),
+            published=_markdown_escape(self.published),
+        )
+        grid = escaped._grid("github", [""])
         notes = [f"- {note}" for note in self.notes]
         caption = "\n\n".join(f"**{line}**" for line in self.caption)
         return "\n".join([caption, "", grid, "", *notes]).rstrip()
@@ -353,6 +358,13 @@ def _published(published, columns):
         ]
         for name, values in (published or {}).items()
     }
+
+
+def _markdown_escape(frame):
+    def escape(text):
+        return text.replace("|", r"\|")
+
+    return frame.map(escape).rename(index=escape, columns=escape)
 
 
 def _latex_escape(text):

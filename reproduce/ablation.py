@@ -1,4 +1,4 @@
-"""A row of Table 1 with one setting changed at a time."""
+"""A row of Table 1 with some of its settings changed."""
 
 import pathlib
 import sys
@@ -14,14 +14,15 @@ def main(argv=None):
         argv,
         name="ablation",
         description=__doc__,
-        title="Ablation. One change at a time",
+        title="Ablation. A row with changes",
         make_configs=configs,
         profiles=list(settings.PROFILES),
         variances=settings.ABLATION_VARIANCES,
         columns={
             "test accuracy": lambda r: r.metrics["test_accuracy"],
             "training accuracy": lambda r: r.metrics.get("train_accuracy"),
-            # Of a fresh estimator, and what the training's own read.
+            # A fresh estimator's, after training, and the training's own, its
+            # mean over the last epoch.
             "held-out I(Z;C|Y), nats": lambda r: r.audit.get(
                 "conditional_mutual_information"
             ),
@@ -33,12 +34,12 @@ def main(argv=None):
 
 
 def configs(profile, **cells):
-    """The cells: every change of the best row, where the profile has it."""
+    """The cells: changes of the best row, in `quick` of another one."""
     row, changes = settings.ABLATED, settings.ABLATIONS
     if profile == "quick":
         row = settings.QUICK_MI
     else:
-        changes = {**changes, **settings.ABLATED_PARTS}
+        changes = {**changes, **settings.ABLATIONS_OF_THE_BEST}
     return settings.variants(row, changes, profile=profile, **cells)
 
 

@@ -1,5 +1,6 @@
-"""What the tables beside Table 1 have in common: rows by color variance."""
+"""What the tables beside Table 1 have in common."""
 
+import dataclasses
 import functools
 import pathlib
 
@@ -39,8 +40,8 @@ def main(
         seeds: int, how many unless another number is asked for. Defaults to
             3.
         columns: dict from headers to functions from a record to a float or
-            `None`, shown at each variance. Defaults to the test accuracy
-            alone, a column for each variance.
+            `None`; every variance has its rows then. Defaults to the test
+            accuracy, with a column for every variance.
     """
     parser = arguments.parser(
         description,
@@ -66,10 +67,10 @@ def main(
     )
     if gathered is None:
         return 0
+    records, configs = gathered.records, gathered.configs
     shown = {
         "title": f"{title}, profile {options.profile}",
-        "rows": list(dict.fromkeys(c.row for c in gathered.configs)),
-        "seeds": sorted({c.seed for c in gathered.configs}),
+        "seeds": sorted({c.seed for c in configs}),
         "notes": [
             f"{len(gathered.missing)} cells are missing. To run them: "
             + arguments.command(f"reproduce/{name}.py", options)
@@ -79,12 +80,17 @@ def main(
     }
     if columns is None:
         table = reporting.variance_table(
-            gathered.records, variances=variances, **shown
+            records, rows=_rows(configs), variances=variances, **shown
         )
     else:
-        if len(variances) == 1:
-            shown["title"] += f", color variance {variances[0]:.3f}"
-        table = _at_each_variance(gathered.records, variances, columns, shown)
+        configs = [_with_its_variance(config) for config in configs]
+        records = [
+            dataclasses.replace(r, config=_with_its_variance(r.config))
+            for r in records
+        ]
+        table = reporting.metric_table(
+            records, rows=_rows(configs), columns=columns, **shown
+        )
     block = " ".join([name, *arguments.asked(options, seeds=seeds)])
     arguments.update_docs(
         options, parser, PAGE, block, table.render("markdown")
@@ -93,24 +99,10 @@ def main(
     return 1 if gathered.error else 0
 
 
-def _at_each_variance(records, variances, columns, shown):
-    return reporting.beside(
-        [
-            reporting.metric_table(
-                [
-                    record
-                    for record in records
-                    if record.config.settings["color_variance"] == variance
-                ],
-                # One variance is in the title.
-                columns=columns
-                if len(variances) == 1
-                else {
-                    f"{header} ({variance:.3f})": value
-                    for header, value in columns.items()
-                },
-                **shown,
-            )
-            for variance in variances
-        ]
-    )
+def _rows(configs):
+    return list(dict.fromkeys(config.row for config in configs))
+
+
+def _with_its_variance(config):
+    variance = config.settings["color_variance"]
+    return dataclasses.replace(config, row=f"{config.row} ({variance:.3f})")

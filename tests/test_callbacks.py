@@ -87,7 +87,6 @@ def test_a_weight_of_zero_is_plain_training(problem, own_optimizer):
     assert np.abs(scheduled - trained(made(2.0), [])).max() > 1e-3
 
 
-@pytest.mark.slow
 def test_the_weight_warms_up(problem):
     model = compiled(problem, mi_weight=0.6)
     schedule = callbacks.MiWeightSchedule(callbacks.warm_up(2))

@@ -176,7 +176,6 @@ def config(method, **changes):
     )
 
 
-@pytest.mark.slow
 def test_an_epoch_from_files_to_a_served_classifier(drawn, tmp_path):
     record = training.train(
         config("mi_backprop"), output_dir=tmp_path, data_dir=drawn

@@ -176,7 +176,6 @@ def test_other_heads(loss, metric, label):
         assert evaluated["binary_accuracy"] == pytest.approx(expected)
 
 
-@pytest.mark.slow
 def test_all_rows_of_arrays_come_to_the_task():
     # With one row a batch for the task, out of four: the weights of a linear
     # model say which rows it has seen.
@@ -369,7 +368,6 @@ def test_all_made_trainable_the_task_trains_what_it_did():
     np.testing.assert_array_equal(found[1], found[0])
 
 
-@pytest.mark.slow
 def test_gradients_of_an_embedding_are_added():
     words = np.random.default_rng(0).integers(0, 50, (256, 6))
     kernels = []

@@ -395,7 +395,6 @@ def test_a_short_last_batch_leaves_its_remainder(problem, as_dataset):
     assert int(model.optimizer.iterations) == 4
 
 
-@pytest.mark.slow
 def test_a_frozen_branch_has_no_gradient_and_no_error(problem):
     x = keras.Input((2 * problem.classes,))
     used = keras.layers.Dense(4)(x)

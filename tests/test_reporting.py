@@ -1,6 +1,7 @@
 import dataclasses
 import math
 import pathlib
+import re
 
 import numpy as np
 import pandas
@@ -188,6 +189,23 @@ def test_markdown():
         ["Plain (published)", "0.476"],
     ]
     assert note == "- A note."
+
+
+def test_markdown_escapes_what_ends_a_cell():
+    made = reporting.metric_table(
+        [record("P | Q", 0.02, 0, 0.5)],
+        title="A table",
+        rows=["P | Q"],
+        columns={"I(Z;C|Y)": lambda r: 0.25},
+        seeds=[0],
+    )
+    *_, header, _, row = made.render("markdown").splitlines()
+    # As GitHub and Python-Markdown split a row.
+    cells = [re.split(r"(?<!\\)\|", line)[1:-1] for line in (header, row)]
+    assert [[c.strip() for c in line] for line in cells] == [
+        ["method", r"I(Z;C\|Y)"],
+        [r"P \| Q", "0.250"],
+    ]
 
 
 def test_latex():

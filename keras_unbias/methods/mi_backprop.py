@@ -180,7 +180,12 @@ class MutualInformationBackpropagation(RepresentationClassifier):
             self.mi_optimizer.build(self.encoder.trainable_variables)
 
     def fit(self, x=None, y=None, *args, **kwargs):
-        """Keras's `fit`, on one device; batches hold labels and attributes."""
+        """Keras's `fit`; batches hold labels and attributes.
+
+        Raises:
+            ValueError: several replicas, or data without attributes, of
+                another width or with values that are not known.
+        """
         replicas = self.distribute_strategy.num_replicas_in_sync
         if replicas > 1:
             raise ValueError(
