@@ -20,7 +20,7 @@ def main(argv=None):
         variances=settings.ABLATION_VARIANCES,
         columns={
             "test accuracy": lambda r: r.metrics["test_accuracy"],
-            "training accuracy": lambda r: r.metrics.get("train_accuracy"),
+            "training accuracy": lambda r: r.metrics["train_accuracy"],
             # A fresh estimator's, after training, and the training's own, its
             # mean over the last epoch.
             "held-out I(Z;C|Y), nats": lambda r: r.audit.get(

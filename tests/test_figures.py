@@ -37,6 +37,7 @@ def release(directory, configs):
             status="done",
             metrics={
                 "test_accuracy": 0.5 + number / 100,
+                "train_accuracy": 0.75,
                 **(
                     {"mutual_information": 0.25}
                     if config.method == "mi_backprop"
@@ -289,9 +290,9 @@ def test_ablation_table(tmp_path, capsys):
     rows = [x for x in out.splitlines() if x.startswith(settings.ABLATED)]
     numbers = [re.split("  +", row)[1:] for row in rows]
     assert numbers[:4] == [
-        ["0.500", "-", "0.100", "0.250"],
-        ["0.520", "-", "0.100", "0.250"],
-        ["0.540", "-", "0.100", "0.250"],
+        ["0.500", "0.750", "0.100", "0.250"],
+        ["0.520", "0.750", "0.100", "0.250"],
+        ["0.540", "0.750", "0.100", "0.250"],
         ["-"] * 4,
     ]
     assert ablation.main([*flags, "--variances", "0.02", "0.05"]) == 0

@@ -180,7 +180,7 @@ class MutualInformationBackpropagation(RepresentationClassifier):
             self.mi_optimizer.build(self.encoder.trainable_variables)
 
     def fit(self, x=None, y=None, *args, **kwargs):
-        """Keras's `fit`; batches hold labels and attributes.
+        """Keras's `fit`; batches hold labels (n,) and attributes (n, a).
 
         Raises:
             ValueError: several replicas, or data without attributes, of
