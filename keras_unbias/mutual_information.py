@@ -208,7 +208,9 @@ class SeparableCritic(Critic):
     """`T(z, c) = f(z) . c`, all pairs of the batch as the marginal.
 
     The optimal critic of a one-hot attribute is linear in it, so nothing is
-    lost there, and one small matrix product gives all `n x n` pairs. The
+    lost there, and one small matrix product gives all `n x n` pairs. Of an
+    attribute with several ones (a color's bins in three channels) it adds up
+    what each of them tells, and misses what only several tell together. The
     pairs i = j stay in, a bias of about 1/n. An attribute of one number is
     taken as `[c, 1]`: else a c of 0 would score 0 whatever z is.
     """

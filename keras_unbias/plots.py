@@ -5,6 +5,7 @@ Each function returns a matplotlib figure and its points as JSON values, which
 """
 
 import collections
+import itertools
 import math
 import pathlib
 import statistics
@@ -17,9 +18,12 @@ AXES = {
     "loss": "training loss (nats)",
     "train_accuracy": "training accuracy",
     "test_accuracy": "test accuracy",
-    "mutual_information": "mutual information (nats)",
+    "mutual_information": "bound of {information} (nats)",
 }
 PANEL = (3.6, 2.7)  # inches
+# As many as Table 1 has rows; each dark enough to be told from the others.
+COLORS = (*matplotlib.colormaps["tab10"].colors, "black", "darkblue")
+ACCURACIES = (0.4, 0.6, 0.8, 0.9, 0.95, 0.97, 0.98, 0.99)
 
 
 def curves(records, *, panel, line, quantities, log_scale=(), steps=None):
@@ -75,10 +79,11 @@ def curves(records, *, panel, line, quantities, log_scale=(), steps=None):
             )
     for name, row in zip(panels, axes, strict=True):
         for quantity, ax in zip(quantities, row, strict=True):
-            ax.set(title=name, xlabel=axis, ylabel=AXES[quantity])
+            shown = [r for r in records if panel(r) == name]
+            ax.set(title=name, xlabel=axis, ylabel=_axis(quantity, shown))
             if quantity in log_scale:
                 ax.set_yscale("log")
-            floor = _floor([r for r in records if panel(r) == name])
+            floor = _floor(shown)
             if quantity == "mutual_information" and floor is not None:
                 points.append(
                     {"panel": name, "line": "floor", "mean": round(floor, 5)}
@@ -90,8 +95,10 @@ def curves(records, *, panel, line, quantities, log_scale=(), steps=None):
     return figure, points
 
 
-def accuracy_by_variance(records, *, rows, published=None):
+def accuracy_by_variance(records, *, rows, published=None, pairs=None):
     """Test accuracy over color variance, a line for each row of the table.
+
+    The scale is that of the logit: most of the rows are above 0.95.
 
     Args:
         records: list of `keras_unbias.runs.Record`. Diverged runs are left
@@ -100,6 +107,8 @@ def accuracy_by_variance(records, *, rows, published=None):
         published: dict from names to dicts from variances to `(mean,)` or
             `(mean, standard deviation)`, drawn as broken lines. Defaults to
             none.
+        pairs: dict from published names to the rows of the same method,
+            whose color they get. Defaults to none, and grey.
 
     Returns:
         A `matplotlib.figure.Figure`, and a list of dicts, one for each line.
@@ -116,17 +125,22 @@ def accuracy_by_variance(records, *, rows, published=None):
         values = [record.metrics["test_accuracy"] for record in members]
         lines[row][variance] = statistics.fmean(values), _deviation(values)
     figure, ((ax,),) = _panels(1, 1, scale=2)
-    # There are more rows than colours in matplotlib's own cycle.
-    ax.set_prop_cycle(color=matplotlib.colormaps["tab20"].colors)
+    colors = dict(zip(rows, itertools.cycle(COLORS)))
     points = []
     for row, values in lines.items():
         if values:
-            point = _draw_line(ax, row, values, "-")
+            point = _draw_line(ax, row, values, "-", colors[row])
             runs = [len(cells[row, v]) for v in point["color_variance"]]
             points.append({**point, "runs": runs})
     for name, values in (published or {}).items():
-        points.append(_draw_line(ax, f"{name} (published)", values, "--"))
+        color = colors.get((pairs or {}).get(name), "tab:grey")
+        label = f"{name} (published)"
+        points.append(_draw_line(ax, label, values, "--", color))
     ax.set(xlabel="color variance", ylabel=AXES["test_accuracy"])
+    ax.set_yscale("logit")
+    ax.set_yticks(ACCURACIES, [f"{tick:g}" for tick in ACCURACIES])
+    ax.yaxis.set_minor_formatter("")
+    ax.grid(axis="y", alpha=0.3)
     # Beside the lines: there are many.
     ax.legend(fontsize="small", loc="upper left", bbox_to_anchor=(1, 1))
     return figure, points
@@ -181,7 +195,8 @@ def by_mi_weight(records, *, panel, quantities, marks):
                     linestyle=(3 * number, (3, 3)),
                     label=choice,
                 )
-            ax.set(title=name, xlabel="λ", ylabel=AXES[quantity])
+            members = [r for weight in weights for r in cells[name, weight]]
+            ax.set(title=name, xlabel="λ", ylabel=_axis(quantity, members))
             ax.legend(fontsize="small")
             points.append(
                 {
@@ -258,9 +273,11 @@ def training_against_audit(records):
     """What the training's estimator read last, against the audit's bound.
 
     The audit (`keras_unbias.fresh_estimators`) fits fresh estimators to the
-    finished features and reads them on held-out rows. Runs without an
-    estimator, an audit or an end are left out. A point below the diagonal: the training
-    read more than can be found again.
+    finished features and reads them on training rows that they were not
+    fitted to. A panel for the rows that minimise I(Z;C), one for those of
+    I(Z;C|Y). Runs without an estimator, an audit or an end are left out. A
+    point below the diagonal: the training read more than can be found again,
+    in the mean over its last epoch, before weights are averaged.
 
     Args:
         records: list of `keras_unbias.runs.Record`.
@@ -281,31 +298,48 @@ def training_against_audit(records):
         ],
         lambda record: record.config.row,
     )
-    figure, ((ax,),) = _panels(1, 1, scale=1.5)
+    panels = sorted({_information(members) for members in rows.values()})
+    figure, (axes,) = _panels(1, len(panels), scale=1.3)
     points = []
     for row, members in rows.items():
+        information = _information(members)
         bounded = (
-            "conditional_mutual_information"
-            if members[0].config.settings["conditional"]
-            else "mutual_information"
+            "mutual_information"
+            if information == "I(Z;C)"
+            else "conditional_mutual_information"
         )
         training = [r.metrics["mutual_information"] for r in members]
         audited = [r.audit[bounded] for r in members]
-        ax.scatter(training, audited, label=row, s=16)
+        axes[panels.index(information)].plot(
+            training,
+            audited,
+            linestyle="none",
+            marker="o",
+            # Hollow: points of several rows fall on each other.
+            fillstyle="none",
+            label=row,
+        )
         points.append(
             {
+                "panel": information,
                 "row": row,
                 "training": _rounded(training),
                 "audit": _rounded(audited),
                 "runs": [r.config.run_id for r in members],
             }
         )
-    ax.axline((0, 0), slope=1, color="black", linewidth=0.8, linestyle=":")
-    ax.set(
-        xlabel="training estimator (nats)",
-        ylabel="fresh estimator, held-out rows (nats)",
-    )
-    ax.legend(fontsize="small")
+    for information, ax in zip(panels, axes, strict=True):
+        # A point on the line, and not the origin, which may be far away.
+        place = max(ax.get_xlim()[0], ax.get_ylim()[0])
+        ax.axline(
+            (place, place), slope=1, color="black", linewidth=0.8, linestyle=":"
+        )
+        ax.set(
+            title=information,
+            xlabel="training estimator (nats)",
+            ylabel="fresh estimator (nats)",
+        )
+        ax.legend(fontsize="small")
     return figure, points
 
 
@@ -370,6 +404,21 @@ def _draw_band(ax, values, label, steps):
     return places, means, deviations
 
 
+def _information(records):
+    """What the runs minimise, as a word on an axis."""
+    kinds = dict.fromkeys(
+        "I(Z;C|Y)" if record.config.settings["conditional"] else "I(Z;C)"
+        for record in records
+    )
+    return " or ".join(kinds)
+
+
+def _axis(quantity, records):
+    if "{" not in AXES[quantity]:
+        return AXES[quantity]
+    return AXES[quantity].format(information=_information(records))
+
+
 def _floor(records):
     """The floor in nats of the runs that have one, or None."""
     floors = [
@@ -380,7 +429,7 @@ def _floor(records):
     return statistics.fmean(floors) if floors else None
 
 
-def _draw_line(ax, name, values, style):
+def _draw_line(ax, name, values, style, color):
     variances = sorted(values)
     means = [values[variance][0] for variance in variances]
     deviations = [(*values[v], math.nan)[1] for v in variances]
@@ -390,6 +439,7 @@ def _draw_line(ax, name, values, style):
         deviations,
         label=name,
         linestyle=style,
+        color=color,
         marker="o",
         markersize=3,
         capsize=2,

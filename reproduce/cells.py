@@ -133,23 +133,26 @@ def gather(make_configs, options, *, data="digits"):
     return Gathered(configs, sweep.finished(configs, options.output_dir))
 
 
-def released(make_configs, records, data="digits"):
+def released(make_configs, records, data="digits", find=None):
     """What records have of cells, on the data that most of them were run on.
 
     Args:
         make_configs: as in `gather`.
         records: list of `Record`, of any cells.
         data: as in `gather`.
+        find: function from a `RunConfig` to a list of its records. Defaults
+            to `None`, the record of exactly these settings.
 
     Returns:
         A `Gathered`.
     """
-    held = {record.config.run_id: record for record in records}
+    held = {record.config.run_id: [record] for record in records}
+    find = find or (lambda config: held.get(config.run_id, []))
     names = {record.config.settings.get(data) for record in records}
     choices = []
     for name in [n for n in DATA[data] if n in names] or DATA[data][:1]:
         configs = make_configs(name)
-        found = [held[c.run_id] for c in configs if c.run_id in held]
+        found = [record for config in configs for record in find(config)]
         choices.append(Gathered(configs, found))
     return max(choices, key=lambda choice: len(choice.records))
 

@@ -65,7 +65,12 @@ def main(argv=None):
     figure = plots.samples(pictures, titles=titles)
     about = f"color variance {options.variance:.3f}, seed {options.seed}"
     figure.suptitle(about, fontsize="medium")
-    path = pathlib.Path(options.figures_dir, "figure3")
+    words = ["figure3"]
+    for flag in ("variance", "seed"):
+        # Another choice must not take the place of the usual figure.
+        if getattr(options, flag) != parser.get_default(flag):
+            words.append(f"{flag}_{getattr(options, flag)}")
+    path = pathlib.Path(options.figures_dir, "_".join(words))
     facts = {key: dataset.facts[key] for key in ("source", "checksum")}
     plots.write(figure, {"about": about, "data": facts, "points": points}, path)
     print(f"{path}.png, .pdf and .json")

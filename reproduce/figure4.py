@@ -35,7 +35,7 @@ def main(
 def draw(records):
     """A row of panels for each variance, a line for each lambda."""
     return plots.curves(
-        records,
+        sorted(records, key=lambda r: r.config.settings["mi_weight"]),
         panel=figures.variance,
         line=lambda r: f"λ = {r.config.settings['mi_weight']:g}",
         quantities=["mutual_information", "test_accuracy", "train_accuracy"],

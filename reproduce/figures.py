@@ -92,9 +92,16 @@ def write(gathered, options, *, name, draw, usual):
     except ValueError as problem:
         print(f"Nothing is drawn. {problem}", file=sys.stderr)
         return 1
-    about = f"profile {options.profile}, {_data(gathered.records)}"
+    about = ", ".join(
+        [
+            f"profile {options.profile}",
+            *_row(gathered.records),
+            _data(gathered.records),
+        ]
+    )
     figure.suptitle(about, fontsize="medium")
     words = [name, *arguments.asked(options, **usual)]
+    words += _other_data(gathered.records)
     path = pathlib.Path(options.figures_dir, "_".join(words))
     plots.write(
         figure,
@@ -114,8 +121,24 @@ def variance(record):
     return f"variance {record.config.settings['color_variance']:.3f}"
 
 
+def _row(records):
+    """The row of the table that all are variants of, if it is one."""
+    rows = {record.config.row.partition(", ")[0] for record in records}
+    return [*rows] if len(rows) == 1 else []
+
+
+def _other_data(records):
+    """Names of data that are not the best for the experiment."""
+    return [
+        name
+        for kind, (best, *others) in cells.DATA.items()
+        for name in others
+        if any(r.config.settings.get(kind) == name for r in records)
+    ]
+
+
 def _data(records):
-    """Which digits, and how many seeds."""
+    """Which rows, and which seeds."""
     kinds = dict.fromkeys(
         r.data.get("note") or f"{r.data['train_size']:,} training rows"
         for r in records
@@ -126,4 +149,5 @@ def _data(records):
         if len(seeds) > 5 and len(seeds) == 1 + seeds[-1] - seeds[0]
         else ", ".join(map(str, seeds))
     )
-    return f"{' and '.join(kinds)}, seeds {listed}"
+    word = "seed" if len(seeds) == 1 else "seeds"
+    return f"{' and '.join(kinds)}, {word} {listed}"

@@ -189,7 +189,9 @@ def test_figures_are_drawn_from_records(
         assert (tmp_path / "figures" / f"{name}_fast_seeds_1.{end}").exists()
     (points,) = (tmp_path / "figures").glob("*.json")
     drawn = json.loads(points.read_text())
-    assert drawn["about"] == "profile fast, 60,000 training rows, seeds 1"
+    assert drawn["about"] == (
+        "profile fast, MI backpropagation, 60,000 training rows, seed 1"
+    )
     assert len(drawn["runs"]) == len(changes) * len(variances)
     points = drawn["points"]
     panels = {point["panel"] for point in points}
@@ -205,15 +207,13 @@ def test_figure_without_records(tmp_path, capsys):
     flags = ["--from-records", str(tmp_path / "records")]
     assert figure4.main([*flags, "--figures-dir", str(tmp_path)]) == 1
     err = capsys.readouterr().err
-    assert "18 of 18 cells are missing" in err
+    assert "24 of 24 cells are missing" in err
     assert "Nothing is drawn. A figure needs records" in err
     assert not list(tmp_path.glob("figure4*"))
 
 
 def test_selection_needs_several_weights(tmp_path, capsys):
-    release(
-        tmp_path, fast("MI backpropagation", settings.mi_weights([1]), (0.02,))
-    )
+    release(tmp_path, fast("MI backpropagation", {"as it is": {}}, (0.02,)))
     flags = ["--from-records", str(tmp_path), "--figures-dir", str(tmp_path)]
     assert selection.main(flags) == 1
     assert "Nothing is drawn" in capsys.readouterr().err
@@ -249,6 +249,8 @@ def test_figure_of_the_information(tmp_path):
     # Each against the information that its training minimises.
     assert points["conditional MI"]["audit"] == [0.1, 0.1]
     assert "ERM" not in points
+    assert points["MI backpropagation"]["panel"] == "I(Z;C)"
+    assert points["conditional MI"]["panel"] == "I(Z;C|Y)"
 
 
 def test_figure_of_the_digits(tmp_path, capsys, monkeypatch):
@@ -273,6 +275,11 @@ def test_figure_of_the_digits(tmp_path, capsys, monkeypatch):
     # Class 5 is purple in training: little green.
     red, green, blue = drawn["points"][0]["color"][5]
     assert green < min(red, blue)
+    # Another choice has files of its own.
+    assert figure3.main([*flags, "--variance", "0.05", "--seed", "7"]) == 0
+    assert (tmp_path / "figure3_variance_0.05_seed_7.json").exists()
+    again = json.loads((tmp_path / "figure3.json").read_text())
+    assert again == drawn
 
 
 def test_figures_go_beside_the_package():

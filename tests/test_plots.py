@@ -79,6 +79,7 @@ def test_curves_are_means_over_seeds_with_the_floor():
     assert [p["mean"] for p in floors] == [1.25, 0.75]
     # What is drawn is what the points say.
     information, accuracy, *_ = figure.axes
+    assert information.get_ylabel() == "bound of I(Z;C) (nats)"
     drawn = information.get_lines()[0].get_ydata()
     assert drawn == pytest.approx(first["mean"])
     assert len(information.get_lines()) == 3
@@ -96,6 +97,7 @@ def test_curves_leave_out_what_diverged_and_what_has_no_floor():
     ]
     figure, points = draw_curves(records)
     assert {point["line"] for point in points} == {"0.5"}
+    assert figure.axes[0].get_ylabel() == "bound of I(Z;C|Y) (nats)"
 
 
 def test_curves_of_different_lengths_are_refused():
@@ -115,7 +117,10 @@ def test_accuracy_by_variance():
         record(row="other"),
     ]
     figure, (ours, published) = plots.accuracy_by_variance(
-        records, rows=["MI"], published={"Plain": {0.03: (0.6, 0.1)}}
+        records,
+        rows=["MI"],
+        published={"Plain": {0.03: (0.6, 0.1)}},
+        pairs={"Plain": "MI"},
     )
     assert ours["color_variance"] == [0.02, 0.05]
     assert ours["mean"] == [0.5, 0.8]
@@ -130,6 +135,8 @@ def test_accuracy_by_variance():
         [0.1],
     )
     assert len(figure.axes[0].get_legend().get_texts()) == 2
+    # The published line of a method has the color of ours.
+    assert len({line.get_color() for line in figure.axes[0].get_lines()}) == 1
 
 
 def test_every_row_has_a_color_of_its_own():

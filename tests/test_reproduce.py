@@ -330,6 +330,19 @@ def test_the_weights_of_the_information_stand_below(tmp_path, capsys):
     assert line in capsys.readouterr().out
 
 
+def test_rows_of_several_precisions_are_named(tmp_path, capsys):
+    precisions = {"ERM": ["float32"] * 2, "MI backpropagation": ["x", "y"]}
+    for made in settings.table1(
+        "fast", rows=[*precisions], variances=(0.02,), seeds=2
+    ):
+        used = {"precision": precisions[made.row][made.seed - 1]}
+        path = tmp_path / f"{made.run_id}.json"
+        record(made, environment=used).write(path)
+    assert table1.main(["--from-records", str(tmp_path)]) == 0
+    line = "between runs, by processor: MI backpropagation (x, y)."
+    assert line in capsys.readouterr().out
+
+
 def test_records_of_the_settings_of_today_win(tmp_path, capsys):
     today = settings.table1("fast", digits="mnist-5000", seeds=1)[0]
     old = dataclasses.replace(today, settings={**today.settings, "epochs": 99})

@@ -144,7 +144,9 @@ def test_the_whole_path_on_a_miniature(tmp_path, monkeypatch, capsys):
     assert "synthetic miniature, not IMDB" in capsys.readouterr().out
     flags += ["--profile", "quick", "--figures-dir", str(tmp_path)]
     assert figure_table2.main(flags) == 0
-    points = json.loads((tmp_path / "figure_table2_quick.json").read_text())
+    points = json.loads(
+        (tmp_path / "figure_table2_quick_drawn.json").read_text()
+    )
     lines = {(p["panel"], p["line"]) for p in points["points"]}
     assert ("trained on EB2", "λ = 0.9") in lines
     assert ("trained on EB1", "λ = 0") in lines
