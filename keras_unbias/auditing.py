@@ -332,7 +332,7 @@ def _leakage(
             num_classes=num_classes,
             split=split,
             generator=np.random.default_rng(seed),
-            critic=critic(seed=seed),
+            critic=critic.for_attributes(attributes, seed=seed),
             epochs=40,
             batch_size=fresh_estimators.batch_size_of(len(features)),
         )

@@ -60,6 +60,11 @@ class FairSVC(ClassifierMixin, BaseEstimator):
                 "Unknown kernel. Expected: 'linear' or 'rbf'. Received: "
                 f"kernel={self.kernel!r}."
             )
+        if isinstance(self.gamma, str) and self.gamma != "scale":
+            raise ValueError(
+                "Unknown gamma. Expected: 'scale' or a number. Received: "
+                f"gamma={self.gamma!r}."
+            )
         self.classes_ = np.unique(y)
         self._X = X
         variance = X.var() or 1.0

@@ -55,14 +55,17 @@ def held_out_bound(
         )
     generator = np.random.default_rng(seed)
     split = split_rows(rows, generator)
+    attributes = scaled(attributes)
     _, read = fit_critic(
         features,
-        scaled(attributes),
+        attributes,
         labels,
         num_classes=num_classes,
         split=split,
         generator=generator,
-        critic=mutual_information.SeparableCritic(seed=seed),
+        critic=mutual_information.SeparableCritic.for_attributes(
+            attributes, seed=seed
+        ),
         epochs=epochs,
         batch_size=batch_size,
         seed=seed,

@@ -11,6 +11,7 @@ References:
 """
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 
@@ -145,6 +146,11 @@ class Critic(keras.layers.Layer):
         self.hidden = tuple(hidden)
         self.seed = seed
 
+    @classmethod
+    def for_attributes(cls, attributes, **kwargs):
+        """A critic for these attributes, an array `(rows, a)`."""
+        return cls(**kwargs)
+
     def _network(self, outputs):
         layers = []
         for units in self.hidden:
@@ -205,23 +211,43 @@ class ConcatenatedCritic(Critic):
 
 @keras.saving.register_keras_serializable("keras_unbias")
 class SeparableCritic(Critic):
-    """`T(z, c) = f(z) . c`, all pairs of the batch as the marginal.
+    """`T(z, c) = f(z) . [c, 1]`, all pairs of the batch as the marginal.
 
     The optimal critic of a one-hot attribute is linear in it, so nothing is
     lost there, and one small matrix product gives all `n x n` pairs. Of an
     attribute with several ones (a color's bins in three channels) it adds up
     what each of them tells, and misses what only several tell together. The
-    pairs i = j stay in, a bias of about 1/n. An attribute of one number is
-    taken as `[c, 1]`: else a c of 0 would score 0 whatever z is.
+    pairs i = j stay in, a bias of about 1/n.
+
+    Args:
+        hidden: as in `Critic`.
+        seed: as in `Critic`.
+        constant: bool, whether the 1 stands beside c: without it a c of
+            zeros would score 0 whatever z is. It changes nothing where the
+            numbers of every row add up to the same, as those of one-hot
+            codes do (`for_attributes` leaves it out there); an attribute of
+            one number has it in any case. Defaults to `True`.
     """
 
+    def __init__(self, hidden=(64, 64, 64), seed=None, constant=True, **kwargs):
+        super().__init__(hidden, seed, **kwargs)
+        self.constant = constant
+
+    @classmethod
+    def for_attributes(cls, attributes, **kwargs):
+        sums = np.sum(attributes, 1)
+        return cls(constant=not np.allclose(sums, sums[0]), **kwargs)
+
     def build(self, features_shape, attributes_shape):
-        self.network = self._network(max(attributes_shape[-1], 2))
+        width = attributes_shape[-1]
+        self.constant = self.constant or width == 1
+        self.network = self._network(width + self.constant)
         self.network.build((None, features_shape[-1]))
 
     def call(self, features, attributes, labels, seed):
-        if attributes.shape[-1] == 1:
-            attributes = tf.concat([attributes, tf.ones_like(attributes)], -1)
+        if self.constant:
+            ones = tf.ones_like(attributes[:, :1])
+            attributes = tf.concat([attributes, ones], -1)
         scores = tf.matmul(self.network(features), attributes, transpose_b=True)
         if labels is None:
             pairs = tf.ones_like(scores)
@@ -229,6 +255,14 @@ class SeparableCritic(Critic):
             same_class = labels[:, None] == labels[None, :]
             pairs = tf.cast(same_class, scores.dtype)
         return tf.linalg.diag_part(scores), scores, pairs
+
+    def get_config(self):
+        return {**super().get_config(), "constant": self.constant}
+
+    @classmethod
+    def from_config(cls, config):
+        # What was saved before there was a choice had none.
+        return cls(**{"constant": False, **config})
 
 
 CRITICS = {"concatenated": ConcatenatedCritic, "separable": SeparableCritic}
@@ -259,11 +293,15 @@ class MutualInformationEstimator(keras.layers.Layer):
             bounds I(Z;C).
         standardize: bool, whether the features are standardised with the
             mean and deviation of the last `update`'s rows, as constants for
-            the gradient. Defaults to `True`.
+            the gradient. Those of fewer than `ENOUGH` rows (the last batch of
+            an epoch may hold but one) count only in part. Defaults to `True`.
         jit_compile: bool, whether XLA compiles the K steps. `None` (the
             default) means on a GPU: on a CPU it gains nothing.
         seed: int, seed of the re-pairings. Defaults to 0.
     """
+
+    # Rows whose mean and deviation may take the place of the last ones.
+    ENOUGH = 64
 
     def __init__(
         self,
@@ -389,15 +427,25 @@ class MutualInformationEstimator(keras.layers.Layer):
             )
         self._ensure_built(features, attributes)
         if self.standardize:
-            mean, variance = tf.nn.moments(features, (0, 1))
-            self.mean.assign(mean)
-            # Dead ReLU units have no deviation: the constant keeps them 0.
-            self.scale.assign(tf.sqrt(variance) + 1e-2)
+            self._adapt(features)
         self._fit_critic(
             self._accumulated(self._standardized(features)),
             self._accumulated(attributes),
             self._accumulated(self._classes(features, labels)),
         )
+
+    def _adapt(self, features):
+        mean, variance = tf.nn.moments(features, (0, 1))
+        # Dead ReLU units have no deviation: the constant keeps them 0.
+        scale = tf.sqrt(variance) + 1e-2
+        rows = tf.shape(features)[0] * tf.shape(features)[1]
+        share = tf.minimum(rows / self.ENOUGH, 1.0)
+        # There are none before the first.
+        share = tf.where(self.updates > 0, tf.cast(share, tf.float32), 1.0)
+        for state, present in ((self.mean, mean), (self.scale, scale)):
+            state.assign(
+                tf.where(share < 1, state + share * (present - state), present)
+            )
 
     def _accumulated(self, batches):
         """`(P, n, ...)` to `(P / A, A * n, ...)`."""

@@ -35,6 +35,9 @@ def observe(model_or_features, dataset):
         )
     if isinstance(dataset, (tuple, list)):
         inputs, targets = dataset[:2]
+        if isinstance(inputs, list) and hasattr(inputs[0], "shape"):
+            # Keras's inputs of a model of several; TensorFlow would stack them.
+            inputs = tuple(inputs)
         if callable(model_or_features):
             dataset = tf.data.Dataset.from_tensor_slices((inputs, targets))
             dataset = dataset.batch(500)
@@ -53,7 +56,7 @@ def observe(model_or_features, dataset):
     for batch in dataset:
         targets.append(keras.tree.map_structure(np.asarray, batch[1]))
         if callable(model_or_features):
-            outputs.append(model_or_features(batch[0]))
+            outputs.append(_checked(model_or_features(batch[0])))
     named = targets and isinstance(targets[0], dict)
     if not named or "attribute" not in targets[0]:
         received = sorted(targets[0]) if named else type(targets[0]).__name__
@@ -68,6 +71,22 @@ def observe(model_or_features, dataset):
         outputs = _concatenated(outputs)
         return outputs["features"], outputs.get("logits"), targets, parts
     return np.asarray(model_or_features), None, targets, parts
+
+
+def _checked(output):
+    """Refuses what is not a dict with features."""
+    if not isinstance(output, dict) or "features" not in output:
+        received = (
+            sorted(output)
+            if isinstance(output, dict)
+            else type(output).__name__
+        )
+        raise ValueError(
+            "The model does not name its features. Expected: a dict with "
+            f"'features' and, if there are any, 'logits'. Received: {received}. "
+            "Wrap an encoder: `lambda x: {'features': encoder(x)}`."
+        )
+    return output
 
 
 def _vectors(attribute):

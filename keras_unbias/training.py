@@ -371,8 +371,9 @@ def build_model(config, dataset, steps, data_dir=None):
 def _estimator(config, dataset):
     settings = config.settings
     return mutual_information.MutualInformationEstimator(
-        critic=mutual_information.CRITICS[settings["critic"]](
-            hidden=_setting(config, "critic_hidden")
+        critic=mutual_information.CRITICS[settings["critic"]].for_attributes(
+            dataset.attributes("train"),
+            hidden=_setting(config, "critic_hidden"),
         ),
         # The estimator follows a moving target to the end: no decay.
         optimizer=OPTIMIZERS[_setting(config, "estimator_optimizer")](

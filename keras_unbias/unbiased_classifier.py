@@ -13,6 +13,10 @@ from sklearn import base, preprocessing
 from sklearn.utils import check_random_state, multiclass, validation
 
 from keras_unbias import attributes, methods
+from keras_unbias.mutual_information import (
+    MutualInformationEstimator,
+    SeparableCritic,
+)
 
 METHODS = ("erm", "bias_balanced", "mi_backprop")
 
@@ -295,6 +299,12 @@ class UnbiasedClassifier(
                 mi_weight=self.mi_weight,
                 conditional=self.conditional,
                 estimator_batches=self.estimator_batches,
+                estimator=MutualInformationEstimator(
+                    SeparableCritic.for_attributes(vectors),
+                    num_classes=(
+                        len(self.classes_) if self.conditional else None
+                    ),
+                ),
                 attribute_size=vectors.shape[1],
             )
         model = method(encoder, len(self.classes_), **arguments)

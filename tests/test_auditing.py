@@ -7,7 +7,7 @@ import tensorflow as tf
 from known_information import binary, representation
 from sklearn import metrics, preprocessing
 
-from keras_unbias import audit, probes
+from keras_unbias import audit, observation, probes
 
 
 def test_too_few_rows_are_refused():
@@ -355,6 +355,26 @@ def test_an_attribute_may_be_a_column_of_numbers_with_rare_values():
     found = audit(features, (None, {"attribute": attribute}), resamples=10)
     assert found.leakage.ceiling == pytest.approx(np.log(2), abs=0.05)
     assert found.leakage.information.value == pytest.approx(np.log(2), abs=0.08)
+
+
+def test_a_bare_encoder_is_refused_and_the_way_out_named():
+    targets = {"attribute": np.zeros(90)}
+    with pytest.raises(ValueError, match="'features'.*Received: list.*lambda"):
+        audit(lambda x: [x], (np.zeros((90, 2)), targets))
+    with pytest.raises(ValueError, match=r"Received: \['logits'\]"):
+        audit(lambda x: {"logits": x}, (np.zeros((90, 2)), targets))
+
+
+def test_inputs_may_be_a_list_of_arrays():
+    rng = np.random.default_rng(0)
+    attribute = rng.integers(0, 2, 600)
+    inputs = [rng.normal(size=(600, 2)), np.eye(2)[attribute]]
+    outputs, _, targets, _ = observation.observe(
+        lambda x: {"features": np.concatenate(x, 1)},
+        (inputs, {"attribute": attribute}),
+    )
+    np.testing.assert_array_equal(outputs, np.concatenate(inputs, 1))
+    assert targets["attribute"].shape == (600, 1)
 
 
 @pytest.mark.parametrize(

@@ -130,3 +130,5 @@ def test_unknown_kernel(data):
     X, y, _ = data
     with pytest.raises(ValueError, match="Received: kernel='poly'"):
         FairSVC(kernel="poly").fit(X, y)
+    with pytest.raises(ValueError, match="Received: gamma='auto'"):
+        FairSVC(kernel="rbf", gamma="auto").fit(X, y)

@@ -140,8 +140,10 @@ def test_class_and_sample_weights_weigh_the_loss(method):
 
 
 def test_weights_of_unknown_classes_are_refused():
-    with pytest.raises(ValueError, match=r"Received: \[2\]"):
-        first_loss(fresh(), class_weight={2: 1.0})
+    with pytest.raises(ValueError, match=r"Received: \['2', 'a'\]"):
+        first_loss(fresh(), class_weight={2: 1.0, "a": 1.0})
+    with pytest.raises(ValueError, match="a dict.*Received: 'balanced'"):
+        first_loss(fresh(), class_weight="balanced")
 
 
 @pytest.mark.parametrize(
@@ -306,6 +308,8 @@ def test_a_single_logit_is_a_class_by_its_sign():
         ({"attribute": np.full((256, 2), np.nan)}, "not known of all rows"),
         ({"label": np.full(256, 2)}, r"Expected: labels in 0..1. Received: 2"),
         ({"label": np.full(256, 0.5)}, "Received: 0.5..0.5, float64"),
+        ({"label": np.eye(2)[[0, 1] * 128]}, r"labels of shape \(256, 2\)"),
+        ({"attribute": [[0, 1]] * 256}, r"shape \(n, a\).*Received: list"),
     ],
 )
 def test_rows_are_checked_before_training(changes, message):
@@ -314,6 +318,15 @@ def test_rows_are_checked_before_training(changes, message):
     inputs, targets = rows()
     with pytest.raises(ValueError, match=message):
         model.fit(inputs, {**targets, **changes}, verbose=0)
+
+
+def test_a_pipeline_without_targets_is_refused():
+    model = MutualInformationBackpropagation(functional(), 2)
+    model.compile()
+    inputs, _ = rows()
+    data = tf.data.Dataset.from_tensor_slices(inputs).batch(32)
+    with pytest.raises(ValueError, match="do not name the attribute"):
+        model.fit(data, verbose=0)
 
 
 def test_the_attribute_keeps_its_width():

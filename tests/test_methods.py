@@ -188,7 +188,8 @@ def test_a_step_is_algorithm_1(
     critic = reference.estimator.critic.network
 
     def bound(features, attributes, labels):
-        scores = critic(features) @ tf.transpose(attributes)
+        ones = np.ones((len(attributes), 1), "float32")
+        scores = critic(features) @ np.hstack([attributes, ones]).T
         value = tf.reduce_mean(tf.linalg.diag_part(scores))
         for y in range(problem.classes) if conditional else [...]:
             mine = labels == y if conditional else np.full(len(labels), True)
@@ -480,8 +481,9 @@ def test_the_prior_enters_the_training_loss_alone(problem):
     assert tested["loss"] == pytest.approx(cross_entropy(logits), rel=1e-4)
 
 
-def test_several_replicas_are_refused(problem, monkeypatch):
-    model = make(problem, "mi_backprop")
+@pytest.mark.parametrize("name", ["mi_backprop", *ADVERSARIES, "chi_squared"])
+def test_several_replicas_are_refused(problem, monkeypatch, name):
+    model = make(problem, name)
     model.compile()
     strategy = types.SimpleNamespace(num_replicas_in_sync=2)
     monkeypatch.setattr(type(model), "distribute_strategy", strategy)
@@ -509,6 +511,8 @@ def test_errors(problem):
         LabelPrior(2).adapt(np.zeros((2, 1)), np.array([-1, 0]))
     with pytest.raises(ValueError, match=r"attributes of shape \(2,\)"):
         LabelPrior(2).adapt(np.zeros(2), np.array([0, 1]))
+    with pytest.raises(ValueError, match=r"attributes of shape \(0, 2\)"):
+        LabelPrior(2).adapt(np.zeros((0, 2)), np.zeros(0, int))
     with pytest.raises(ValueError, match=r"labels of shape \(2, 3\)"):
         LabelPrior(2).adapt(np.zeros((2, 1)), np.zeros((2, 3), int))
     with pytest.raises(ValueError, match="not known of all rows"):
@@ -522,6 +526,12 @@ def test_errors(problem):
             LabelPrior(2).adapt(np.zeros((2, 1)), np.array(labels))
     prior = LabelPrior(2)
     prior.adapt(np.eye(2), np.array([False, True]))
+    with pytest.raises(ValueError, match="Received: 3 of width 3. Make a new"):
+        prior.adapt(np.eye(3), np.array([0, 1, 1]))
+    with pytest.raises(ValueError, match="with num_classes=1.*num_classes=2"):
+        BiasBalanced(problem.encoder(), 1, label_prior=prior)
+    with pytest.raises(ValueError, match="num_classes=1. Received: positive=1"):
+        METHODS["chi_squared"](problem.encoder(), 1)
     for wrong in (np.zeros((3, 1)), np.zeros(2)):
         with pytest.raises(ValueError, match=r"Expected: shape \(n, 2\)"):
             prior(wrong)
@@ -625,6 +635,72 @@ def test_an_attribute_of_another_width_is_refused(problem):
     model.compile()
     with pytest.raises(ValueError, match="Expected: 4 for .*Received: 3"):
         fit(model, problem, epochs=1)
+
+
+@pytest.mark.parametrize("name", [*ADVERSARIES, "chi_squared"])
+@pytest.mark.parametrize(
+    ("attribute", "parts", "message"),
+    [
+        ([[0.3], [-1.2]], (1,), r"widths \(1,\).*other numbers"),
+        ([[1, 1], [0, 1]], (2,), r"widths \(2,\).*other numbers"),
+        ([[np.nan, 1], [0, 1]], (2,), "not known of all rows"),
+        ([0, 1], (1,), r"Received: shape \(2,\)"),
+    ],
+)
+def test_attributes_that_are_no_categories_are_refused(
+    problem, name, attribute, parts, message
+):
+    kwargs = {"attribute_parts": parts} if name in ADVERSARIES else {}
+    model = make(problem, name, **kwargs)
+    model.compile()
+    inputs, targets = problem.train
+    targets = {"label": targets["label"][:2], "attribute": np.array(attribute)}
+    with pytest.raises(ValueError, match=message):
+        model.fit(inputs[:2], targets, verbose=0)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_backup_finds_every_optimizer(problem, name):
+    """Its callback restores the state of what there is as training begins."""
+    model = make(problem, name)
+    model.compile()
+    model.build((None, *problem.train[0].shape[1:]))
+    built = []
+    look = keras.callbacks.LambdaCallback(
+        on_train_begin=lambda logs: built.extend(
+            optimizer.built
+            for optimizer in vars(model).values()
+            if isinstance(optimizer, keras.optimizers.Optimizer)
+        )
+    )
+    fit(model, problem, epochs=1, callbacks=[look])
+    assert built and all(built)
+
+
+@pytest.mark.parametrize(
+    ("name", "metric"),
+    [
+        ("mi_backprop", "mutual_information"),
+        ("attribute_confusion", "attribute_loss"),
+    ],
+)
+def test_a_short_batch_counts_by_its_rows(problem, name, metric):
+    model = make(problem, name)
+    model.compile()
+    fit(model, problem, epochs=1)
+    inputs, targets = problem.train
+
+    def value(rows, **kwargs):
+        part = {key: v[rows] for key, v in targets.items()}
+        return model.evaluate(
+            inputs[rows], part, verbose=0, return_dict=True, **kwargs
+        )[metric]
+
+    long, short = slice(0, 100), slice(100, 104)
+    found = value(slice(0, 104), batch_size=100)
+    assert value(long, batch_size=100) != pytest.approx(value(short), rel=1e-2)
+    expected = (100 * value(long, batch_size=100) + 4 * value(short)) / 104
+    assert found == pytest.approx(expected, rel=1e-4)
 
 
 def test_more_mini_batches_than_there_are_cannot_be_accumulated(problem):

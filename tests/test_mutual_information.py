@@ -202,6 +202,7 @@ def test_known_conditional_information(name):
 def test_update_is_k_steps_over_the_batches_in_turn(jit_compile):
     z, c, _ = one_hot_channel(0.7, rows=96)
     z, c = batches(z, 32), batches(c, 32)
+    with_one = np.concatenate([c, np.ones_like(c[..., :1])], -1)
     estimator = MutualInformationEstimator(
         optimizer=keras.optimizers.SGD(0.5),
         steps=4,
@@ -214,7 +215,7 @@ def test_update_is_k_steps_over_the_batches_in_turn(jit_compile):
     reference.set_weights(estimator.critic.get_weights())
     for batch in (0, 1, 2, 0):
         with tf.GradientTape() as tape:
-            scores = reference.network(z[batch]) @ c[batch].T
+            scores = reference.network(z[batch]) @ with_one[batch].T
             loss = -(
                 tf.reduce_mean(tf.linalg.diag_part(scores))
                 - tf.math.log(tf.reduce_mean(tf.exp(scores)))
@@ -240,6 +241,58 @@ def test_standardisation_removes_scale_and_keeps_the_value():
     keras.utils.set_random_seed(0)
     again, _ = held_out_bound(SeparableCritic(), scaled, c)
     assert again == pytest.approx(value, abs=0.02)
+
+
+def test_zeros_are_a_value_like_others():
+    """Two columns of zeros and ones, which z shows: log 4 nats."""
+    c = np.random.default_rng(0).integers(0, 2, (8192, 2)).astype("float32")
+    critic = SeparableCritic.for_attributes(c)
+    assert critic.constant
+    value, error = held_out_bound(critic, c, c)
+    assert value == pytest.approx(np.log(4), abs=0.04 + 3 * error)
+    # Without the constant a c of zeros cannot be told.
+    value, _ = held_out_bound(SeparableCritic(constant=False), c, c)
+    assert value < 1
+
+
+def test_one_hot_codes_need_no_constant():
+    _, c, _ = one_hot_channel(0.7, rows=64)
+    three = np.concatenate([c, c, c], 1)
+    for codes in (c, three):
+        assert not SeparableCritic.for_attributes(codes).constant
+    assert SeparableCritic.for_attributes(c[:, :3]).constant
+    concatenated = ConcatenatedCritic.for_attributes(c, hidden=(4,))
+    assert concatenated.hidden == (4,)
+    # Files of the time before there was a choice; one number had it always.
+    config = SeparableCritic().get_config()
+    del config["constant"]
+    old = SeparableCritic.from_config(config)
+    assert not old.constant
+    old.build((None, 3), (None, 1))
+    assert old.get_config()["constant"]
+
+
+def test_a_short_last_batch_leaves_the_standardisation(monkeypatch):
+    """One row has no deviation, and the next evaluation uses it."""
+    rng = np.random.default_rng(0)
+    z = rng.normal(2, 3, (1, 80, 4)).astype("float32")
+    c = np.eye(2, dtype="float32")[rng.integers(0, 2, (1, 80))]
+    estimator = MutualInformationEstimator(steps=1)
+    # The first batch counts whole, however few its rows are.
+    estimator.update(z[:, :4], c[:, :4])
+    np.testing.assert_allclose(estimator.mean, z[0, :4].mean(0), rtol=1e-5)
+    estimator.update(z, c)
+    mean, scale = z[0].mean(0), z[0].std(0) + 0.01
+    np.testing.assert_allclose(estimator.mean, mean, rtol=1e-5)
+    np.testing.assert_allclose(estimator.scale, scale, rtol=1e-5)
+    estimator.update(z[:, :2], c[:, :2])
+    share = 2 / MutualInformationEstimator.ENOUGH
+    for state, before, present in (
+        (estimator.mean, mean, z[0, :2].mean(0)),
+        (estimator.scale, scale, z[0, :2].std(0) + 0.01),
+    ):
+        expected = (1 - share) * before + share * present
+        np.testing.assert_allclose(state, expected, rtol=1e-5)
 
 
 def test_round_trip_through_the_config():

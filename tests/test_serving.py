@@ -44,13 +44,13 @@ def sigmoid(logits):
     return 1 / (1 + np.exp(-logits))
 
 
-def built(encoder, shape):
-    model = RepresentationClassifier(encoder, len(NAMES))
+def built(encoder, shape, num_classes=3):
+    model = RepresentationClassifier(encoder, num_classes)
     model.build(shape)
     return model
 
 
-def small_classifier():
+def small_classifier(**kwargs):
     return built(
         keras.Sequential(
             [
@@ -64,6 +64,7 @@ def small_classifier():
             ]
         ),
         (None, 8, 8, 3),
+        **kwargs,
     )
 
 
@@ -143,6 +144,17 @@ def test_class_names_are_in_the_saved_model(tmp_path):
     assert classifier.class_names == NAMES
     served = tf.saved_model.load(tmp_path / "model").class_names()
     assert served["class_names"].shape == (3,)
+    binary = small_classifier(num_classes=1)
+    with pytest.raises(ValueError, match="length 2. Received: 3 names"):
+        binary.export(tmp_path / "b", class_names=NAMES, activation="sigmoid")
+    binary.export(
+        tmp_path / "b",
+        class_names=NAMES[:2],
+        activation="sigmoid",
+        verbose=False,
+    )
+    classifier = keras_unbias.load_classifier(tmp_path / "b")
+    assert classifier.class_names == NAMES[:2]
 
 
 def halved(images):

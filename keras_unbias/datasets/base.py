@@ -221,8 +221,8 @@ class BiasedDataset:
         mini-batches on end: the first walks once through the epoch's random
         permutation of the training split (the remainder is dropped), each of
         the others through a further, independent permutation. So the rows
-        inside a mini-batch are distinct, and the first mini-batch is the
-        same whatever `estimator_batches` is.
+        inside a mini-batch are distinct, and the first mini-batch has the
+        same rows whatever `estimator_batches` is (augmented otherwise).
 
         Order and augmentation are a pure function of `(seed, epoch)`: a
         resumed run that starts with `first_epoch` sees what an unbroken one

@@ -26,6 +26,8 @@ SPLIT = "imdb_split.npy"
 LISTS = {"eb1": "eb1_img_list.npy", "eb2": "eb2_img_list.npy"}
 SPLIT_FILES = (AGE_GENDER, SPLIT, *LISTS.values())
 OLDEST = 100
+# The least of the face detector, of `imdb.mat`.
+FACE_SCORE = 1.0
 FILE_NAME = r"_(\d+)-(\d+)-(\d+)_(\d+)\.\w+$"
 # Matlab counts days from year 0.
 MATLAB_1970 = 719529
@@ -55,7 +57,7 @@ class Faces:
     images: pathlib.Path
 
 
-def read(data_dir, *, min_face_score=1.0):
+def read(data_dir):
     """Reads what a directory holds of IMDB-WIKI.
 
     With Kim et al.'s four files beside `imdb_crop/` the splits are theirs.
@@ -66,8 +68,6 @@ def read(data_dir, *, min_face_score=1.0):
 
     Args:
         data_dir: The directory.
-        min_face_score: Float, the least score of the face detector. Only
-            for `imdb.mat`. Defaults to 1.
 
     Returns:
         A `Faces`.
@@ -96,7 +96,7 @@ def read(data_dir, *, min_face_score=1.0):
         source = "split files of Kim et al."
     else:
         frame = _read_mat(data_dir)
-        frame, left_out = _usable(frame, min_face_score)
+        frame, left_out = _usable(frame)
         splits, source = _by_definition(frame), MAT
     for name, split in splits.items():
         if not len(split):
@@ -181,16 +181,14 @@ def _age(year, month, taken):
     return taken - year - (month > 6)
 
 
-def _usable(frame, min_face_score):
+def _usable(frame):
     """Leaves out, and counts, each row by the first reason that holds."""
     reasons = {
         "no possible dates": frame.age.isna(),
         "impossible age": ~frame.age.between(0, OLDEST),
         "unknown gender": ~frame.gender.isin((0, 1)),
         # -inf: no face was found, and the crop is the whole image.
-        f"face score below {min_face_score:g}": ~(
-            frame.face_score >= min_face_score
-        ),
+        f"face score below {FACE_SCORE:g}": ~(frame.face_score >= FACE_SCORE),
         "a second face": frame.second_face_score.notna(),
     }
     bad, left_out = pd.Series(False, frame.index), {}
@@ -232,7 +230,7 @@ def _read_split_files(data_dir):
             frame = pd.DataFrame(rows, columns=["path", "age", "gender"])
             # The lists were filtered by score; others are not known here.
             frame = frame.assign(face_score=np.inf, second_face_score=np.nan)
-            splits[name], reasons = _usable(frame, 0)
+            splits[name], reasons = _usable(frame)
             for reason, count in reasons.items():
                 left_out[reason] = left_out.get(reason, 0) + count
     except (KeyError, TypeError, ValueError, AttributeError) as error:

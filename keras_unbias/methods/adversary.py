@@ -1,12 +1,15 @@
 """What methods with an attribute classifier share."""
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from keras_unbias import losses
 from keras_unbias.methods.base import (
     RepresentationClassifier,
     attribute_of,
+    check_categories,
+    check_vectors,
     follower,
 )
 
@@ -98,13 +101,7 @@ class AttributeAdversary(RepresentationClassifier):
             if not variable.name.startswith("moving")
         ]
 
-    @property
-    def task_variables(self):
-        # Not what else there is, even if all of the model is made trainable.
-        return (
-            self.encoder.trainable_variables
-            + self.classifier.trainable_variables
-        )
+    task_variables = RepresentationClassifier.network_variables
 
     def compile(self, *args, **kwargs):
         super().compile(*args, **kwargs)
@@ -117,15 +114,32 @@ class AttributeAdversary(RepresentationClassifier):
         if not self.attribute_optimizer.built:
             self.attribute_optimizer.build(self.head)
 
-    def train_step(self, data):
-        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-        width = attribute_of(y).shape[-1]
+    def fit(self, x=None, y=None, *args, **kwargs):
+        """Keras's `fit`; batches hold labels (n,) and attributes (n, a).
+
+        Raises:
+            ValueError: several replicas, or arrays whose attribute is not
+                one-hot in its parts.
+        """
+        self.check_one_device()
+        if y is not None:
+            self._check_width(attribute_of(y))
+            check_categories(np.asarray(y["attribute"]), self.attribute_parts)
+        return super().fit(x, y, *args, **kwargs)
+
+    def _check_width(self, attributes):
+        check_vectors(attributes)
+        width = attributes.shape[-1]
         if width != sum(self.attribute_parts):
             raise ValueError(
                 "The attribute has another width than its parts. Expected: "
                 f"{sum(self.attribute_parts)} for attribute_parts="
                 f"{self.attribute_parts}. Received: {width}."
             )
+
+    def train_step(self, data):
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        self._check_width(attribute_of(y))
         with tf.GradientTape() as tape:
             y_pred = self(x, training=True)
             loss = self.compute_loss(x, y, y_pred, sample_weight, True)
@@ -147,9 +161,7 @@ class AttributeAdversary(RepresentationClassifier):
         of_head = tape.gradient(attribute_loss, [v.value for v in self.head])
         self.optimizer.apply(gradients, theta)
         self.attribute_optimizer.apply(of_head, self.head)
-        for metric in self.metrics:
-            if metric.name == "loss":
-                metric.update_state(loss, tf.shape(y["label"])[0])
+        self.track_loss(loss, y)
         return self.compute_metrics(x, y, y_pred, sample_weight)
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
@@ -158,7 +170,8 @@ class AttributeAdversary(RepresentationClassifier):
                 self.attribute_classifier(y_pred["features"]),
                 attribute_of(y),
                 self.attribute_parts,
-            )
+            ),
+            tf.shape(y["label"])[0],
         )
         return super().compute_metrics(x, y, y_pred, sample_weight)
 

@@ -32,6 +32,13 @@ class RepresentationClassifier(keras.Model):
     """
 
     def __init__(self, encoder, num_classes, *, label_prior=None, **kwargs):
+        if label_prior is not None and label_prior.num_classes != num_classes:
+            raise ValueError(
+                "The label prior is added to the logits. Expected: a "
+                f"LabelPrior with num_classes={num_classes}. Received: "
+                f"num_classes={label_prior.num_classes}. For two labels give "
+                "the model two logits."
+            )
         super().__init__(**kwargs)
         self.encoder = encoder
         self.num_classes = num_classes
@@ -110,6 +117,14 @@ class RepresentationClassifier(keras.Model):
         if not self.optimizer.built:
             self.optimizer.build(self.task_variables)
 
+    @property
+    def network_variables(self):
+        """Those of encoder and classifier, whatever else is trainable."""
+        return (
+            self.encoder.trainable_variables
+            + self.classifier.trainable_variables
+        )
+
     def fit(self, *args, class_weight=None, **kwargs):
         """Keras's `fit`; the batches hold labels and attributes.
 
@@ -119,22 +134,56 @@ class RepresentationClassifier(keras.Model):
                 loss (1 where a label is missing), as in Keras, which refuses
                 it for batches that hold more than labels.
             **kwargs: as in `keras.Model.fit`.
+
+        Raises:
+            ValueError: `class_weight` is of other labels.
         """
         weights = None
         if class_weight is not None:
             classes = range(max(2, self.num_classes))
+            if not isinstance(class_weight, dict):
+                raise ValueError(
+                    "`class_weight` weighs labels. Expected: a dict from "
+                    f"labels to weights. Received: {class_weight!r}. "
+                    "scikit-learn's compute_class_weight computes balanced "
+                    "ones."
+                )
             weights = [float(class_weight.get(c, 1.0)) for c in classes]
             unknown = class_weight.keys() - set(classes)
             if unknown:
                 raise ValueError(
                     "`class_weight` weighs labels. Expected: keys in "
-                    f"0..{classes[-1]}. Received: {sorted(unknown)}. Number "
-                    "the classes from 0."
+                    f"0..{classes[-1]}. Received: "
+                    f"{sorted(map(str, unknown))}. Number the classes from 0."
                 )
         if weights != self.class_weight:
             # The compiled step holds the weights as constants.
             self.class_weight, self.train_function = weights, None
+        if self.built and self.compiled:
+            # A backup restores only the state that it finds.
+            self.build_optimizers()
         return super().fit(*args, **kwargs)
+
+    def check_one_device(self):
+        """Refuses a strategy under which Keras would divide the objective.
+
+        Raises:
+            ValueError: there are several replicas.
+        """
+        replicas = self.distribute_strategy.num_replicas_in_sync
+        if replicas > 1:
+            raise ValueError(
+                f"{type(self).__name__} needs a step's rows in one place. "
+                "Expected: training on one device. Received: a strategy of "
+                f"{replicas} replicas. Build and fit the model outside of its "
+                "scope."
+            )
+
+    def track_loss(self, loss, y):
+        """What Keras's own training step does for its metric `loss`."""
+        for metric in self.metrics:
+            if metric.name == "loss":
+                metric.update_state(loss, tf.shape(y["label"])[0])
 
     def compute_loss(
         self, x=None, y=None, y_pred=None, sample_weight=None, training=True
@@ -144,7 +193,7 @@ class RepresentationClassifier(keras.Model):
         if training and self.label_prior is not None:
             logits = logits + self.label_prior(attribute_of(y))
         if training and self.class_weight is not None:
-            of_row = tf.gather(self.class_weight, class_numbers(labels))
+            of_row = tf.gather(self.class_weight, one_a_row(labels))
             sample_weight = (
                 of_row
                 if sample_weight is None
@@ -197,7 +246,7 @@ class RepresentationClassifier(keras.Model):
         inputs = named_inputs(taken if raw is None else raw)
         encoded = inputs
         if preprocessing is not None:
-            encoded = Preprocessing(preprocessing)(inputs)
+            encoded = InFront(preprocessing)(inputs)
             check_fractions(encoded, taken)
         features = self.encoder(encoded)
         logits = self.classifier(features)
@@ -223,12 +272,13 @@ class RepresentationClassifier(keras.Model):
         endpoint `serve`, which is also the signature `serving_default`, maps
         inputs to `{"logits", "probabilities", "features"}`; the endpoint and
         signature `class_names` takes nothing and returns `{"class_names":
-        (num_classes,)}`, strings.
+        (names,)}`, strings.
 
         Args:
             filepath: directory to write.
             class_names: a sequence of names, one a class, in the order of the
-                labels. Defaults to `None`: no such endpoint.
+                labels; for a single logit one or two. Defaults to `None`: no
+                such endpoint.
             preprocessing: goes in front of the encoder, see
                 `inference_model`.
             activation: from logits to probabilities, see `inference_model`.
@@ -246,10 +296,11 @@ class RepresentationClassifier(keras.Model):
         archive.track_and_add_endpoint("serve", model, [model.input])
         if class_names is not None:
             names = [str(name) for name in class_names]
-            if isinstance(class_names, str) or len(names) != self.num_classes:
+            lengths = {self.num_classes, max(2, self.num_classes)}
+            if isinstance(class_names, str) or len(names) not in lengths:
                 raise ValueError(
                     "Every class has one name. Expected: class_names of "
-                    f"length {self.num_classes}. Received: {len(names)} "
+                    f"length {max(lengths)}. Received: {len(names)} "
                     "names. List them in the order of the labels."
                 )
             archive.add_endpoint(
@@ -302,7 +353,7 @@ def named_inputs(known):
     return keras.tree.pack_sequence_as(known, inputs)
 
 
-class Preprocessing(keras.layers.Layer):
+class InFront(keras.layers.Layer):
     """The place of a function, layer or model in front of an encoder.
 
     Unlike `keras.layers.Lambda` it casts no inputs and knows the dtypes of
@@ -347,7 +398,7 @@ def check_logits(loss):
         )
 
 
-def class_numbers(labels):
+def one_a_row(labels):
     """`(n,)` class numbers of labels `(n,)` or `(n, 1)`."""
     if labels.shape.rank and labels.shape.rank > 1 and labels.shape[-1] != 1:
         raise ValueError(
@@ -389,6 +440,47 @@ def check_known(attributes):
             "The attribute is not known of all rows. Expected: finite "
             "numbers. Received: NaN or infinity among them. Leave such rows "
             "out, or give them a category of their own."
+        )
+
+
+def check_vectors(attributes):
+    """Refuses attributes that are not one vector a row.
+
+    Args:
+        attributes: array, tensor or tensor's specification.
+    """
+    shape = getattr(attributes, "shape", None)
+    if shape is None or len(shape) != 2:
+        received = (
+            type(attributes).__name__ if shape is None else f"shape {shape}"
+        )
+        raise ValueError(
+            "The attribute is a vector per row. Expected: shape (n, a), "
+            f"one-hot for categories. Received: {received}. "
+            "Encode it, or add an axis to a single number."
+        )
+
+
+def check_categories(attributes, parts):
+    """Refuses attributes that are not one-hot in their parts.
+
+    Args:
+        attributes: `(rows, a)` array.
+        parts: tuple of ints, the widths of the parts; those of width 1 are
+            numbers, 0 or 1.
+    """
+    check_known(attributes)
+    known = np.isin(attributes, (0, 1)).all()
+    numbers = np.split(attributes, np.cumsum(parts)[:-1], axis=1)
+    known &= all(
+        (part.sum(1) == 1).all() for part in numbers if part.shape[1] > 1
+    )
+    if not known:
+        raise ValueError(
+            "The attribute is not what its classifier takes it for. Expected: "
+            f"one-hot codes of the widths {tuple(parts)}, or 0 and 1 where a "
+            "width is 1. Received: other numbers. Encode it with "
+            "AttributeEncoder, whose `bins` make categories of numbers."
         )
 
 

@@ -48,16 +48,22 @@ class LabelPrior(keras.layers.Layer):
 
         Raises:
             ValueError: other shapes, attributes that are not finite, labels
-                that are no class numbers or out of range, or more different
-                attribute rows than `MAX_CELLS`.
+                that are no class numbers or out of range, more different
+                attribute rows than `MAX_CELLS`, or not as many as in an
+                earlier call.
         """
         attributes = np.asarray(attributes, np.float32)
         labels = np.asarray(labels)
         rows = len(labels)
-        if attributes.ndim != 2 or {labels.size, len(attributes)} != {rows}:
+        if (
+            attributes.ndim != 2
+            or {labels.size, len(attributes)} != {rows}
+            or not rows
+        ):
             raise ValueError(
                 "A label prior counts rows. Expected: attributes of shape "
-                "(rows, a), one label a row. Received: attributes of shape "
+                "(rows >= 1, a), one label a row. Received: attributes of "
+                "shape "
                 f"{attributes.shape}, labels of shape {labels.shape}."
             )
         check_known(attributes)
@@ -81,6 +87,13 @@ class LabelPrior(keras.layers.Layer):
                 f"Expected: at most {self.MAX_CELLS} different attribute "
                 f"rows. Received: {len(cells)}. Bin numbers more coarsely, or "
                 "leave columns out."
+            )
+        if self.built and cells.shape != self.cells.shape:
+            raise ValueError(
+                "The prior was adapted to other cells before. Expected: "
+                f"{self.cells.shape[0]} different attribute rows of width "
+                f"{self.cells.shape[1]}. Received: {len(cells)} of width "
+                f"{cells.shape[1]}. Make a new LabelPrior."
             )
         counts = np.full((len(cells), self.num_classes), self.smoothing)
         weight = 1 if sample_weight is None else sample_weight

@@ -5,11 +5,14 @@ Continuous Attributes and Treatments", ICML 2019.
 """
 
 import keras
+import numpy as np
 
 from keras_unbias import losses
 from keras_unbias.methods.base import (
     RepresentationClassifier,
     attribute_of,
+    check_categories,
+    check_vectors,
     labels_and_weights,
 )
 
@@ -41,9 +44,30 @@ class ChiSquaredPenalty(RepresentationClassifier):
                 "Expected: a number >= 0. Received: penalty_weight="
                 f"{penalty_weight}."
             )
+        if not 0 <= positive < num_classes:
+            raise ValueError(
+                "`positive` is the class whose rows are looked at. Expected: "
+                f"0 <= positive < num_classes={num_classes}. Received: "
+                f"positive={positive}. For two labels give the model two "
+                "logits."
+            )
         super().__init__(encoder, num_classes, **kwargs)
         self.penalty_weight = penalty_weight
         self.positive = positive
+
+    def fit(self, x=None, y=None, *args, **kwargs):
+        """Keras's `fit`; batches hold labels (n,) and attributes (n, a).
+
+        Raises:
+            ValueError: several replicas, or arrays whose attribute is
+                neither 0 and 1 nor one-hot.
+        """
+        self.check_one_device()
+        if y is not None:
+            attributes = attribute_of(y)
+            check_vectors(attributes)
+            check_categories(np.asarray(attributes), attributes.shape[-1:])
+        return super().fit(x, y, *args, **kwargs)
 
     def compute_loss(
         self, x=None, y=None, y_pred=None, sample_weight=None, training=True

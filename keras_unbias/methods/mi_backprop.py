@@ -17,6 +17,7 @@ from keras_unbias.methods.base import (
     RepresentationClassifier,
     attribute_of,
     check_known,
+    check_vectors,
     follower,
 )
 from keras_unbias.mutual_information import MutualInformationEstimator
@@ -49,7 +50,8 @@ class MutualInformationBackpropagation(RepresentationClassifier):
     Metrics: `loss` (the task's), those of `compile`, and
     `mutual_information` (nats): in training the bound on the task rows, in
     evaluation what the present critic reads on the evaluated rows, a lower
-    bound that is loose where they are distributed otherwise.
+    bound that is loose where they are distributed otherwise. Sample and class
+    weights weigh the task loss alone.
 
     With P > 0 batch normalisation and dropout see the estimator's rows too,
     and the task learns from n rows of a batch: with arrays other ones of it
@@ -166,13 +168,7 @@ class MutualInformationBackpropagation(RepresentationClassifier):
                 self.optimizer, self.present_mi_weight, "mi"
             )
 
-    @property
-    def task_variables(self):
-        # Not what else there is, even if all of the model is made trainable.
-        return (
-            self.encoder.trainable_variables
-            + self.classifier.trainable_variables
-        )
+    task_variables = RepresentationClassifier.network_variables
 
     def build_optimizers(self):
         super().build_optimizers()
@@ -183,16 +179,10 @@ class MutualInformationBackpropagation(RepresentationClassifier):
         """Keras's `fit`; batches hold labels (n,) and attributes (n, a).
 
         Raises:
-            ValueError: several replicas, or data without attributes, of
-                another width or with values that are not known.
+            ValueError: several replicas, data without attributes or of
+                another width, or arrays with values that are not known.
         """
-        replicas = self.distribute_strategy.num_replicas_in_sync
-        if replicas > 1:
-            raise ValueError(
-                "The estimator sees a step's rows in one place. Expected: "
-                f"training on one device. Received: a strategy of {replicas} "
-                "replicas. Build and fit the model outside of its scope."
-            )
+        self.check_one_device()
         self._build_for(x, y)
         # Keras shuffles arrays into one order for all epochs if its seed is
         # set, and the estimator's rows would never come to the task.
@@ -204,10 +194,14 @@ class MutualInformationBackpropagation(RepresentationClassifier):
     def _build_for(self, x, y):
         # Everything exists before the first callback runs: a backup restores
         # only the state that it finds.
+        element = None
         if hasattr(x, "element_spec"):
-            inputs, targets = x.element_spec[:2]
+            element = x.element_spec
         elif isinstance(x, keras.utils.PyDataset):
-            inputs, targets = x[0][:2]
+            element = x[0]
+        if element is not None:
+            pair = isinstance(element, (tuple, list)) and len(element) > 1
+            inputs, targets = element[:2] if pair else (element, None)
         elif y is not None:
             inputs, targets = x, y
         elif self.built and self.attribute_size is not None:
@@ -226,13 +220,8 @@ class MutualInformationBackpropagation(RepresentationClassifier):
                 f"y, 'attribute': c}}). Received: targets {targets}. Put both "
                 "in a dict."
             )
+        check_vectors(targets["attribute"])
         shape = targets["attribute"].shape
-        if len(shape) != 2:
-            raise ValueError(
-                "The attribute is a vector per row. Expected: shape (n, a), "
-                f"one-hot for categories. Received: shape {tuple(shape)}. "
-                "Encode it, or add an axis to a single number."
-            )
         if self.attribute_size not in (None, shape[-1]):
             raise ValueError(
                 "The attribute has another width than before. Expected: "
@@ -254,6 +243,12 @@ class MutualInformationBackpropagation(RepresentationClassifier):
         if classes is None:
             return
         labels = np.asarray(targets["label"])
+        if labels.size > len(labels):
+            raise ValueError(
+                "I(Z;C|Y) is taken inside the classes. Expected: one class "
+                f"number a row. Received: labels of shape {labels.shape}. "
+                "Pass argmax of one-hot labels, or use conditional=False."
+            )
         if not np.isin(labels, np.arange(classes)).all():
             raise ValueError(
                 "I(Z;C|Y) is taken inside the classes. Expected: labels in "
@@ -299,9 +294,7 @@ class MutualInformationBackpropagation(RepresentationClassifier):
                 for task, mi in zip(task_theta, mi_theta, strict=True)
             ]
         self.optimizer.apply(task_theta + task_psi, theta + psi)
-        for metric in self.metrics:
-            if metric.name == "loss":
-                metric.update_state(loss, tf.shape(y["label"])[0])
+        self.track_loss(loss, y)
         return self.compute_metrics(x, y, y_pred, sample_weight)
 
     def _update_estimator(self, features, y, reserve):
@@ -378,7 +371,8 @@ class MutualInformationBackpropagation(RepresentationClassifier):
         self.bound_tracker.update_state(
             self.estimator.bound(
                 y_pred["features"], attribute_of(y), y["label"]
-            )
+            ),
+            tf.shape(y["label"])[0],
         )
         return super().compute_metrics(x, y, y_pred, sample_weight)
 
