@@ -224,9 +224,9 @@ class SeparableCritic(Critic):
         seed: as in `Critic`.
         constant: bool, whether the 1 stands beside c: without it a c of
             zeros would score 0 whatever z is. It changes nothing where the
-            numbers of every row add up to the same, as those of one-hot
-            codes do (`for_attributes` leaves it out there); an attribute of
-            one number has it in any case. Defaults to `True`.
+            numbers of every row add up to the same, but for 0, as those of
+            one-hot codes do (`for_attributes` leaves it out there); an
+            attribute of one number has it in any case. Defaults to `True`.
     """
 
     def __init__(self, hidden=(64, 64, 64), seed=None, constant=True, **kwargs):
@@ -236,7 +236,10 @@ class SeparableCritic(Critic):
     @classmethod
     def for_attributes(cls, attributes, **kwargs):
         sums = np.sum(attributes, 1)
-        return cls(constant=not np.allclose(sums, sums[0]), **kwargs)
+        same = np.allclose(sums, sums[0]) and not np.allclose(
+            sums, 0, atol=1e-3
+        )
+        return cls(constant=not same, **kwargs)
 
     def build(self, features_shape, attributes_shape):
         width = attributes_shape[-1]

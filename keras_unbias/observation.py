@@ -35,8 +35,8 @@ def observe(model_or_features, dataset):
         )
     if isinstance(dataset, (tuple, list)):
         inputs, targets = dataset[:2]
-        if isinstance(inputs, list) and hasattr(inputs[0], "shape"):
-            # Keras's inputs of a model of several; TensorFlow would stack them.
+        if isinstance(inputs, list) and _are_several(inputs, targets):
+            # TensorFlow would stack them.
             inputs = tuple(inputs)
         if callable(model_or_features):
             dataset = tf.data.Dataset.from_tensor_slices((inputs, targets))
@@ -71,6 +71,15 @@ def observe(model_or_features, dataset):
         outputs = _concatenated(outputs)
         return outputs["features"], outputs.get("logits"), targets, parts
     return np.asarray(model_or_features), None, targets, parts
+
+
+def _are_several(inputs, targets):
+    """Whether a list holds the inputs of a model of several, and not rows."""
+    rows = len(keras.tree.flatten(targets)[0])
+    return len(inputs) != rows and all(
+        len(getattr(part, "shape", ())) > 0 and len(part) == rows
+        for part in inputs
+    )
 
 
 def _checked(output):

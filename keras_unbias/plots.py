@@ -108,7 +108,7 @@ def accuracy_by_variance(records, *, rows, published=None, pairs=None):
             `(mean, standard deviation)`, drawn as broken lines. Defaults to
             none.
         pairs: dict from published names to the rows of the same method,
-            whose color they get. Defaults to none, and grey.
+            whose color they get. Defaults to none, and light grey.
 
     Returns:
         A `matplotlib.figure.Figure`, and a list of dicts, one for each line.
@@ -133,11 +133,12 @@ def accuracy_by_variance(records, *, rows, published=None, pairs=None):
             runs = [len(cells[row, v]) for v in point["color_variance"]]
             points.append({**point, "runs": runs})
     for name, values in (published or {}).items():
-        color = colors.get((pairs or {}).get(name), "tab:grey")
+        color = colors.get((pairs or {}).get(name), "lightgrey")
         label = f"{name} (published)"
         points.append(_draw_line(ax, label, values, "--", color))
     ax.set(xlabel="color variance", ylabel=AXES["test_accuracy"])
-    ax.set_yscale("logit")
+    # A bar that reaches 0 or 1 is drawn to the edge.
+    ax.set_yscale("logit", nonpositive="clip")
     ax.set_yticks(ACCURACIES, [f"{tick:g}" for tick in ACCURACIES])
     ax.yaxis.set_minor_formatter("")
     ax.grid(axis="y", alpha=0.3)

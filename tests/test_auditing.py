@@ -375,6 +375,11 @@ def test_inputs_may_be_a_list_of_arrays():
     )
     np.testing.assert_array_equal(outputs, np.concatenate(inputs, 1))
     assert targets["attribute"].shape == (600, 1)
+    rows = list(inputs[0])
+    outputs, *_ = observation.observe(
+        lambda x: {"features": x}, (rows, {"attribute": attribute})
+    )
+    np.testing.assert_array_equal(outputs, inputs[0])
 
 
 @pytest.mark.parametrize(

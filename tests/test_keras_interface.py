@@ -1,5 +1,8 @@
 """What a user of Keras expects of `compile` and `fit`."""
 
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pytest
@@ -429,6 +432,64 @@ class TwoHeads(RepresentationClassifier):
     def compute_loss(self, x=None, y=None, y_pred=None, *args, **kwargs):
         other = keras.ops.mean(self.second(y_pred["features"]) ** 2)
         return super().compute_loss(x, y, y_pred, *args, **kwargs) + other
+
+
+class Late(RepresentationClassifier):
+    """A subclass with weights that its first step creates."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.second = keras.layers.Dense(1)
+
+    def compute_loss(self, x=None, y=None, y_pred=None, *args, **kwargs):
+        other = keras.ops.mean(self.second(y_pred["features"]) ** 2)
+        return super().compute_loss(x, y, y_pred, *args, **kwargs) + other
+
+
+def test_weights_that_come_late_are_trained():
+    model = Late(functional(), 2)
+    model.compile(keras.optimizers.Adam(1e-2))
+    model.build({"a": (None, 5), "b": (None, 4)})
+    model.fit(*rows(), verbose=0)
+    assert len(model.optimizer.variables) > 2 * 6
+
+
+REPLICAS = """
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_unbias import BiasBalanced, LabelPrior
+
+(cpu,) = tf.config.list_physical_devices("CPU")
+tf.config.set_logical_device_configuration(
+    cpu, [tf.config.LogicalDeviceConfiguration()] * 2
+)
+label = np.arange(64) % 2
+x = np.random.default_rng(0).normal(size=(64, 3)).astype("float32")
+targets = {"label": label, "attribute": np.eye(2, dtype="float32")[label]}
+losses = []
+for strategy in (
+    tf.distribute.get_strategy(),
+    tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]),
+):
+    keras.utils.set_random_seed(0)
+    with strategy.scope():
+        prior = LabelPrior(2)
+        prior.adapt(targets["attribute"], label)
+        encoder = keras.Sequential([keras.Input((3,)), keras.layers.Dense(4)])
+        model = BiasBalanced(encoder, 2, label_prior=prior)
+        model.compile(keras.optimizers.SGD(0.1))
+        model.build((None, 3))
+    fit = {"batch_size": 64, "epochs": 2, "shuffle": False, "verbose": 0}
+    losses.append(model.fit(x, targets, **fit).history["loss"])
+np.testing.assert_allclose(*losses, rtol=1e-4)
+"""
+
+
+@pytest.mark.slow
+def test_bias_balanced_training_is_the_same_on_two_replicas():
+    subprocess.run([sys.executable, "-c", REPLICAS], check=True)
 
 
 def test_a_subclass_trains_all_of_its_weights_and_goes_on(tmp_path):

@@ -13,7 +13,7 @@ from keras_unbias.methods import (
     MutualInformationBackpropagation,
     RepresentationClassifier,
 )
-from keras_unbias.methods.base import follower
+from keras_unbias.methods.base import check_categories, follower
 from keras_unbias.methods.mi_backprop import clip_to
 from keras_unbias.mutual_information import (
     ConcatenatedCritic,
@@ -643,6 +643,7 @@ def test_an_attribute_of_another_width_is_refused(problem):
     [
         ([[0.3], [-1.2]], (1,), r"widths \(1,\).*other numbers"),
         ([[1, 1], [0, 1]], (2,), r"widths \(2,\).*other numbers"),
+        ([[0.5, 0], [0, 1]], (2,), "other numbers"),
         ([[np.nan, 1], [0, 1]], (2,), "not known of all rows"),
         ([0, 1], (1,), r"Received: shape \(2,\)"),
     ],
@@ -657,6 +658,26 @@ def test_attributes_that_are_no_categories_are_refused(
     targets = {"label": targets["label"][:2], "attribute": np.array(attribute)}
     with pytest.raises(ValueError, match=message):
         model.fit(inputs[:2], targets, verbose=0)
+
+
+@pytest.mark.parametrize(
+    ("attribute", "parts"),
+    [
+        (np.array([[True], [False]]), (1,)),
+        ([[0.9], [0.2]], (1,)),
+        ([[0.3, 0.7, 1], [0, 0, 0]], (2, 1)),
+    ],
+)
+def test_shares_of_categories_and_unknown_ones_are_taken(attribute, parts):
+    check_categories(attribute, parts)
+
+
+def test_targets_that_are_no_dict_are_named_by_their_kind(problem):
+    inputs, targets = problem.train
+    model = make(problem, "chi_squared")
+    model.compile()
+    with pytest.raises(ValueError, match="Received: targets ndarray"):
+        model.fit(inputs, targets["label"], verbose=0)
 
 
 @pytest.mark.parametrize("name", METHODS)

@@ -261,6 +261,8 @@ def test_one_hot_codes_need_no_constant():
     for codes in (c, three):
         assert not SeparableCritic.for_attributes(codes).constant
     assert SeparableCritic.for_attributes(c[:, :3]).constant
+    # What adds up to 0 scores 0 with g(z) beside every number.
+    assert SeparableCritic.for_attributes(c - c.mean(1)[:, None]).constant
     concatenated = ConcatenatedCritic.for_attributes(c, hidden=(4,))
     assert concatenated.hidden == (4,)
     # Files of the time before there was a choice; one number had it always.

@@ -1,5 +1,6 @@
 """The classifier that every training method extends."""
 
+import collections.abc
 import inspect
 
 import keras
@@ -32,12 +33,14 @@ class RepresentationClassifier(keras.Model):
     """
 
     def __init__(self, encoder, num_classes, *, label_prior=None, **kwargs):
-        if label_prior is not None and label_prior.num_classes != num_classes:
+        # Any layer from attributes to logits will do; a LabelPrior says more.
+        of_prior = getattr(label_prior, "num_classes", num_classes)
+        if of_prior != num_classes:
             raise ValueError(
                 "The label prior is added to the logits. Expected: a "
                 f"LabelPrior with num_classes={num_classes}. Received: "
-                f"num_classes={label_prior.num_classes}. For two labels give "
-                "the model two logits."
+                f"num_classes={of_prior}. For two labels give the model two "
+                "logits."
             )
         super().__init__(**kwargs)
         self.encoder = encoder
@@ -141,7 +144,7 @@ class RepresentationClassifier(keras.Model):
         weights = None
         if class_weight is not None:
             classes = range(max(2, self.num_classes))
-            if not isinstance(class_weight, dict):
+            if not isinstance(class_weight, collections.abc.Mapping):
                 raise ValueError(
                     "`class_weight` weighs labels. Expected: a dict from "
                     f"labels to weights. Received: {class_weight!r}. "
@@ -159,9 +162,11 @@ class RepresentationClassifier(keras.Model):
         if weights != self.class_weight:
             # The compiled step holds the weights as constants.
             self.class_weight, self.train_function = weights, None
-        if self.built and self.compiled:
+        complete = all(layer.built for layer in self.layers)
+        if complete and self.compiled:
             # A backup restores only the state that it finds.
-            self.build_optimizers()
+            with self.distribute_strategy.scope():
+                self.build_optimizers()
         return super().fit(*args, **kwargs)
 
     def check_one_device(self):
@@ -300,7 +305,8 @@ class RepresentationClassifier(keras.Model):
             if isinstance(class_names, str) or len(names) not in lengths:
                 raise ValueError(
                     "Every class has one name. Expected: class_names of "
-                    f"length {max(lengths)}. Received: {len(names)} "
+                    f"length {' or '.join(map(str, sorted(lengths)))}. "
+                    f"Received: {len(names)} "
                     "names. List them in the order of the labels."
                 )
             archive.add_endpoint(
@@ -462,23 +468,31 @@ def check_vectors(attributes):
 
 
 def check_categories(attributes, parts):
-    """Refuses attributes that are not one-hot in their parts.
+    """Refuses attributes that are no categories.
 
     Args:
         attributes: `(rows, a)` array.
-        parts: tuple of ints, the widths of the parts; those of width 1 are
-            numbers, 0 or 1.
+        parts: tuple of ints, the widths of the parts: one-hot codes, shares
+            of the categories, or zeros for an unknown one; those of width 1
+            are numbers in 0..1.
     """
+    attributes = np.asarray(attributes, float)
     check_known(attributes)
-    known = np.isin(attributes, (0, 1)).all()
-    numbers = np.split(attributes, np.cumsum(parts)[:-1], axis=1)
-    known &= all(
-        (part.sum(1) == 1).all() for part in numbers if part.shape[1] > 1
-    )
-    if not known:
+    sums = [
+        part.sum(1)
+        for part in np.split(attributes, np.cumsum(parts)[:-1], axis=1)
+        if part.shape[1] > 1
+    ]
+    if (
+        (attributes < 0).any()
+        or (attributes > 1).any()
+        or not all(
+            np.isclose(s, np.round(s) > 0, atol=1e-3).all() for s in sums
+        )
+    ):
         raise ValueError(
             "The attribute is not what its classifier takes it for. Expected: "
-            f"one-hot codes of the widths {tuple(parts)}, or 0 and 1 where a "
+            f"one-hot codes of the widths {tuple(parts)}, or 0..1 where a "
             "width is 1. Received: other numbers. Encode it with "
             "AttributeEncoder, whose `bins` make categories of numbers."
         )
@@ -486,13 +500,20 @@ def check_categories(attributes, parts):
 
 def attribute_of(targets):
     """The attribute vectors of a batch, `(n, a)`."""
-    if "attribute" not in targets:
+    if not isinstance(targets, dict) or "attribute" not in targets:
         raise ValueError(
             "A batch does not name the attribute. Expected: (x, {'label': y, "
-            f"'attribute': c}}). Received: targets {sorted(targets)}. To "
+            f"'attribute': c}}). Received: targets {named(targets)}. To "
             "predict without it use `predict`."
         )
     return targets["attribute"]
+
+
+def named(targets):
+    """What targets are, for an error."""
+    return (
+        sorted(targets) if isinstance(targets, dict) else type(targets).__name__
+    )
 
 
 def labels_and_weights(targets, sample_weight):
@@ -502,15 +523,10 @@ def labels_and_weights(targets, sample_weight):
     targets.
     """
     if not isinstance(targets, dict) or "label" not in targets:
-        received = (
-            sorted(targets)
-            if isinstance(targets, dict)
-            else type(targets).__name__
-        )
         raise ValueError(
             "A batch does not name its labels. Expected: (x, {'label': y, "
-            f"'attribute': c}}). Received: targets {received}. Put both in a "
-            "dict."
+            f"'attribute': c}}). Received: targets {named(targets)}. Put both "
+            "in a dict."
         )
     if isinstance(sample_weight, dict):
         sample_weight = sample_weight["label"]
