@@ -21,7 +21,7 @@ AXES = {
     "mutual_information": "bound of {information} (nats)",
 }
 PANEL = (3.6, 2.7)  # inches
-# As many as Table 1 has rows; each dark enough to be told from the others.
+# No fewer than Table 1 has rows; each dark enough to be told from the others.
 COLORS = (*matplotlib.colormaps["tab10"].colors, "black", "darkblue")
 ACCURACIES = (0.4, 0.6, 0.8, 0.9, 0.95, 0.97, 0.98, 0.99)
 

@@ -545,7 +545,7 @@ def test_errors(problem):
     with pytest.raises(ValueError, match="a multiple of 3"):
         fit(model, problem, batch_size=128)
     inputs, targets = problem.train
-    with pytest.raises(ValueError, match="do not name the attribute"):
+    with pytest.raises(ValueError, match="does not name the attribute"):
         model.fit(inputs, {"label": targets["label"]}, verbose=0)
     with pytest.raises(ValueError, match=r"Received: shape \(1536,\)"):
         model.fit(inputs, {**targets, "attribute": targets["label"]})

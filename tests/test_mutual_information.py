@@ -274,7 +274,7 @@ def test_one_hot_codes_need_no_constant():
     assert old.get_config()["constant"]
 
 
-def test_a_short_last_batch_leaves_the_standardisation(monkeypatch):
+def test_a_short_last_batch_leaves_the_standardisation():
     """One row has no deviation, and the next evaluation uses it."""
     rng = np.random.default_rng(0)
     z = rng.normal(2, 3, (1, 80, 4)).astype("float32")

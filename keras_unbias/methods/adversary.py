@@ -119,7 +119,7 @@ class AttributeAdversary(RepresentationClassifier):
 
         Raises:
             ValueError: several replicas, or arrays whose attribute is not
-                one-hot in its parts.
+                of `attribute_parts`: one-hot codes or shares.
         """
         self.check_one_device()
         if y is not None:

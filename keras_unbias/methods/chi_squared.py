@@ -60,7 +60,7 @@ class ChiSquaredPenalty(RepresentationClassifier):
 
         Raises:
             ValueError: several replicas, or arrays whose attribute is
-                neither 0 and 1 nor one-hot.
+                neither a number in 0..1 nor one-hot codes or shares.
         """
         self.check_one_device()
         if y is not None:

@@ -214,14 +214,9 @@ class MutualInformationBackpropagation(RepresentationClassifier):
                 f"Received: {type(x).__name__}. Give `attribute_size` and "
                 "call `build(input_shape)` first."
             )
-        if not isinstance(targets, dict) or "attribute" not in targets:
-            raise ValueError(
-                "The data do not name the attribute. Expected: (x, {'label': "
-                f"y, 'attribute': c}}). Received: targets {targets}. Put both "
-                "in a dict."
-            )
-        check_vectors(targets["attribute"])
-        shape = targets["attribute"].shape
+        attributes = attribute_of(targets)
+        check_vectors(attributes)
+        shape = attributes.shape
         if self.attribute_size not in (None, shape[-1]):
             raise ValueError(
                 "The attribute has another width than before. Expected: "
