@@ -257,7 +257,7 @@ def audit(
     if 15 * values > len(chosen):
         warnings.warn(
             f"There are {values} values of the attribute in {len(chosen)} "
-            "rows. With fewer than 15 rows a value the floor is too high and "
+            "rows. With fewer than 15 rows per value the floor is too high and "
             "the bounds are too low: merge values, or audit the columns one "
             "by one.",
             stacklevel=2,

@@ -460,7 +460,7 @@ def _data(records):
 
 def _statistic(seeds):
     if len(seeds) == 1:
-        return f"seed {seeds[0]}, one run a cell"
+        return f"seed {seeds[0]}, one run per cell"
     listed = ", ".join(map(str, seeds))
     if len(seeds) > 5 and seeds == list(range(seeds[0], seeds[-1] + 1)):
         listed = f"{seeds[0]} to {seeds[-1]}"

@@ -55,8 +55,9 @@ PUBLISHED = {
 }
 NOTES = (
     "Young is 25 or less; the splits are random, 700 to train and 300 to test, "
-    "one a seed. EO: difference of the true positive rates of young and other "
-    "customers, the good ones being positive. The constant classifier has 0.",
+    "one per seed. EO: difference of the true positive rates of young and "
+    "other customers, the good ones being positive. The constant classifier "
+    "has 0.",
     "The four borrowed published rows are context, not a comparison: their "
     "sensitive attribute is very probably the foreign worker, not the age.",
 )

@@ -319,7 +319,7 @@ def test_values_too_rare_to_learn_are_counted_still():
     rng = np.random.default_rng(0)
     for rows, values in ((60, 20), (300, 30)):
         attribute = np.eye(values)[np.arange(rows) % values]
-        with pytest.warns(UserWarning, match="fewer than 15 rows a value"):
+        with pytest.warns(UserWarning, match="fewer than 15 rows per value"):
             found = audit(
                 rng.normal(size=(rows, 2)),
                 (None, {"attribute": attribute}),

@@ -29,6 +29,24 @@ def test_the_blocks_of_a_page_run(page, tmp_path, monkeypatch):
     mktestdocs.check_md_file(page, memory=True)
 
 
+def test_the_service_of_the_guide_is_a_whole_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    model, service = (
+        block
+        for block in mktestdocs.grab_code_blocks(
+            (ROOT / "docs/tutorials/serving.md").read_text("utf-8")
+        )
+        if ".export(" in block or "FastAPI(" in block
+    )
+    exec(model, {})
+    variables = {}
+    exec(service, variables)
+    classifier = variables["predict"]
+    rows = variables["Rows"](instances=[[0.0, 1.0, 2.0]])
+    (answer,) = classifier(rows)["predictions"]
+    assert set(answer["probabilities"]) == {"refuse", "accept"}
+
+
 def test_the_reference_has_all_public_names():
     documented = re.findall(
         r"^::: (\S+)$", (ROOT / "docs/api.md").read_text(), re.M

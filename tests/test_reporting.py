@@ -91,7 +91,7 @@ def test_cell_is_mean_and_sample_standard_deviation():
 def test_one_seed_has_no_deviation():
     made = table([record("ERM", 0.02, 0, 0.5)], seeds=[0])
     assert made.ours.loc["ERM", "0.020"] == "0.500"
-    assert made.caption == ["Table 1. Accuracy: seed 0, one run a cell."]
+    assert made.caption == ["Table 1. Accuracy: seed 0, one run per cell."]
 
 
 def test_diverged_runs_are_marked_and_in_no_mean():
@@ -180,7 +180,7 @@ def test_markdown():
         notes=["A note."],
     )
     caption, _, *rows, _, note = made.render("markdown").splitlines()
-    assert caption == "**Table 1. Accuracy: seed 0, one run a cell.**"
+    assert caption == "**Table 1. Accuracy: seed 0, one run per cell.**"
     cells = [[c.strip() for c in row.strip("|").split("|")] for row in rows]
     assert cells[0] == ["color variance", "0.020"]
     assert cells[2:] == [
