@@ -22,7 +22,7 @@ CRITICS = (
     mutual_information.SeparableCritic,
     mutual_information.ConcatenatedCritic,
 )
-CRITIC = "Donsker-Varadhan"
+DONSKER_VARADHAN = "Donsker-Varadhan"
 # Accuracies of fewer rows are not worth a name.
 SMALLEST_GROUP = 10
 
@@ -262,56 +262,55 @@ def audit(
             "by one.",
             stacklevel=2,
         )
-    attributes = fresh_estimators.scaled(attributes)
     split = fresh_estimators.split_rows(len(chosen), generator)
+    examined = _Rows(
+        features, fresh_estimators.scaled(attributes), attribute, split, seed
+    )
     bootstrap = _Bootstrap(resamples, generator)
+    floor, further = 0.0, {}
     if labels is not None:
         labels = labels[chosen]
-        inside = np.unique(labels, return_inverse=True)[1]
-    return Audit(
-        rows=len(chosen),
-        leakage=_leakage(
-            features,
-            attributes,
-            attribute,
-            None,
-            labels,
-            split,
-            bootstrap,
-            seed,
-        ),
-        conditional_leakage=None
-        if labels is None
-        else _leakage(
-            features,
-            attributes,
-            attribute,
-            inside,
-            None,
-            split,
-            bootstrap,
-            seed,
-        ),
-        **{}
-        if labels is None or predictions is None
-        else _accuracies(labels, predictions[chosen], attribute, bootstrap),
-    )
+        floor = metrics.discrete_mutual_information(labels, attribute.cells)
+    leakage = _leakage(examined, bootstrap, floor=floor)
+    if labels is not None:
+        further["conditional_leakage"] = _leakage(
+            examined, bootstrap, np.unique(labels, return_inverse=True)[1]
+        )
+        if predictions is not None:
+            further.update(
+                _accuracies(labels, predictions[chosen], attribute, bootstrap)
+            )
+    return Audit(rows=len(chosen), leakage=leakage, **further)
 
 
-def _leakage(
-    features, attributes, attribute, inside, labels, split, bootstrap, seed
-):
-    """`Leakage` inside the classes `inside`, or with the floor of `labels`."""
-    fitted, choice, held_out = split
-    cells = attribute.cells
+@dataclasses.dataclass(frozen=True)
+class _Rows:
+    """What is looked at: a row of each array for a row of the data.
+
+    Args:
+        features: `(rows, d)` array.
+        vectors: `(rows, a)` array of the attribute, for critics.
+        attribute: `probes.Codes` of it, for probes.
+        split: as `fresh_estimators.split_rows` returns it.
+        seed: int, of the estimators.
+    """
+
+    features: np.ndarray
+    vectors: np.ndarray
+    attribute: probes.Codes
+    split: list
+    seed: int
+
+
+def _leakage(rows, bootstrap, inside=None, floor=0.0):
+    """`Leakage` of all rows, or inside the classes `inside`, `(rows,)`."""
+    _, choice, held_out = rows.split
+    cells = rows.attribute.cells
     classes = np.zeros(len(cells), int) if inside is None else inside
-    floor, ceiling = 0.0, metrics.entropy(cells)
-    if inside is not None:
-        ceiling -= metrics.discrete_mutual_information(inside, cells)
-    elif labels is not None:
-        floor = metrics.discrete_mutual_information(labels, cells)
+    ceiling = metrics.entropy(cells)
+    ceiling -= metrics.discrete_mutual_information(classes, cells)
     told = probes.answers(
-        features, attribute, inside, fitted, choice, held_out, seed=seed
+        rows.features, rows.attribute, inside, *rows.split, seed=rows.seed
     )
     # log p(c), or log p(c|y), of every row.
     counts = np.zeros((classes.max() + 1, cells.max() + 1))
@@ -323,36 +322,41 @@ def _leakage(
         quality[name] = bootstrap.mean(answers.choice - frequencies[choice])
         bounds[name] = bootstrap.mean(answers.held_out - frequencies[held_out])
         accuracies[name] = bootstrap.mean(answers.right)
-    num_classes = None if inside is None else classes.max() + 1
-    fits = [
-        fresh_estimators.fit_critic(
-            features,
-            attributes,
-            inside,
-            num_classes=num_classes,
-            split=split,
-            generator=np.random.default_rng(seed),
-            critic=critic.for_attributes(attributes, seed=seed),
-            epochs=40,
-            batch_size=fresh_estimators.batch_size_of(len(features)),
-        )
-        for critic in CRITICS
-    ]
-    _, read = max(fits, key=lambda fit: fit[0])
-    quality[CRITIC], bounds[CRITIC] = (
-        bootstrap(lambda rows, part=part: read(part[rows]), len(part))
+    read = _best_critic(rows, inside)
+    quality[DONSKER_VARADHAN], bounds[DONSKER_VARADHAN] = (
+        bootstrap(lambda drawn, part=part: read(part[drawn]), len(part))
         for part in (choice, held_out)
     )
     return Leakage(
         bounds=bounds,
         largest=max(quality, key=lambda name: quality[name].low),
         floor=floor,
-        ceiling=ceiling if attribute.exact else math.inf,
+        ceiling=ceiling if rows.attribute.exact else math.inf,
         probe_accuracy=accuracies,
         majority_accuracy=float(
             np.mean(counts.argmax(1)[classes[held_out]] == cells[held_out])
         ),
     )
+
+
+def _best_critic(rows, inside):
+    """A function from row numbers to the bound of the critic that fits best."""
+    fits = [
+        fresh_estimators.fit_critic(
+            rows.features,
+            rows.vectors,
+            inside,
+            num_classes=None if inside is None else inside.max() + 1,
+            split=rows.split,
+            generator=np.random.default_rng(rows.seed),
+            critic=critic.for_attributes(rows.vectors, seed=rows.seed),
+            epochs=40,
+            batch_size=fresh_estimators.batch_size_of(len(rows.features)),
+            seed=rows.seed,
+        )
+        for critic in CRITICS
+    ]
+    return max(fits, key=lambda fit: fit[0])[1]
 
 
 def _accuracies(labels, predictions, attribute, bootstrap):

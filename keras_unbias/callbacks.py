@@ -92,7 +92,7 @@ class MutualInformationMonitor(keras.callbacks.Callback):
     they tell in truth (`fresh_estimators.held_out_bound`). It adds to the logs, in
     nats, `held_out_mutual_information`, I(Z;C), and, if labels are class
     numbers, `held_out_conditional_mutual_information`, I(Z;C|Y): NaN in the
-    epochs between. Callbacks that read them must come after it in the list.
+    epochs between, and once the features are not finite. Callbacks that read them must come after it in the list.
 
     Args:
         dataset: as in `audit`; rows that the training does not see.
@@ -128,6 +128,8 @@ class MutualInformationMonitor(keras.callbacks.Callback):
         if epoch % self.every:
             return
         features, _, targets, _ = observation.observe(self.model, self.dataset)
+        if not np.isfinite(features).all():
+            return  # The model has diverged, and there is nothing to measure.
         for name, num_classes in self.num_classes.items():
             logs[name] = fresh_estimators.held_out_bound(
                 features,

@@ -73,7 +73,7 @@ class FairSVC(ClassifierMixin, BaseEstimator):
             if isinstance(self.gamma, str)
             else self.gamma
         )
-        # A row for each group: the weights of the rows in its mean.
+        # The weights of the rows in the difference of the groups' means.
         self._contrast = np.zeros(len(X))
         if sensitive_features is not None:
             self._contrast = self._difference(y, sensitive_features)

@@ -42,11 +42,17 @@ def held_out_bound(
         Float, a lower bound in nats, up to the noise of the held-out rows.
 
     Raises:
-        ValueError: there are fewer rows than a mini-batch needs, or labels
-            are missing.
+        ValueError: there are fewer rows than a mini-batch needs, labels are
+            missing, or features are not finite.
     """
     features = np.asarray(features, np.float32)
     rows = len(features)
+    if not np.isfinite(features).all():
+        raise ValueError(
+            "Features tell nothing if they are no numbers. Expected: finite "
+            "features. Received: NaN or infinity among them. The model has "
+            "diverged: lower its learning rate."
+        )
     if rows < 1.5 * batch_size:
         raise ValueError(
             "Too few rows to fit a critic to two thirds of them. Expected: "
@@ -84,7 +90,7 @@ def fit_critic(
     critic,
     epochs,
     batch_size,
-    seed=0,
+    seed,
 ):
     """Fits a critic, to its best epoch on the rows for choice.
 

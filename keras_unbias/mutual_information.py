@@ -16,7 +16,7 @@ import tensorflow as tf
 
 
 def donsker_varadhan_bound(
-    joint_scores, marginal_scores, labels=None, num_classes=1, pairs=None
+    joint_scores, marginal_scores, labels=None, num_classes=None, pairs=None
 ):
     """Donsker-Varadhan lower bound of I(Z;C), or of I(Z;C|Y), in nats.
 
@@ -31,20 +31,30 @@ def donsker_varadhan_bound(
             features and attributes drawn independently of them.
         labels: `(n,)` int tensor in `0..num_classes-1`. Defaults to `None`,
             one class.
-        num_classes: int, the number of classes. Defaults to 1.
+        num_classes: int, the number of classes; needed with `labels`.
         pairs: float tensor like `marginal_scores`, 1 where the pair counts
             and 0 where it does not. Defaults to `None`, all count.
 
     Returns:
         Scalar tensor, the bound in nats.
+
+    Raises:
+        ValueError: `labels` come without `num_classes`.
     """
     joint_scores = tf.convert_to_tensor(joint_scores)
     rows = joint_scores.shape[0] or tf.shape(joint_scores)[0]
     marginal_scores = tf.reshape(marginal_scores, (rows, -1))
     if labels is None:
-        labels = tf.zeros_like(joint_scores, tf.int32)
+        labels, num_classes = tf.zeros_like(joint_scores, tf.int32), 1
+    elif num_classes is None:
+        raise ValueError(
+            "The bound inside the classes needs their number. Expected: "
+            "num_classes, labels being in 0..num_classes-1. Received: labels "
+            "and num_classes=None. Pass both, or neither."
+        )
     if pairs is None:
         pairs = tf.ones_like(marginal_scores)
+    pairs = tf.reshape(pairs, tf.shape(marginal_scores))
     # The log-mean-exp of each class, shifted by the class's own maximum: with
     # one shift for all, a class of low scores would underflow to log 0.
     shift = tf.math.unsorted_segment_max(
@@ -78,6 +88,20 @@ def donsker_varadhan_bound(
     )
     shares = tf.reduce_mean(members, 0)
     return tf.reduce_mean(joint_scores) - tf.reduce_sum(shares * log_mean_exp)
+
+
+def check_width(received, expected):
+    """Refuses attribute vectors of another width, if both are known.
+
+    Raises:
+        ValueError: the widths differ.
+    """
+    if None not in (received, expected) and received != expected:
+        raise ValueError(
+            "The attribute has another width than before. Expected: "
+            f"{expected}. Received: {received}. Encode all rows alike, e.g. "
+            "by one fitted AttributeEncoder."
+        )
 
 
 def repair(labels, seed):
@@ -357,10 +381,12 @@ class MutualInformationEstimator(keras.layers.Layer):
         self.scale = self.add_weight(
             shape=(width,), initializer="ones", trainable=False, name="scale"
         )
+        # On a GPU an int32 variable stays on the host, where what XLA
+        # compiles cannot read it.
         self.updates = self.add_weight(
             shape=(),
             initializer="zeros",
-            dtype="int32",
+            dtype="int64",
             trainable=False,
             name="updates",
         )
@@ -475,7 +501,7 @@ class MutualInformationEstimator(keras.layers.Layer):
                     tf.gather(features, batch),
                     tf.gather(attributes, batch),
                     tf.gather(labels, batch),
-                    first + step,
+                    first + tf.cast(step, first.dtype),
                 )
             gradients = tape.gradient(
                 loss, [variable.value for variable in variables]
@@ -484,14 +510,13 @@ class MutualInformationEstimator(keras.layers.Layer):
         self.updates.assign(first + self.steps)
 
     def _bound(self, features, attributes, labels, update):
+        if self.num_classes is None:
+            labels = None
         joint, marginal, pairs = self.critic(
-            features,
-            attributes,
-            None if self.num_classes is None else labels,
-            tf.stack([self.seed, update]),
+            features, attributes, labels, tf.stack([self.seed, update])
         )
         return donsker_varadhan_bound(
-            joint, marginal, labels, self.num_classes or 1, pairs
+            joint, marginal, labels, self.num_classes, pairs
         )
 
     def _standardized(self, features):
@@ -517,12 +542,7 @@ class MutualInformationEstimator(keras.layers.Layer):
             # belong outside its graph.
             with tf.init_scope():
                 self.build(features.shape[-1:], attributes.shape[-1:])
-        if attributes.shape[-1] not in (None, self.attribute_size):
-            raise ValueError(
-                "The attribute has another width than before. Expected: "
-                f"{self.attribute_size}. Received: {attributes.shape[-1]}. "
-                "Encode all rows alike, e.g. by one fitted AttributeEncoder."
-            )
+        check_width(attributes.shape[-1], self.attribute_size)
 
     def get_config(self):
         return {

@@ -101,20 +101,13 @@ def face_encoder(
         A model from uint8 RGB images `(n, *shape)` to features `(n, 128)`.
 
     Raises:
-        ValueError: an argument is none of these, or the file does not fit.
+        ValueError: an argument is none of these, or the weights do not fit.
         FileNotFoundError: there is no such file.
     """
-    for name, value, known in (
-        ("backbone", backbone, backbones()),
-        ("batch_norm", batch_norm, ("inference", "training")),
-        ("preprocessing", preprocessing, ("backbone", "released")),
-    ):
-        if value not in known:
-            raise ValueError(
-                f"Unknown {name}. Expected: one of {known}. Received: "
-                f"{name}={value!r}. Correct the name."
-            )
-    body = _body(backbone, weights, dtype, shape, data_dir)
+    _check_known("batch_norm", batch_norm, ("inference", "training"))
+    _check_known("preprocessing", preprocessing, ("backbone", "released"))
+    path = weights_file(backbone, weights, data_dir)
+    body = _body(backbone, weights, path, dtype, shape)
     for layer in body.layers:
         if isinstance(layer, layers.BatchNormalization):
             layer.trainable = batch_norm == "training"
@@ -142,8 +135,28 @@ def backbones():
     ]
 
 
-def weights_file(weights, data_dir):
-    """The path of the weights of a `face_encoder`, or `None` without a file."""
+def weights_file(backbone="ResNet50", weights="imagenet", data_dir=None):
+    """The file of the weights that a `face_encoder` begins with.
+
+    Args:
+        backbone: as in `face_encoder`.
+        weights: as in `face_encoder`.
+        data_dir: as in `face_encoder`.
+
+    Returns:
+        Its path, or `None` if they are no file's.
+
+    Raises:
+        ValueError: there is no such backbone, or it has no such weights.
+        FileNotFoundError: there is no such file.
+    """
+    _check_known("backbone", backbone, backbones())
+    if weights == "imagenet" and backbone == SMALL:
+        raise ValueError(
+            "The small backbone was never trained on ImageNet. Expected: "
+            "weights='none', or the name of a file. Received: "
+            "weights='imagenet'."
+        )
     if weights in ("imagenet", "none"):
         return None
     path = pathlib.Path(data_dir or ".", weights)
@@ -188,8 +201,15 @@ class Preprocessing(layers.Layer):
         return {**config, "of": self.of}
 
 
-def _body(backbone, weights, dtype, shape, data_dir):
-    path = weights_file(weights, data_dir)
+def _check_known(name, value, known):
+    if value not in known:
+        raise ValueError(
+            f"Unknown {name}. Expected: one of {known}. Received: "
+            f"{name}={value!r}. Correct the name."
+        )
+
+
+def _body(backbone, weights, path, dtype, shape):
     if backbone == SMALL:
         body = keras.Sequential([keras.Input(shape)], name=SMALL)
         for filters in (16, 32, 64, 64):

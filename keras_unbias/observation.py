@@ -20,7 +20,8 @@ def observe(model_or_features, dataset):
         arrays; and the widths of the attribute's parts, or `None`.
 
     Raises:
-        ValueError: the targets have no attribute, or the batches no end.
+        ValueError: the targets have no attribute, or there are no batches,
+            or they have no end.
     """
     parts = None
     if isinstance(dataset, BiasedDataset):
@@ -54,16 +55,14 @@ def observe(model_or_features, dataset):
         )
     outputs, targets = [], []
     for batch in dataset:
-        targets.append(keras.tree.map_structure(np.asarray, batch[1]))
+        targets.append(_named_targets(batch))
         if callable(model_or_features):
             outputs.append(_checked(model_or_features(batch[0])))
-    named = targets and isinstance(targets[0], dict)
-    if not named or "attribute" not in targets[0]:
-        received = sorted(targets[0]) if named else type(targets[0]).__name__
+    if not targets:
         raise ValueError(
-            "There is no attribute to look for. Expected: (x, {'label': y, "
-            f"'attribute': c}}). Received: targets {received}. Put it in the "
-            "dict."
+            "There are no rows to look at. Expected: a data set with rows. "
+            "Received: no batch. With `drop_remainder=True` rows fewer than a "
+            "batch are dropped."
         )
     targets = _concatenated(targets)
     targets["attribute"] = _vectors(targets["attribute"])
@@ -80,6 +79,21 @@ def _are_several(inputs, targets):
         len(getattr(part, "shape", ())) > 0 and len(part) == rows
         for part in inputs
     )
+
+
+def _named_targets(batch):
+    """The targets of a batch as a dict of arrays, one of them `attribute`."""
+    pair = isinstance(batch, (tuple, list)) and len(batch) > 1
+    targets = batch[1] if pair else None
+    named = isinstance(targets, dict)
+    if not named or "attribute" not in targets:
+        received = sorted(targets) if named else type(targets).__name__
+        raise ValueError(
+            "There is no attribute to look for. Expected: (x, {'label': y, "
+            f"'attribute': c}}). Received: targets {received}. Put it in the "
+            "dict."
+        )
+    return keras.tree.map_structure(np.asarray, targets)
 
 
 def _checked(output):

@@ -1,7 +1,8 @@
 """Figures made of records: pure functions of them, no TensorFlow.
 
-Each function returns a matplotlib figure and its points as JSON values, which
-`write` puts beside each other: a figure without its numbers cannot be checked.
+Each function of records returns a matplotlib figure and its points as JSON
+values, which `write` puts beside each other: a figure without its numbers
+cannot be checked.
 """
 
 import collections
@@ -83,8 +84,10 @@ def curves(records, *, panel, line, quantities, log_scale=(), steps=None):
             ax.set(title=name, xlabel=axis, ylabel=_axis(quantity, shown))
             if quantity in log_scale:
                 ax.set_yscale("log")
-            floor = _floor(shown)
-            if quantity == "mutual_information" and floor is not None:
+            floor = None
+            if quantity == "mutual_information":
+                floor = _floor(shown)
+            if floor is not None:
                 points.append(
                     {"panel": name, "line": "floor", "mean": round(floor, 5)}
                 )
@@ -130,8 +133,8 @@ def accuracy_by_variance(records, *, rows, published=None, pairs=None):
     for row, values in lines.items():
         if values:
             point = _draw_line(ax, row, values, "-", colors[row])
-            runs = [len(cells[row, v]) for v in point["color_variance"]]
-            points.append({**point, "runs": runs})
+            counts = [len(cells[row, v]) for v in point["color_variance"]]
+            points.append({**point, "runs": counts})
     for name, values in (published or {}).items():
         color = colors.get((pairs or {}).get(name), "lightgrey")
         label = f"{name} (published)"

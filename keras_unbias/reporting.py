@@ -442,12 +442,16 @@ def _diverged(cells, rows, variances):
 
 def _data(records):
     """What the caption must say of the data; nothing if it is all of one."""
-    rows = collections.defaultdict(dict)
+    rows, sources = collections.defaultdict(dict), {}
     for record in records:
         data = record.data
+        # The same bytes may come from several places.
+        source = sources.setdefault(
+            data.get("checksum", data["source"]), data["source"]
+        )
         train, test = data["train_size"], data["test_size"]
         sizes = f"({train:,} to train, {test:,} to test)"
-        kind = data["source"], data.get("note", ""), sizes
+        kind = source, data.get("note", ""), sizes
         rows[kind][record.config.row] = None
     if len(rows) > 1:
         kinds = [

@@ -215,8 +215,8 @@ def open_run(config, output_dir):
     except OSError as error:
         raise PermissionError(
             f"The output directory cannot be written: {error}. Expected: a "
-            f"directory of yours. Received: {output_dir}. Choose another "
-            "with --output-dir."
+            f"directory of yours. Received: output_dir={output_dir}. Choose "
+            "another."
         ) from error
     path = directory / "config.json"
     if not path.exists():
@@ -226,6 +226,6 @@ def open_run(config, output_dir):
         raise ValueError(
             f"{directory} was made by another run. Expected: {config}. "
             f"Received: {found} in {path}. Nothing was changed; choose "
-            "another --output-dir or move the directory away."
+            "another `output_dir` or move the directory away."
         )
     return directory

@@ -120,8 +120,10 @@ def train(config, *, output_dir="runs", data_dir=None, threads=None):
     started = time.monotonic()
     keras.backend.clear_session()
     keras.utils.set_random_seed(config.seed)
+    # A missing file of weights is told before any image is read.
+    weights = _weights(config, data_dir)
     dataset = _load(config, data_dir)
-    facts = {**dataset.facts, **_weights(config, data_dir)}
+    facts = {**dataset.facts, **weights}
     _check_data(directory / "data.json", facts)
     if config.method in baselines.SETTINGS:
         result, earlier = _run_baseline(config, dataset), 0.0
@@ -305,31 +307,30 @@ def build_model(config, dataset, steps, data_dir=None):
     Returns:
         A `RepresentationClassifier`, ready for `fit` or a backup.
     """
-    settings = config.settings
+    arguments = _arguments(config, dataset)
+    encoder = _encoder(config, dataset, data_dir)
+    model = methods.METHODS[config.method](
+        encoder, dataset.num_classes, **arguments
+    )
     epochs_per_report = _setting(config, "epochs_per_report")
+    jit_compile = _setting(config, "jit_compile")
+    model.compile(
+        _optimizer(
+            config, steps * config.settings["epochs"] // epochs_per_report
+        ),
+        jit_compile=bool(tf.config.list_physical_devices("GPU"))
+        if jit_compile is None
+        else jit_compile,
+        # A small step costs less than its call.
+        steps_per_execution=1 if epochs_per_report == 1 else steps,
+    )
+    model.build(encoder.input_shape)
+    model.build_optimizers()
+    return model
 
-    def rate(value):
-        if settings["decay"] == "constant":
-            return value
-        return keras.optimizers.schedules.CosineDecay(
-            value, steps * settings["epochs"] // epochs_per_report
-        )
 
-    arguments = {}
-    if settings["prior_strength"]:
-        prior = methods.LabelPrior(
-            dataset.num_classes, strength=settings["prior_strength"]
-        )
-        prior.adapt(dataset.attributes("train"), dataset.train.labels)
-        arguments["label_prior"] = prior
-    method = methods.METHODS[config.method]
-    own = METHOD_SETTINGS.get(config.method, set()) - ESTIMATOR_SETTINGS
-    arguments.update({name: settings[name] for name in own})
-    if issubclass(method, methods.AttributeAdversary):
-        arguments["attribute_parts"] = dataset.attribute_parts
-    if config.method == "mi_backprop":
-        arguments["attribute_size"] = dataset.attribute_size
-        arguments["estimator"] = _estimator(config, dataset)
+def _encoder(config, dataset, data_dir):
+    settings = config.settings
     own = {
         name: settings[name]
         for name in _encoder_settings(config.dataset)
@@ -345,27 +346,39 @@ def build_model(config, dataset, steps, data_dir=None):
             precision,
             settings["precision"],
         )
-    encoder = networks.ENCODERS[config.dataset](
+    return networks.ENCODERS[config.dataset](
         dtype=precision, shape=dataset.input_shape, **own
     )
-    model = method(encoder, dataset.num_classes, **arguments)
-    averaging = settings["weight_averaging"]
-    jit_compile = _setting(config, "jit_compile")
-    model.compile(
-        keras.optimizers.Adam(
-            rate(settings["learning_rate"]),
-            use_ema=averaging > 0,
-            ema_momentum=averaging or 0.99,
-        ),
-        jit_compile=bool(tf.config.list_physical_devices("GPU"))
-        if jit_compile is None
-        else jit_compile,
-        # A small step costs less than its call.
-        steps_per_execution=1 if epochs_per_report == 1 else steps,
+
+
+def _arguments(config, dataset):
+    """Those of the method, beyond the encoder and the number of classes."""
+    settings = config.settings
+    own = METHOD_SETTINGS.get(config.method, set()) - ESTIMATOR_SETTINGS
+    arguments = {name: settings[name] for name in own}
+    if settings["prior_strength"]:
+        prior = methods.LabelPrior(
+            dataset.num_classes, strength=settings["prior_strength"]
+        )
+        prior.adapt(dataset.attributes("train"), dataset.train.labels)
+        arguments["label_prior"] = prior
+    if issubclass(methods.METHODS[config.method], methods.AttributeAdversary):
+        arguments["attribute_parts"] = dataset.attribute_parts
+    if config.method == "mi_backprop":
+        arguments["attribute_size"] = dataset.attribute_size
+        arguments["estimator"] = _estimator(config, dataset)
+    return arguments
+
+
+def _optimizer(config, steps):
+    """The task's, for a run of so many steps."""
+    rate = config.settings["learning_rate"]
+    if config.settings["decay"] == "cosine":
+        rate = keras.optimizers.schedules.CosineDecay(rate, steps)
+    averaging = config.settings["weight_averaging"]
+    return keras.optimizers.Adam(
+        rate, use_ema=averaging > 0, ema_momentum=averaging or 0.99
     )
-    model.build(encoder.input_shape)
-    model.build_optimizers()
-    return model
 
 
 def _estimator(config, dataset):
@@ -436,20 +449,29 @@ def _check(config):
 
 
 def _check_training(config):
-    for name in ("epochs", "batch_size"):
-        value = config.settings[name]
-        if value < 1:
+    settings = {**DEFAULTS, **config.settings}
+    for name, minimum in (
+        ("epochs", 1),
+        ("batch_size", 1),
+        ("epochs_per_report", 1),
+        ("estimator_steps", 1),
+        ("estimator_batches", 0),
+        ("estimator_accumulate", 1),
+    ):
+        if name in settings:
+            datasets.check_integer(name, settings[name], minimum=minimum)
+    for part, whole, least in (
+        ("epochs_per_report", "epochs", 1),
+        # Without batches of its own the estimator has the task's.
+        ("estimator_accumulate", "estimator_batches", 1),
+    ):
+        total = max(settings.get(whole, 1), least)
+        if total % settings[part]:
             raise ValueError(
-                f"`{name}` is out of range. Expected: an integer >= 1. "
-                f"Received: {value!r}."
+                f"`{part}` divides `{whole}`. Expected: a divisor of {total}. "
+                f"Received: {settings[part]!r}."
             )
-    epochs_per_report = _setting(config, "epochs_per_report")
-    if epochs_per_report < 1 or config.settings["epochs"] % epochs_per_report:
-        raise ValueError(
-            "`epochs_per_report` divides the epochs. Expected: a divisor of "
-            f"{config.settings['epochs']}. Received: {epochs_per_report!r}."
-        )
-    prior_strength = config.settings["prior_strength"]
+    prior_strength = settings["prior_strength"]
     needed = config.method == "bias_balanced"
     if prior_strength < 0 or needed and prior_strength == 0:
         raise ValueError(
@@ -463,7 +485,7 @@ def _check_training(config):
         ("estimator_optimizer", tuple(OPTIMIZERS)),
         ("critic", tuple(mutual_information.CRITICS)),
     ):
-        value = config.settings.get(name, known[0])
+        value = settings.get(name, known[0])
         if value not in known:
             raise ValueError(
                 f"Unknown {name}. Expected: one of {known}. Received: "
@@ -473,9 +495,11 @@ def _check_training(config):
 
 def _weights(config, data_dir):
     """Which weights a backbone begins with, where they are a file's."""
-    path = networks.weights_file(
-        config.settings.get("weights", "none"), data_dir
-    )
+    names = {"backbone", "weights"} & _encoder_settings(config.dataset)
+    if not names:
+        return {}
+    settings = {n: config.settings[n] for n in names if n in config.settings}
+    path = networks.weights_file(**settings, data_dir=data_dir)
     if path is None:
         return {}
     with path.open("rb") as file:
@@ -489,10 +513,12 @@ def _check_data(path, facts):
     if not path.exists():
         runs.write_json(path, facts)
     begun = runs.read_json(path)
-    if begun != facts:
+    # The same bytes may come from another place.
+    anywhere = {"source": begun["source"]} if "checksum" in begun else {}
+    if begun != {**facts, **anywhere}:
         raise ValueError(
             f"The run was begun on other data. Expected: {begun}, as in "
-            f"{path}. Received: {facts}. Name the same --data-dir, or move "
+            f"{path}. Received: {facts}. Name the same `data_dir`, or move "
             "the directory away to start anew."
         )
 

@@ -235,10 +235,13 @@ class UnbiasedClassifier(
             ("mi_weight", 0),
             ("prior_strength", 0),
             ("dropout", 0),
+            ("learning_rate", 0),
         ):
             value = getattr(self, name)
             most = {"prior_strength": 1, "dropout": 0.99}.get(name, math.inf)
-            if value is not None and not least <= value <= most:
+            if value is None and name in ("epochs", "prior_strength"):
+                continue
+            if value is None or not least <= value <= most:
                 raise ValueError(
                     f"`{name}` is out of range. Expected: {least} to {most}. "
                     f"Received: {name}={value!r}."

@@ -398,6 +398,25 @@ def test_what_cannot_be_audited_is_refused(targets, message):
         audit(np.zeros((90, 2)), (None, targets))
 
 
+def test_batches_are_checked_before_the_model_sees_them():
+    def model(x):
+        raise AssertionError("The model was called.")
+
+    rows = np.zeros((90, 2), "float32")
+    for parts, message in (
+        ((rows, {"label": rows[:, 0]}), r"Received: targets \['label'\]"),
+        ((rows,), "Received: targets NoneType"),
+        (rows, "Received: targets NoneType"),
+    ):
+        batches = tf.data.Dataset.from_tensor_slices(parts).batch(30)
+        with pytest.raises(ValueError, match=message):
+            audit(model, batches)
+    targets = {"attribute": rows}
+    batches = tf.data.Dataset.from_tensor_slices((rows, targets))
+    with pytest.raises(ValueError, match="Received: no batch. With `drop"):
+        audit(model, batches.batch(100, drop_remainder=True))
+
+
 @pytest.mark.slow
 def test_a_number_that_is_nearly_always_zero_is_no_single_category():
     rng = np.random.default_rng(0)

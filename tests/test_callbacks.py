@@ -62,6 +62,15 @@ def test_the_monitor_measures_what_the_features_tell(problem):
     )
 
 
+def test_a_diverged_model_is_not_measured(problem):
+    monitor = callbacks.MutualInformationMonitor(problem.test, passes=1)
+    monitor.set_model(lambda x: {"features": x * np.nan})
+    monitor.on_train_begin()
+    logs = {}
+    monitor.on_epoch_end(0, logs)
+    assert len(logs) == 2 and np.isnan([*logs.values()]).all()
+
+
 def test_a_monitor_measures_now_and_then():
     with pytest.raises(ValueError, match="every=0"):
         callbacks.MutualInformationMonitor(None, every=0)

@@ -95,3 +95,10 @@ def test_few_rows_still_teach_the_critic():
 def test_too_few_rows_are_refused():
     with pytest.raises(ValueError, match="Expected: 768 or more. Received: 12"):
         fresh_estimators.held_out_bound(np.zeros((12, 2)), np.zeros((12, 1)))
+
+
+def test_features_that_are_no_numbers_are_refused():
+    features = np.zeros((900, 2))
+    features[7, 1] = np.nan
+    with pytest.raises(ValueError, match="NaN or infinity.*has diverged"):
+        fresh_estimators.held_out_bound(features, np.zeros((900, 1)))

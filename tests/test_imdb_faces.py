@@ -78,6 +78,14 @@ def test_bad_images_are_named_or_skipped_and_counted(tmp_path):
         imdb_faces.load(**settings, train_size=30)
     again = imdb_faces.load(**settings, train_size=30, skip_bad_images=True)
     assert again.facts["left_out"]["bad image"] == 3
+    with pytest.raises(
+        ValueError, match=r"train_size <= \d+. Received: \d+, w"
+    ):
+        imdb_faces.load(
+            **settings,
+            train_size=again.facts["split_sizes"]["eb1"],
+            skip_bad_images=True,
+        )
     # Two others take their place.
     assert len(again.train) == 30 and len(again.test) == len(data.test) - 1
     assert set(data.train.inputs[2:]) < set(again.train.inputs)
@@ -241,3 +249,15 @@ def test_weights_of_a_file_are_what_a_run_begins_with(drawn, tmp_path):
             weights="bad.h5",
             data_dir=drawn,
         )
+
+
+def test_weights_are_looked_for_before_the_images(tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        training, "_load", lambda *_: pytest.fail("The data were read.")
+    )
+    for changes, message in (
+        ({"weights": "no.h5"}, "no.h5"),
+        ({"backbone": "LeNet"}, "Unknown backbone.*LeNet"),
+    ):
+        with pytest.raises((FileNotFoundError, ValueError), match=message):
+            training.train(config("erm", **changes), output_dir=tmp_path)

@@ -95,6 +95,15 @@ def test_bound_survives_large_and_distant_scores():
     np.testing.assert_allclose(value, -np.log((1 + np.exp(-2)) / 2), rtol=1e-4)
 
 
+def test_pairs_and_scores_may_be_vectors():
+    joint, marginal = np.array([1.0, 2.0]), np.array([0.5, 3.0])
+    value = donsker_varadhan_bound(joint, marginal, pairs=np.array([1.0, 0.0]))
+    # The second pair does not count: E[T] - T(0).
+    assert float(value) == pytest.approx(1.5 - 0.5)
+    with pytest.raises(ValueError, match="labels and num_classes=None"):
+        donsker_varadhan_bound(joint, marginal, [0, 1])
+
+
 def test_gradient_of_the_bound_against_finite_differences():
     rng = np.random.default_rng(1)
     joint = tf.constant(rng.normal(size=5), tf.float64)
@@ -311,6 +320,22 @@ def test_round_trip_through_the_config():
     )
     assert copy.get_config() == estimator.get_config()
     assert copy.critic.hidden == (8,)
+
+
+def test_no_state_is_kept_from_a_gpu():
+    """TensorFlow leaves int32 variables on the host, out of XLA's reach."""
+    z, c, _ = one_hot_channel(0.7, rows=8)
+    estimator = MutualInformationEstimator(steps=1)
+    estimator.bound(z, c)
+    assert "int32" not in {variable.dtype for variable in estimator.variables}
+    # Weights that were saved when the counter was one.
+    saved = [
+        w.astype("int32") if w.dtype == "int64" else w
+        for w in estimator.get_weights()
+    ]
+    estimator.set_weights(saved)
+    estimator.update(z[None], c[None])
+    assert int(estimator.updates) == 1
 
 
 def test_errors():

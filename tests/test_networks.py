@@ -92,3 +92,8 @@ def test_unknown_names_are_refused(argument):
     ((name, value),) = argument.items()
     with pytest.raises(ValueError, match=f"Unknown {name}.*{value}"):
         networks.face_encoder(**argument)
+
+
+def test_the_small_backbone_has_no_weights_of_imagenet():
+    with pytest.raises(ValueError, match="never trained on ImageNet"):
+        networks.face_encoder(backbone="small")

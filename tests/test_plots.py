@@ -100,6 +100,19 @@ def test_curves_leave_out_what_diverged_and_what_has_no_floor():
     assert figure.axes[0].get_ylabel() == "bound of I(Z;C|Y) (nats)"
 
 
+def test_curves_of_a_method_without_an_estimator():
+    erm = record("ERM")
+    for name in ("mi_weight", "conditional"):
+        del erm.config.settings[name]
+    figure, points = plots.curves(
+        [erm],
+        panel=lambda r: "a",
+        line=lambda r: "b",
+        quantities=["test_accuracy"],
+    )
+    assert [point["quantity"] for point in points] == ["test_accuracy"]
+
+
 def test_curves_of_different_lengths_are_refused():
     short = record(seed=1, history={"mutual_information": [1.0]})
     with pytest.raises(ValueError, match=r"Received: \[1, 2\] epochs"):

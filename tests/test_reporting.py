@@ -144,6 +144,15 @@ def test_caption_begins_with_what_qualifies_the_data():
     assert rf"\caption{{{first}" in made.render("latex")
 
 
+def test_the_same_data_from_two_places_are_not_mixed():
+    same = {**FULL, "checksum": "1f"}
+    records = [
+        record("ERM", 0.02, 0, 0.5, same),
+        record("ERM", 0.02, 1, 0.5, {**same, "source": "a mirror"}),
+    ]
+    assert len(table(records).caption) == 1
+
+
 def test_caption_says_when_data_are_mixed():
     records = [
         record("ERM", 0.02, 0, 0.5, SMALL),

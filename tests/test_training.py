@@ -219,6 +219,24 @@ def test_entropy_of_the_attribute_is_that_of_its_rows():
             {"settings": toy.config("erm", epochs=0).settings},
             "`epochs` is out of range. Expected: an integer >= 1",
         ),
+        (
+            {"settings": toy.config("erm", epochs=2.0).settings},
+            "an integer >= 1. Received: epochs=2.0",
+        ),
+        (
+            {
+                "method": "mi_backprop",
+                "settings": toy.config(estimator_batches=-1).settings,
+            },
+            "an integer >= 0. Received: estimator_batches=-1",
+        ),
+        (
+            {
+                "method": "mi_backprop",
+                "settings": toy.config(estimator_accumulate=3).settings,
+            },
+            "divides `estimator_batches`. Expected: a divisor of 2. Rec.* 3",
+        ),
     ],
 )
 def test_a_wrong_config_stops_before_any_work(changes, message, tmp_path):
@@ -285,6 +303,15 @@ def test_a_run_does_not_go_on_with_other_data(tmp_path):
     runs.write_json(directory / "data.json", {"source": "elsewhere"})
     with pytest.raises(ValueError, match="begun on other data.*elsewhere"):
         training.train(config, output_dir=tmp_path)
+
+
+def test_a_run_goes_on_with_the_same_data_from_elsewhere(tmp_path):
+    begun = {"source": "a mirror", "checksum": "1f", "train_size": 640}
+    path = tmp_path / "data.json"
+    runs.write_json(path, begun)
+    training._check_data(path, {**begun, "source": "the origin"})
+    with pytest.raises(ValueError, match="begun on other data"):
+        training._check_data(path, {**begun, "checksum": "2e"})
 
 
 def test_a_batch_larger_than_the_data(tmp_path):

@@ -60,6 +60,53 @@ def load(
             unreadable.
         FileNotFoundError: If files are missing.
     """
+    _check(train_split, seed, train_size, faces, image_size, data_dir)
+    read = imdb_wiki.read(data_dir)
+    (other,) = set(TRAIN_SPLITS) - {train_split}
+    frames, bad = {}, 0
+    for name in (train_split, other, "test"):
+        wanted = None
+        frame = read.splits[name]
+        if name == train_split:
+            wanted = train_size
+            frame = frame.sample(frac=1, random_state=seed)
+        frames[name], skipped = _readable(
+            name, frame, wanted, read.images, skip_bad_images
+        )
+        bad += skipped
+    splits = {
+        name: Split(
+            _paths(frame, read.images),
+            frame.gender.to_numpy(),
+            np.eye(AGE_BINS, dtype=np.float32)[age_bin(frame.age)],
+        )
+        for name, frame in frames.items()
+    }
+    facts = _facts(splits[train_split], splits["test"], read, bad)
+    logger.info(
+        "%s: %s, left out: %s",
+        data_dir,
+        facts["split_sizes"],
+        facts["left_out"],
+    )
+    return BiasedDataset(
+        name="imdb_faces",
+        train=splits[train_split],
+        test=splits["test"],
+        further={other: splits[other]},
+        num_classes=2,
+        attribute_size=AGE_BINS,
+        decode=image_files.decoder(image_size),
+        facts={**facts, "note": DRAWN if faces == "drawn" else ""},
+    )
+
+
+def age_bin(ages):
+    """The number of the bin of each age in years, an int array."""
+    return np.digitize(ages, AGE_EDGES) - 1
+
+
+def _check(train_split, seed, train_size, faces, image_size, data_dir):
     check_integer("seed", seed, minimum=0)
     check_integer("image_size", image_size, minimum=1)
     if train_size is not None:
@@ -78,77 +125,43 @@ def load(
             "The faces cannot be downloaded here. Expected: data_dir, the "
             "directory of IMDB-WIKI. Received: none. See reproduce/IMDB.md."
         )
-    read = imdb_wiki.read(data_dir)
-    (other,) = set(TRAIN_SPLITS) - {train_split}
-    frames, bad = {}, 0
-    for name in (train_split, other, "test"):
-        frame = read.splits[name]
-        if name == train_split:
-            frame = frame.sample(frac=1, random_state=seed)
-            if train_size is not None and train_size > len(frame):
-                raise ValueError(
-                    f"The split {name} has fewer rows. Expected: train_size "
-                    f"<= {len(frame)}. Received: {train_size}."
-                )
-        wanted = train_size if name == train_split else None
-        frames[name], skipped = _readable(
-            frame, wanted, read.images, skip_bad_images
-        )
-        bad += skipped
-    splits = {
-        name: Split(
-            _paths(frame, read.images),
-            frame.gender.to_numpy(),
-            np.eye(AGE_BINS, dtype=np.float32)[age_bin(frame.age)],
-        )
-        for name, frame in frames.items()
-    }
-    train, test = splits[train_split], splits["test"]
+
+
+def _facts(train, test, read, bad):
+    """What the record says of the data."""
     bins = train.attributes.argmax(1)
-    counts = {name: len(frame) for name, frame in read.splits.items()}
-    logger.info("%s: %s, left out: %s", data_dir, counts, read.left_out)
-    return BiasedDataset(
-        name="imdb_faces",
-        train=train,
-        test=test,
-        further={other: splits[other]},
-        num_classes=2,
-        attribute_size=AGE_BINS,
-        decode=image_files.decoder(image_size),
-        facts={
-            "source": read.source,
-            "checksum": read.checksum,
-            "train_size": len(train),
-            "test_size": len(test),
-            "floor_nats": metrics.discrete_mutual_information(
-                train.labels, bins
-            ),
-            "attribute_entropy_nats": metrics.entropy(bins),
-            "split_sizes": counts,
-            "left_out": {**read.left_out, "bad image": bad},
-            "note": DRAWN if faces == "drawn" else "",
+    return {
+        "source": read.source,
+        "checksum": read.checksum,
+        "train_size": len(train),
+        "test_size": len(test),
+        "floor_nats": metrics.discrete_mutual_information(train.labels, bins),
+        "attribute_entropy_nats": metrics.entropy(bins),
+        "split_sizes": {
+            name: len(split) for name, split in read.splits.items()
         },
-    )
-
-
-def age_bin(ages):
-    """The number of the bin of each age in years, an int array."""
-    return np.digitize(ages, AGE_EDGES) - 1
+        "left_out": {**read.left_out, "bad image": bad},
+    }
 
 
 def _paths(frame, images):
     return np.array([str(images / path) for path in frame.path])
 
 
-def _readable(frame, wanted, images, skip):
-    """The first `wanted` rows whose images can be read.
+def _readable(name, frame, wanted, images, skip):
+    """The first `wanted` rows whose images can be read, or all of these.
 
     All are read once before training: a bad one would otherwise end a run
     after hours.
     """
-    wanted, taken, bad = wanted or len(frame), [], 0
-    while wanted and len(frame):
-        chosen, frame = frame[:wanted], frame[wanted:]
+    rows, left, taken, bad = len(frame), wanted or len(frame), [], 0
+    if left > rows:
+        raise ValueError(
+            f"The split {name} has fewer rows. Expected: train_size <= {rows}. "
+            f"Received: {wanted}."
+        )
+    while left and len(frame):
+        chosen, frame = frame[:left], frame[left:]
         paths = _paths(chosen, images)
         problems = image_files.unreadable(paths)
         if problems and not skip:
@@ -160,10 +173,16 @@ def _readable(frame, wanted, images, skip):
         chosen = chosen[~np.isin(paths, list(problems))]
         taken.append(chosen)
         bad += len(problems)
-        wanted -= len(chosen)
+        left -= len(chosen)
     if not sum(map(len, taken)):
         raise ValueError(
             f"No image of a split can be read. Expected: some in {images}. "
             f"Received: {bad} bad ones. Fetch the images again."
+        )
+    if left and wanted:
+        raise ValueError(
+            f"Too few images of the split {name} can be read. Expected: "
+            f"train_size <= {wanted - left}. Received: {wanted}, where {bad} "
+            f"of {rows} images are bad."
         )
     return pd.concat(taken), bad

@@ -20,7 +20,10 @@ from keras_unbias.methods.base import (
     check_vectors,
     follower,
 )
-from keras_unbias.mutual_information import MutualInformationEstimator
+from keras_unbias.mutual_information import (
+    MutualInformationEstimator,
+    check_width,
+)
 
 
 def clip_to(gradients, reference):
@@ -217,12 +220,7 @@ class MutualInformationBackpropagation(RepresentationClassifier):
         attributes = attribute_of(targets)
         check_vectors(attributes)
         shape = attributes.shape
-        if self.attribute_size not in (None, shape[-1]):
-            raise ValueError(
-                "The attribute has another width than before. Expected: "
-                f"{self.attribute_size}. Received: {shape[-1]}. Encode all "
-                "rows alike, e.g. by one fitted AttributeEncoder."
-            )
+        check_width(shape[-1], self.attribute_size)
         if y is not None:
             self._check_rows(targets)
         if not self.built:
