@@ -13,8 +13,9 @@ from keras_unbias.methods import (
     MutualInformationBackpropagation,
     RepresentationClassifier,
 )
-from keras_unbias.methods.base import check_categories, follower
+from keras_unbias.methods.batches import check_categories
 from keras_unbias.methods.mi_backprop import clip_to
+from keras_unbias.methods.optimizers import follower
 from keras_unbias.mutual_information import (
     ConcatenatedCritic,
     MutualInformationEstimator,

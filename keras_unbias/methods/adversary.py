@@ -5,13 +5,13 @@ import numpy as np
 import tensorflow as tf
 
 from keras_unbias import losses
-from keras_unbias.methods.base import (
-    RepresentationClassifier,
+from keras_unbias.methods.base import RepresentationClassifier
+from keras_unbias.methods.batches import (
     attribute_of,
     check_categories,
     check_vectors,
-    follower,
 )
+from keras_unbias.methods.optimizers import follower
 
 
 class AttributeAdversary(RepresentationClassifier):

@@ -4,8 +4,19 @@ import collections.abc
 import inspect
 
 import keras
-import numpy as np
 import tensorflow as tf
+
+from keras_unbias.methods.batches import (
+    attribute_of,
+    labels_and_weights,
+    one_a_row,
+)
+from keras_unbias.methods.inference import (
+    InFront,
+    check_fractions,
+    known_inputs,
+    named_inputs,
+)
 
 # Losses of as many yes-or-no answers as there are logits.
 BINARY_LOSSES = (
@@ -335,59 +346,6 @@ class RepresentationClassifier(keras.Model):
         )
 
 
-def known_inputs(layer):
-    """What a layer, model or function is known to take, else `None`."""
-    # A Sequential that was never called has `inputs` but no `input`.
-    if isinstance(layer, keras.Sequential):
-        return layer.inputs[0] if layer.built else None
-    return getattr(layer, "input", None)
-
-
-def named_inputs(known):
-    """Keras inputs like `known`, whose names a server's clients will use.
-
-    Keras would number unnamed ones as they come up in this process.
-    """
-    inputs = []
-    for path, tensor in keras.tree.flatten_with_path(known):
-        if not path or not isinstance(path[0], str):
-            path = ("inputs", *path)
-        name = "_".join(map(str, path))
-        inputs.append(
-            keras.Input(batch_shape=tensor.shape, dtype=tensor.dtype, name=name)
-        )
-    return keras.tree.pack_sequence_as(known, inputs)
-
-
-class InFront(keras.layers.Layer):
-    """The place of a function, layer or model in front of an encoder.
-
-    Unlike `keras.layers.Lambda` it casts no inputs and knows the dtypes of
-    its outputs, for Keras traces it.
-    """
-
-    def __init__(self, function):
-        super().__init__(autocast=False)
-        self.function = function
-
-    def call(self, inputs):
-        return self.function(inputs)
-
-
-def check_fractions(encoded, taken):
-    """Keras would cut them off silently: images in 0..1 would be black."""
-    is_float, is_int = keras.backend.is_float_dtype, keras.backend.is_int_dtype
-    for ours, known in zip(
-        keras.tree.flatten(encoded), keras.tree.flatten(taken)
-    ):
-        if is_float(ours.dtype) and is_int(known.dtype):
-            raise ValueError(
-                "The encoder takes integers and the preprocessing makes none. "
-                f"Expected: {known.dtype}. Received: {ours.dtype}. Let it end "
-                "with tf.cast, or use an encoder of floats."
-            )
-
-
 def check_logits(loss):
     """Of logits, a loss that takes probabilities makes numbers all the same."""
     known = keras.losses.get(loss) if isinstance(loss, str) else loss
@@ -402,132 +360,3 @@ def check_logits(loss):
             "class of keras.losses with from_logits=True, or leave `loss` out "
             "for the cross-entropy of class numbers."
         )
-
-
-def one_a_row(labels):
-    """`(n,)` class numbers of labels `(n,)` or `(n, 1)`."""
-    if labels.shape.rank and labels.shape.rank > 1 and labels.shape[-1] != 1:
-        raise ValueError(
-            "`class_weight` weighs class numbers. Expected: one label a row. "
-            f"Received: labels of shape {labels.shape}. Pass argmax of one-hot "
-            "labels, or `sample_weight`."
-        )
-    return tf.cast(tf.reshape(labels, [-1]), tf.int32)
-
-
-def follower(optimizer, factor, prefix):
-    """A new optimizer like `optimizer`, at `factor` times its present rate.
-
-    The factor is a number or a variable.
-
-    The rate follows schedules, callbacks and assignments alike, for one that
-    stays up while the task's gradient vanishes destroys the network. Weight
-    decay and averaging stay with the first optimizer.
-    """
-    config = optimizer.get_config()
-    if "learning_rate" not in config:
-        raise ValueError(
-            "A second optimizer cannot be made like the task's. Expected: an "
-            "optimizer with a learning rate, e.g. Adam. Received: "
-            f"{type(optimizer).__name__}. Train in float32 or bfloat16; for "
-            "mutual information own_optimizer=False does with one."
-        )
-    config["learning_rate"] = lambda: factor * optimizer.learning_rate
-    if config["weight_decay"]:
-        config["weight_decay"] = 0.0
-    config.update(name=f"{prefix}_{optimizer.name}", use_ema=False)
-    return type(optimizer).from_config(config)
-
-
-def check_known(attributes):
-    """Refuses attributes `(rows, a)`, an array, that are NaN or infinite."""
-    if not np.isfinite(attributes).all():
-        raise ValueError(
-            "The attribute is not known of all rows. Expected: finite "
-            "numbers. Received: NaN or infinity among them. Leave such rows "
-            "out, or give them a category of their own."
-        )
-
-
-def check_vectors(attributes):
-    """Refuses attributes that are not one vector a row.
-
-    Args:
-        attributes: array, tensor or tensor's specification.
-    """
-    shape = getattr(attributes, "shape", None)
-    if shape is None or len(shape) != 2:
-        received = (
-            type(attributes).__name__ if shape is None else f"shape {shape}"
-        )
-        raise ValueError(
-            "The attribute is a vector per row. Expected: shape (n, a), "
-            f"one-hot for categories. Received: {received}. "
-            "Encode it, or add an axis to a single number."
-        )
-
-
-def check_categories(attributes, parts):
-    """Refuses attributes that are no categories.
-
-    Args:
-        attributes: `(rows, a)` array.
-        parts: tuple of ints, the widths of the parts: one-hot codes, shares
-            of the categories, or zeros for an unknown one; those of width 1
-            are numbers in 0..1.
-    """
-    attributes = np.asarray(attributes, float)
-    check_known(attributes)
-    sums = [
-        part.sum(1)
-        for part in np.split(attributes, np.cumsum(parts)[:-1], axis=1)
-        if part.shape[1] > 1
-    ]
-    if (
-        (attributes < 0).any()
-        or (attributes > 1).any()
-        or not all(
-            np.isclose(s, np.round(s) > 0, atol=1e-3).all() for s in sums
-        )
-    ):
-        raise ValueError(
-            "The attribute is not what its classifier takes it for. Expected: "
-            f"one-hot codes of the widths {tuple(parts)}, or 0..1 where a "
-            "width is 1. Received: other numbers. Encode it with "
-            "AttributeEncoder, whose `bins` make categories of numbers."
-        )
-
-
-def attribute_of(targets):
-    """The attribute vectors of a batch, `(n, a)`."""
-    if not isinstance(targets, dict) or "attribute" not in targets:
-        raise ValueError(
-            "A batch does not name the attribute. Expected: (x, {'label': y, "
-            f"'attribute': c}}). Received: targets {named(targets)}. To "
-            "predict without it use `predict`."
-        )
-    return targets["attribute"]
-
-
-def named(targets):
-    """What targets are, for an error."""
-    return (
-        sorted(targets) if isinstance(targets, dict) else type(targets).__name__
-    )
-
-
-def labels_and_weights(targets, sample_weight):
-    """The labels of a batch, and their weights.
-
-    Keras hands weights given as an array over in the structure of the
-    targets.
-    """
-    if not isinstance(targets, dict) or "label" not in targets:
-        raise ValueError(
-            "A batch does not name its labels. Expected: (x, {'label': y, "
-            f"'attribute': c}}). Received: targets {named(targets)}. Put both "
-            "in a dict."
-        )
-    if isinstance(sample_weight, dict):
-        sample_weight = sample_weight["label"]
-    return targets["label"], sample_weight

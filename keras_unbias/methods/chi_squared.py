@@ -8,8 +8,8 @@ import keras
 import numpy as np
 
 from keras_unbias import losses
-from keras_unbias.methods.base import (
-    RepresentationClassifier,
+from keras_unbias.methods.base import RepresentationClassifier
+from keras_unbias.methods.batches import (
     attribute_of,
     check_categories,
     check_vectors,

@@ -13,13 +13,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_unbias.methods.base import (
-    RepresentationClassifier,
+from keras_unbias.methods.base import RepresentationClassifier
+from keras_unbias.methods.batches import (
     attribute_of,
     check_known,
     check_vectors,
-    follower,
 )
+from keras_unbias.methods.optimizers import follower
 from keras_unbias.mutual_information import (
     MutualInformationEstimator,
     check_width,
