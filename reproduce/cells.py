@@ -1,6 +1,7 @@
 """The records of an experiment's cells: run here, or read where they are."""
 
 import dataclasses
+import functools
 import pathlib
 import sys
 
@@ -105,6 +106,30 @@ def collect(gather, options, parser):
     if gathered.error:
         print(gathered.error, file=sys.stderr)
     return gathered
+
+
+def collect_digits(make_configs, options, parser, *, variances, seeds=None):
+    """`collect` of cells of Table 1 and their variants.
+
+    Args:
+        make_configs: function from keyword arguments of `settings.table1`
+            (`profile`, `variances`, `seeds`, `digits`) to a list of
+            `RunConfig`.
+        options: what `arguments.parse` returned.
+        parser: the parser that tells what is wrong with the flags.
+        variances: those of the cells unless the flags name others.
+        seeds: int, how many likewise. Defaults to `None`, the profile's.
+    """
+
+    def make(digits):
+        return make_configs(
+            profile=options.profile,
+            variances=options.variances or variances,
+            seeds=options.seeds or seeds,
+            digits=digits,
+        )
+
+    return collect(functools.partial(gather, make, options), options, parser)
 
 
 def gather(make_configs, options, *, data="digits"):

@@ -1,7 +1,6 @@
 """What the tables beside Table 1 have in common."""
 
 import dataclasses
-import functools
 import pathlib
 
 from keras_unbias import reporting
@@ -34,7 +33,7 @@ def main(
         name: the script's, and first word of its block in `PAGE`.
         description: what the script does.
         title: of the table.
-        make_configs: as in `figures.main`.
+        make_configs: as in `cells.collect_digits`.
         profiles: names of the profiles that have the rows.
         variances: those of the table unless others are asked for.
         seeds: int, how many unless another number is asked for. Defaults to
@@ -52,18 +51,8 @@ def main(
     )
     arguments.add_output(parser)
     options = arguments.parse(parser, argv)
-    variances = options.variances or variances
-
-    def make(digits):
-        return make_configs(
-            profile=options.profile,
-            variances=variances,
-            seeds=options.seeds or seeds,
-            digits=digits,
-        )
-
-    gathered = cells.collect(
-        functools.partial(cells.gather, make, options), options, parser
+    gathered = cells.collect_digits(
+        make_configs, options, parser, variances=variances, seeds=seeds
     )
     if gathered is None:
         return 0
@@ -80,7 +69,10 @@ def main(
     }
     if columns is None:
         table = reporting.variance_table(
-            records, rows=_rows(configs), variances=variances, **shown
+            records,
+            rows=_rows(configs),
+            variances=options.variances or variances,
+            **shown,
         )
     else:
         configs = [_with_its_variance(config) for config in configs]

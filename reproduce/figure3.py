@@ -25,9 +25,7 @@ def main(argv=None):
         default=settings.VARIANCES[0],
     )
     parser.add_argument("--seed", type=int, default=settings.FIRST_SEED)
-    parser.add_argument(
-        "--figures-dir", default=figures.FIGURES, help="where to"
-    )
+    figures.add_directory(parser)
     options = parser.parse_args(argv)
     with sweep.environment():
         from keras_unbias.datasets import colored_mnist

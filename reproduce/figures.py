@@ -1,6 +1,5 @@
 """What every figure script does: gather records, draw them, write files."""
 
-import functools
 import pathlib
 import sys
 
@@ -26,9 +25,7 @@ def main(
         argv: list of strings, or `None` for the command line.
         name: the figure's, its files' and its script's.
         description: what the script does.
-        make_configs: function from keyword arguments of `settings.table1`
-            (`profile`, `variances`, `seeds`, `digits`) to a list of
-            `RunConfig`.
+        make_configs: as in `cells.collect_digits`.
         draw: function from records to a matplotlib figure and its points.
         profiles: names of the profiles that have its cells. Defaults to all.
         variances: those of the figure unless others are asked for. Defaults
@@ -42,17 +39,8 @@ def main(
     )
     add_directory(parser)
     options = arguments.parse(parser, argv)
-
-    def make(digits):
-        return make_configs(
-            profile=options.profile,
-            variances=options.variances or variances,
-            seeds=options.seeds,
-            digits=digits,
-        )
-
-    gathered = cells.collect(
-        functools.partial(cells.gather, make, options), options, parser
+    gathered = cells.collect_digits(
+        make_configs, options, parser, variances=variances
     )
     if gathered is None:
         return 0

@@ -382,41 +382,51 @@ def table1(profile, rows=None, variances=None, seeds=None, digits="mnist"):
                 "Published files are coloured already. Expected: rows on "
                 f"their own colours. Received: {row!r}. Use the grey digits."
             )
-        if row not in chosen["rows"]:
-            raise ValueError(
-                f"The profile {profile} has no such row. Expected: one of "
-                f"{list(chosen['rows'])}. Received: {row!r}."
-            )
+        own = _own(chosen, profile, row)
         method = ROWS[row]["method"]
         estimator = chosen["estimator"] if method == "mi_backprop" else {}
         settings = {
             **chosen["shared"],
             **estimator,
             **ROWS[row],
-            **chosen["rows"][row],
+            **own,
         }
         del settings["method"]
         if profile == "quick":
             share = QUICK_EPOCHS_SHARE[digits]
             settings["epochs"] = max(1, round(settings["epochs"] / share))
-        count = seeds or chosen["seeds"]
         for variance in variances or chosen["variances"]:
-            for seed in range(FIRST_SEED, FIRST_SEED + count):
-                configs.append(
-                    RunConfig(
-                        dataset="colored_mnist",
-                        method=method,
-                        row=row,
-                        profile=profile,
-                        seed=seed,
-                        settings={
-                            **settings,
-                            "color_variance": variance,
-                            "digits": digits,
-                        },
-                    )
-                )
+            configs += _seeded(
+                seeds or chosen["seeds"],
+                dataset="colored_mnist",
+                method=method,
+                row=row,
+                profile=profile,
+                settings={
+                    **settings,
+                    "color_variance": variance,
+                    "digits": digits,
+                },
+            )
     return configs
+
+
+def _own(chosen, profile, row):
+    """The settings that a row has of its own in a profile."""
+    if row not in chosen["rows"]:
+        raise ValueError(
+            f"The profile {profile} has no such row. Expected: one of "
+            f"{list(chosen['rows'])}. Received: {row!r}."
+        )
+    return chosen["rows"][row]
+
+
+def _seeded(seeds, **fields):
+    """A `RunConfig` of these fields for each of so many seeds."""
+    return [
+        RunConfig(seed=seed, **fields)
+        for seed in range(FIRST_SEED, FIRST_SEED + seeds)
+    ]
 
 
 def profiles_with(*rows):
@@ -610,34 +620,27 @@ def table3(profile, rows=None, seeds=None, age_input=None, customers="uci"):
         age_input = chosen["age_input"]
     configs = []
     for row in rows or chosen["rows"]:
-        if row not in chosen["rows"]:
-            raise ValueError(
-                f"The profile {profile} has no such row. Expected: one of "
-                f"{list(chosen['rows'])}. Received: {row!r}."
-            )
+        own = _own(chosen, profile, row)
         settings = {"age_input": age_input, "customers": customers}
-        own = dict(GERMAN_ROWS[row])
-        method = own.pop("method")
+        of_row = dict(GERMAN_ROWS[row])
+        method = of_row.pop("method")
         trained = method not in baselines.SETTINGS
         if trained:
             settings.update(chosen["shared"])
             if method == "mi_backprop":
                 settings.update(chosen["estimator"])
-        elif "kernel" in own:
-            settings.update(GERMAN_SVM[own["kernel"]])
-        settings.update({**own, **chosen["rows"][row]})
-        for seed in range(FIRST_SEED, FIRST_SEED + (seeds or chosen["seeds"])):
-            configs.append(
-                RunConfig(
-                    dataset="german_credit",
-                    method=method,
-                    row=row,
-                    # One record serves the tables of all profiles.
-                    profile=profile if trained else "any",
-                    seed=seed,
-                    settings=settings,
-                )
-            )
+        elif "kernel" in of_row:
+            settings.update(GERMAN_SVM[of_row["kernel"]])
+        settings.update({**of_row, **own})
+        configs += _seeded(
+            seeds or chosen["seeds"],
+            dataset="german_credit",
+            method=method,
+            row=row,
+            # One record serves the tables of all profiles.
+            profile=profile if trained else "any",
+            settings=settings,
+        )
     return configs
 
 
@@ -770,18 +773,19 @@ def table2(
     chosen = FACE_PROFILES[profile]
     configs = []
     for row in rows or chosen["rows"]:
+        own = _own(chosen, profile, row)
         method = FACE_ROWS[row]["method"]
-        own = {}
+        of_method = {}
         if method == "mi_backprop":
-            own = chosen["estimator"]
+            of_method = chosen["estimator"]
         elif method in ("attribute_confusion", "adversarial_unlearning"):
-            own = chosen["adversary"]
+            of_method = chosen["adversary"]
         for train_split in FACE_TRAIN_SPLITS:
             settings = {
                 **chosen["shared"],
-                **own,
+                **of_method,
                 **FACE_ROWS[row],
-                **chosen["rows"][row],
+                **own,
                 **(changes or {}),
                 "faces": chosen["faces"],
                 "train_split": train_split,
@@ -789,19 +793,14 @@ def table2(
             del settings["method"]
             if method == "mi_backprop":
                 settings.setdefault("mi_weight", FACE_MI_WEIGHTS[train_split])
-            configs += [
-                RunConfig(
-                    dataset="imdb_faces",
-                    method=method,
-                    row=row,
-                    profile=profile,
-                    seed=seed,
-                    settings=settings,
-                )
-                for seed in range(
-                    FIRST_SEED, FIRST_SEED + (seeds or chosen["seeds"])
-                )
-            ]
+            configs += _seeded(
+                seeds or chosen["seeds"],
+                dataset="imdb_faces",
+                method=method,
+                row=row,
+                profile=profile,
+                settings=settings,
+            )
     return configs
 
 
