@@ -14,6 +14,25 @@ import tensorflow as tf
 CPUINFO = pathlib.Path("/proc/cpuinfo")
 
 
+def check_backend():
+    """Refuses other backends of Keras, whose training steps are called otherwise.
+
+    Raises:
+        ImportError: Keras runs on another backend.
+    """
+    if keras.backend.backend() != "tensorflow":
+        raise ImportError(
+            "keras_unbias trains with TensorFlow. Expected: Keras on the "
+            f"backend 'tensorflow'. Received: {keras.backend.backend()!r}. "
+            "Set KERAS_BACKEND=tensorflow before Keras is imported."
+        )
+
+
+def worth_compiling():
+    """Whether XLA pays here: on a GPU. On a CPU it slows convolutions."""
+    return bool(tf.config.list_physical_devices("GPU"))
+
+
 def precision(policy):
     """The dtype policy that a run is carried out in on this machine.
 

@@ -14,6 +14,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_unbias import environment
+
 
 def donsker_varadhan_bound(
     joint_scores, marginal_scores, labels=None, num_classes=None, pairs=None
@@ -342,6 +344,7 @@ class MutualInformationEstimator(keras.layers.Layer):
         seed=0,
         **kwargs,
     ):
+        environment.check_backend()
         super().__init__(**{"dtype": "float32", **kwargs})
         if steps < 1:
             raise ValueError(
@@ -405,7 +408,7 @@ class MutualInformationEstimator(keras.layers.Layer):
         self.optimizer.build(self.critic.variables)
         jit_compile = self.jit_compile
         if jit_compile is None:
-            jit_compile = bool(tf.config.list_physical_devices("GPU"))
+            jit_compile = environment.worth_compiling()
         self._fit_critic = tf.function(
             self._critic_steps, jit_compile=jit_compile
         )

@@ -58,7 +58,7 @@ METHOD_SETTINGS = {
     | ADVERSARY_SETTINGS,
 }
 # What may be left out, with what it is then. With `jit_compile` None XLA
-# compiles on a GPU alone, for it slows convolutions down on a CPU.
+# compiles where `environment.worth_compiling`.
 DEFAULTS = {
     "jit_compile": None,
     "epochs_per_report": 1,
@@ -318,7 +318,7 @@ def build_model(config, dataset, steps, data_dir=None):
         _optimizer(
             config, steps * config.settings["epochs"] // epochs_per_report
         ),
-        jit_compile=bool(tf.config.list_physical_devices("GPU"))
+        jit_compile=environment.worth_compiling()
         if jit_compile is None
         else jit_compile,
         # A small step costs less than its call.

@@ -2,10 +2,12 @@
 
 import logging
 
+import keras
 import pytest
 import tensorflow as tf
 import toy
 
+import keras_unbias
 from keras_unbias import environment, training
 
 CPUINFO = """processor\t: 0
@@ -83,3 +85,13 @@ def test_a_run_is_carried_out_in_it(machine, monkeypatch, caplog, flags, dtype):
     model = training.build_model(config, toy.load(640, seed=3), steps=5)
     assert model.encoder.layers[0].compute_dtype == dtype
     assert ("in float32" in caplog.text) == (dtype == "float32")
+
+
+def test_other_backends_are_refused(monkeypatch):
+    monkeypatch.setattr(keras.backend, "backend", lambda: "torch")
+    for make in (
+        lambda: keras_unbias.RepresentationClassifier(None, 2),
+        keras_unbias.MutualInformationEstimator,
+    ):
+        with pytest.raises(ImportError, match="Received: 'torch'. Set KERAS"):
+            make()

@@ -254,38 +254,12 @@ class BiasedDataset:
                 f"batch_size={batch_size}. Lower the batch size or use more "
                 "rows."
             )
-        steps, mini_batches = rows // batch_size, 1 + estimator_batches
         gather = self._gather(self.train)
 
-        def epoch_steps(epoch):
-            key = tf.stack([tf.constant(seed, tf.int64), epoch])
-
-            def permutation(number):
-                return tf.random.experimental.stateless_shuffle(
-                    tf.range(rows),
-                    seed=tf.random.fold_in(key, number),
-                    alg="philox",
-                )
-
-            orders = tf.map_fn(
-                permutation,
-                tf.range(mini_batches, dtype=tf.int64),
-                fn_output_signature=tf.TensorSpec((rows,), tf.int32),
+        def orders(epoch):
+            return tf.data.Dataset.from_tensor_slices(
+                _epoch(seed, epoch, rows, batch_size, 1 + estimator_batches)
             )
-            orders = tf.reshape(
-                orders[:, : steps * batch_size],
-                (mini_batches, steps, batch_size),
-            )
-            orders = tf.reshape(
-                tf.transpose(orders, (1, 0, 2)),
-                (steps, mini_batches * batch_size),
-            )
-            # Each step has a seed beyond those of the permutations.
-            seeds = tf.map_fn(
-                lambda step: tf.random.fold_in(key, mini_batches + step),
-                tf.range(steps, dtype=tf.int64),
-            )
-            return tf.data.Dataset.from_tensor_slices((orders, seeds))
 
         def element(order, seed):
             batch, targets = gather(order)
@@ -298,7 +272,7 @@ class BiasedDataset:
             tf.data.INFINITE_CARDINALITY
         )
         return _fixed(
-            epochs.flat_map(epoch_steps).apply(endless).map(element).prefetch(2)
+            epochs.flat_map(orders).apply(endless).map(element).prefetch(2)
         )
 
     def _split(self, split_name):
@@ -373,6 +347,40 @@ def _fixed(dataset):
     options = tf.data.Options()
     options.autotune.enabled = False
     return dataset.with_options(options)
+
+
+def _epoch(seed, epoch, rows, batch_size, mini_batches):
+    """The order of an epoch, a pure function of the arguments.
+
+    Returns:
+        Row numbers of each step, `(steps, mini_batches * batch_size)`, and a
+        seed of each, `(steps, 2)`.
+    """
+    key = tf.stack([tf.constant(seed, tf.int64), epoch])
+    steps = rows // batch_size
+
+    def permutation(number):
+        return tf.random.experimental.stateless_shuffle(
+            tf.range(rows), seed=tf.random.fold_in(key, number), alg="philox"
+        )
+
+    orders = tf.map_fn(
+        permutation,
+        tf.range(mini_batches, dtype=tf.int64),
+        fn_output_signature=tf.TensorSpec((rows,), tf.int32),
+    )
+    orders = tf.reshape(
+        orders[:, : steps * batch_size], (mini_batches, steps, batch_size)
+    )
+    orders = tf.reshape(
+        tf.transpose(orders, (1, 0, 2)), (steps, mini_batches * batch_size)
+    )
+    # Each step has a seed beyond those of the permutations.
+    seeds = tf.map_fn(
+        lambda step: tf.random.fold_in(key, mini_batches + step),
+        tf.range(steps, dtype=tf.int64),
+    )
+    return orders, seeds
 
 
 def check_integer(name, value, *, minimum):

@@ -6,6 +6,7 @@ import inspect
 import keras
 import tensorflow as tf
 
+from keras_unbias import environment
 from keras_unbias.methods.batches import (
     attribute_of,
     labels_and_weights,
@@ -44,6 +45,7 @@ class RepresentationClassifier(keras.Model):
     """
 
     def __init__(self, encoder, num_classes, *, label_prior=None, **kwargs):
+        environment.check_backend()
         # Any layer from attributes to logits will do; a LabelPrior says more.
         of_prior = getattr(label_prior, "num_classes", num_classes)
         if of_prior != num_classes:
