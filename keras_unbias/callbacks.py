@@ -89,10 +89,11 @@ class MutualInformationMonitor(keras.callbacks.Callback):
     """Measures the information with a fresh critic on held-out rows.
 
     The estimator of the training may lag behind its features; this shows what
-    they tell in truth (`fresh_estimators.held_out_bound`). It adds to the logs, in
-    nats, `held_out_mutual_information`, I(Z;C), and, if labels are class
-    numbers, `held_out_conditional_mutual_information`, I(Z;C|Y): NaN in the
-    epochs between, and once the features are not finite. Callbacks that read them must come after it in the list.
+    they tell in truth (`fresh_estimators.held_out_bound`). It adds to the
+    logs, in nats, `held_out_mutual_information`, I(Z;C), and, if labels are
+    class numbers, `held_out_conditional_mutual_information`, I(Z;C|Y): NaN in
+    the epochs between, and once the features are not finite. Callbacks that
+    read them must come after it in the list.
 
     Args:
         dataset: as in `audit`; rows that the training does not see.

@@ -15,7 +15,7 @@ CPUINFO = pathlib.Path("/proc/cpuinfo")
 
 
 def check_backend():
-    """Refuses other backends of Keras, whose training steps are called otherwise.
+    """Refuses other backends of Keras, whose `train_step` is another.
 
     Raises:
         ImportError: Keras runs on another backend.

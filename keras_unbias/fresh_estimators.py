@@ -49,9 +49,9 @@ def held_out_bound(
     rows = len(features)
     if not np.isfinite(features).all():
         raise ValueError(
-            "Features tell nothing if they are no numbers. Expected: finite "
-            "features. Received: NaN or infinity among them. The model has "
-            "diverged: lower its learning rate."
+            "Features must be finite numbers. Expected: no NaN or infinity. "
+            "Received: some of them. The model has diverged: lower its "
+            "learning rate."
         )
     if rows < 1.5 * batch_size:
         raise ValueError(

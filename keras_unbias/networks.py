@@ -104,8 +104,8 @@ def face_encoder(
         ValueError: an argument is none of these, or the weights do not fit.
         FileNotFoundError: there is no such file.
     """
-    _check_known("batch_norm", batch_norm, ("inference", "training"))
-    _check_known("preprocessing", preprocessing, ("backbone", "released"))
+    _check_choice("batch_norm", batch_norm, ("inference", "training"))
+    _check_choice("preprocessing", preprocessing, ("backbone", "released"))
     path = weights_file(backbone, weights, data_dir)
     body = _body(backbone, weights, path, dtype, shape)
     for layer in body.layers:
@@ -150,7 +150,7 @@ def weights_file(backbone="ResNet50", weights="imagenet", data_dir=None):
         ValueError: there is no such backbone, or it has no such weights.
         FileNotFoundError: there is no such file.
     """
-    _check_known("backbone", backbone, backbones())
+    _check_choice("backbone", backbone, backbones())
     if weights == "imagenet" and backbone == SMALL:
         raise ValueError(
             "The small backbone was never trained on ImageNet. Expected: "
@@ -201,7 +201,7 @@ class Preprocessing(layers.Layer):
         return {**config, "of": self.of}
 
 
-def _check_known(name, value, known):
+def _check_choice(name, value, known):
     if value not in known:
         raise ValueError(
             f"Unknown {name}. Expected: one of {known}. Received: "

@@ -24,6 +24,7 @@ from keras_unbias import (
     networks,
     runs,
 )
+from keras_unbias.datasets import base
 
 logger = logging.getLogger(__name__)
 
@@ -106,8 +107,10 @@ def train(config, *, output_dir="runs", data_dir=None, threads=None):
         when its loss is not finite, or its bound above H(C).
 
     Raises:
-        ValueError: the config is wrong, before any work starts; or the run
+        ValueError: the config is wrong, before any data are read; or the run
             was begun on other data.
+        FileNotFoundError: there are no data, or no file of weights.
+        PermissionError: the output directory cannot be written.
     """
     _check(config)
     directory = runs.open_run(config, output_dir)
@@ -120,7 +123,7 @@ def train(config, *, output_dir="runs", data_dir=None, threads=None):
     started = time.monotonic()
     keras.backend.clear_session()
     keras.utils.set_random_seed(config.seed)
-    # A missing file of weights is told before any image is read.
+    # A missing file of weights is reported before any image is read.
     weights = _weights(config, data_dir)
     dataset = _load(config, data_dir)
     facts = {**dataset.facts, **weights}
@@ -371,7 +374,7 @@ def _arguments(config, dataset):
 
 
 def _optimizer(config, steps):
-    """The task's, for a run of so many steps."""
+    """The task's optimizer, for a run of `steps` steps."""
     rate = config.settings["learning_rate"]
     if config.settings["decay"] == "cosine":
         rate = keras.optimizers.schedules.CosineDecay(rate, steps)
@@ -459,17 +462,17 @@ def _check_training(config):
         ("estimator_accumulate", 1),
     ):
         if name in settings:
-            datasets.check_integer(name, settings[name], minimum=minimum)
-    for part, whole, least in (
-        ("epochs_per_report", "epochs", 1),
-        # Without batches of its own the estimator has the task's.
-        ("estimator_accumulate", "estimator_batches", 1),
+            base.check_integer(name, settings[name], minimum=minimum)
+    for part, whole in (
+        ("epochs_per_report", "epochs"),
+        ("estimator_accumulate", "estimator_batches"),
     ):
-        total = max(settings.get(whole, 1), least)
-        if total % settings[part]:
+        # Without batches of its own the estimator has the task's, one.
+        total = settings.get(whole) or 1
+        if whole in settings and total % settings[part]:
             raise ValueError(
-                f"`{part}` divides `{whole}`. Expected: a divisor of {total}. "
-                f"Received: {settings[part]!r}."
+                f"`{part}` divides `{whole}` (0 counts as 1). Expected: a "
+                f"divisor of {total}. Received: {settings[part]!r}."
             )
     prior_strength = settings["prior_strength"]
     needed = config.method == "bias_balanced"

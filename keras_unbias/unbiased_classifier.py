@@ -18,6 +18,7 @@ from keras_unbias.mutual_information import (
     SeparableCritic,
 )
 
+Schedule = keras.optimizers.schedules.LearningRateSchedule
 METHODS = ("erm", "bias_balanced", "mi_backprop")
 
 
@@ -36,9 +37,10 @@ class UnbiasedClassifier(
     left of I(Z;C|Y) is pushed down with a small weight (Ragonesi et al.,
     Algorithm 1). The attribute is needed for training alone.
 
-    At the default weight the labels no longer follow the attribute; the
-    features may still tell a good part of it. Where the features themselves
-    are used or published, raise `mi_weight` and `audit` them.
+    At the default weight it is mainly the labels that come to depend less on
+    the attribute; the features may still tell a good part of it. Where the
+    features themselves are used or published, raise `mi_weight` and `audit`
+    them.
 
     A `random_state` seeds Keras and TensorFlow, for they have one state for
     all models; those of NumPy and Python stay as they are.
@@ -228,17 +230,20 @@ class UnbiasedClassifier(
                 "prior_strength in 0 to 1. Received: prior_strength=None. For "
                 "plain training take method='erm'."
             )
-        for name, least in (
-            ("epochs", 1),
-            ("batch_size", 1),
-            ("estimator_batches", 0),
-            ("mi_weight", 0),
-            ("prior_strength", 0),
-            ("dropout", 0),
-            ("learning_rate", 0),
-        ):
+        limits = {
+            "epochs": (1, math.inf),
+            "batch_size": (1, math.inf),
+            "prior_strength": (0, 1),
+        }
+        # What is not used is not looked at.
+        if self.method == "mi_backprop":
+            limits["mi_weight"] = limits["estimator_batches"] = (0, math.inf)
+        if self.encoder is None:
+            limits["dropout"] = (0, 0.99)
+        if not isinstance(self.learning_rate, Schedule):
+            limits["learning_rate"] = (1e-9, math.inf)
+        for name, (least, most) in limits.items():
             value = getattr(self, name)
-            most = {"prior_strength": 1, "dropout": 0.99}.get(name, math.inf)
             if value is None and name in ("epochs", "prior_strength"):
                 continue
             if value is None or not least <= value <= most:

@@ -117,7 +117,8 @@ def collect_digits(make_configs, options, parser, *, variances, seeds=None):
             `RunConfig`.
         options: what `arguments.parse` returned.
         parser: the parser that tells what is wrong with the flags.
-        variances: those of the cells unless the flags name others.
+        variances: those of the cells unless the flags name others; `None`
+            for the profile's.
         seeds: int, how many likewise. Defaults to `None`, the profile's.
     """
 

@@ -769,6 +769,9 @@ def table2(
 
     Returns:
         List of `RunConfig`.
+
+    Raises:
+        ValueError: the profile has no such row.
     """
     chosen = FACE_PROFILES[profile]
     configs = []

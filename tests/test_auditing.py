@@ -7,7 +7,7 @@ import tensorflow as tf
 from known_information import binary, representation
 from sklearn import metrics, preprocessing
 
-from keras_unbias import audit, observation, probes
+from keras_unbias import audit, fresh_estimators, observation, probes
 
 
 def test_too_few_rows_are_refused():
@@ -396,6 +396,19 @@ def test_inputs_may_be_a_list_of_arrays():
 def test_what_cannot_be_audited_is_refused(targets, message):
     with pytest.raises(ValueError, match=message):
         audit(np.zeros((90, 2)), (None, targets))
+
+
+def test_the_seed_is_that_of_all_estimators(monkeypatch):
+    fit, seeds = fresh_estimators.fit_critic, []
+
+    def spied(*arguments, seed, **named):
+        seeds.append(seed)
+        return fit(*arguments, **{**named, "epochs": 1}, seed=seed)
+
+    monkeypatch.setattr(fresh_estimators, "fit_critic", spied)
+    rows = (None, {"attribute": np.arange(90) % 2})
+    audit(np.ones((90, 2)), rows, seed=5, resamples=10)
+    assert seeds == [5, 5]
 
 
 def test_batches_are_checked_before_the_model_sees_them():

@@ -311,8 +311,12 @@ def test_bad_arguments_are_refused(rows):
         UnbiasedClassifier(mi_weight=-1).fit(X, labels)
     with pytest.raises(ValueError, match="mi_weight=None"):
         UnbiasedClassifier(mi_weight=None).fit(X, labels)
-    with pytest.raises(ValueError, match="learning_rate=-0.1"):
-        UnbiasedClassifier(learning_rate=-0.1).fit(X, labels)
+    with pytest.raises(ValueError, match="learning_rate=0"):
+        UnbiasedClassifier(learning_rate=0).fit(X, labels)
+    unused = UnbiasedClassifier(
+        "erm", mi_weight=None, encoder=len, dropout=None
+    )
+    unused._check_parameters()
     with pytest.raises(ValueError, match="dropout=1.0"):
         UnbiasedClassifier(dropout=1.0).fit(X, labels)
     with pytest.raises(ValueError, match="prior_strength=None"):

@@ -3,9 +3,9 @@
 import inspect
 
 from keras_unbias.datasets import colored_mnist, german_credit, imdb_faces
-from keras_unbias.datasets.base import BiasedDataset, Split, check_integer
+from keras_unbias.datasets.base import BiasedDataset, Split
 
-__all__ = ["DATASETS", "BiasedDataset", "Split", "check_integer", "load"]
+__all__ = ["DATASETS", "BiasedDataset", "Split", "load"]
 
 DATASETS = {
     "colored_mnist": colored_mnist.load,
