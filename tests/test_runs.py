@@ -191,7 +191,7 @@ def test_open_run_in_a_directory_of_another_config(tmp_path):
 
 def test_open_run_below_a_file(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(PermissionError, match="Choose another with --output"):
+    with pytest.raises(PermissionError, match="Received: output_dir=.*file"):
         runs.open_run(CONFIG, tmp_path / "file")
 
 
