@@ -200,5 +200,5 @@ def test_open_run_without_the_right_to_write(tmp_path, monkeypatch):
         raise PermissionError(13, "Permission denied", str(dir))
 
     monkeypatch.setattr(tempfile, "TemporaryFile", refuse)
-    with pytest.raises(PermissionError, match=f"Received: {tmp_path}"):
+    with pytest.raises(PermissionError, match=f"output_dir={tmp_path}"):
         runs.open_run(CONFIG, tmp_path)
