@@ -178,6 +178,10 @@ def read_records(directory):
 
     Returns:
         List of `Record`, ordered by path.
+
+    Raises:
+        FileNotFoundError: there is no such directory.
+        ValueError: a record is damaged.
     """
     directory = pathlib.Path(directory)
     if not directory.is_dir():

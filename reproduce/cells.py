@@ -183,6 +183,25 @@ def released(make_configs, records, data="digits", find=None):
     return max(choices, key=lambda choice: len(choice.records))
 
 
+def released_profile(directory, dataset, profiles):
+    """The profile of a table that is made of records, if none is named.
+
+    Args:
+        directory: of the records.
+        dataset: name of their data set.
+        profiles: names of profiles, the better first.
+
+    Returns:
+        The first of the profiles that has records, or the first of all.
+    """
+    try:
+        records = runs.read_records(directory)
+    except (OSError, ValueError):
+        return profiles[0]  # It is told where the records are needed.
+    found = {r.config.profile for r in records if r.config.dataset == dataset}
+    return next((name for name in profiles if name in found), profiles[0])
+
+
 def customers(options):
     """Names the most complete customers that can be had here."""
     with sweep.environment():

@@ -7,7 +7,7 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
-from keras_unbias import reporting, runs
+from keras_unbias import reporting
 from reproduce import arguments, cells, settings
 
 PAGE = pathlib.Path(__file__).resolve().parents[1] / "docs/experiments/faces.md"
@@ -52,7 +52,9 @@ def main(argv=None):
     parser = arguments.table_parser(__doc__, profiles=profiles)
     arguments.add_faces(parser)
     options = arguments.parse_table(parser, argv, profiles)
-    options.profile = options.profile or _best(options.from_records)
+    options.profile = options.profile or cells.released_profile(
+        options.from_records, DATASET, ("paper", "quick")
+    )
     gathered = collect(options, parser)
     if gathered is None:
         return 0
@@ -112,16 +114,6 @@ def collect(options, parser, make_configs=None):
         options,
         parser,
     )
-
-
-def _best(directory):
-    """`paper` if a directory has records of it, else `quick`."""
-    try:
-        records = runs.read_records(directory)
-    except (OSError, ValueError):
-        return "paper"  # It is told where they are needed.
-    found = {r.config.profile for r in records if r.config.dataset == DATASET}
-    return "quick" if found == {"quick"} else "paper"
 
 
 def _table(gathered, options):

@@ -7,7 +7,7 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
-from keras_unbias import metrics, reporting, runs
+from keras_unbias import metrics, reporting
 from reproduce import arguments, cells, settings
 
 PAGE = (
@@ -72,7 +72,9 @@ def main(argv=None):
     parser = arguments.table_parser(__doc__, profiles=profiles)
     arguments.add_age(parser)
     options = arguments.parse_table(parser, argv, profiles)
-    options.profile = options.profile or _best(options.from_records)
+    options.profile = options.profile or cells.released_profile(
+        options.from_records, DATASET, ("fast", "paper", "quick")
+    )
     gathered = collect(options, parser, options.methods)
     if gathered is None:
         return 0
@@ -95,16 +97,6 @@ def usual(options):
         "seeds": profile["seeds"],
         "age": "in" if profile["age_input"] else "out",
     }
-
-
-def _best(directory):
-    """The first profile that a directory has trained records of."""
-    try:
-        records = runs.read_records(directory)
-    except (OSError, ValueError):
-        return "fast"  # It is told where they are needed.
-    found = {r.config.profile for r in records if r.config.dataset == DATASET}
-    return next((p for p in ("fast", "paper", "quick") if p in found), "fast")
 
 
 def collect(options, parser, rows):
