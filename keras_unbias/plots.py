@@ -6,9 +6,9 @@ cannot be checked.
 """
 
 import collections
+import io
 import itertools
 import math
-import pathlib
 import statistics
 
 import matplotlib.figure
@@ -381,14 +381,15 @@ def write(figure, points, path):
         points: JSON value.
         path: the path of the files without their suffixes.
     """
-    path = pathlib.Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # A name may hold a number with a point: a suffix is added, not changed.
-    png, pdf, json = (f"{path}.{kind}" for kind in ("png", "pdf", "json"))
-    figure.savefig(png, dpi=150)
     # Without the date in it the same points give the same file.
-    figure.savefig(pdf, metadata={"CreationDate": None})
-    runs.write_json(pathlib.Path(json), points)
+    for kind, how in (
+        ("png", {"dpi": 150}),
+        ("pdf", {"metadata": {"CreationDate": None}}),
+    ):
+        drawn = io.BytesIO()
+        figure.savefig(drawn, format=kind, **how)
+        runs.write_bytes(f"{path}.{kind}", drawn.getvalue())
+    runs.write_json(f"{path}.json", points)
 
 
 def _draw_band(ax, values, label, steps):

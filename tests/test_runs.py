@@ -90,21 +90,21 @@ def test_read_records_of_no_directory(tmp_path):
         runs.read_records(tmp_path / "absent")
 
 
-@pytest.mark.parametrize("failing", ["write_text", "replace"])
+@pytest.mark.parametrize("failing", ["write_bytes", "replace"])
 def test_failed_write_leaves_the_old_file(tmp_path, monkeypatch, failing):
     path = tmp_path / "record.json"
     RECORD.write(path)
 
-    def half_of_it(self, text, **kwargs):
-        with open(self, "w") as file:
-            file.write(text[: len(text) // 2])
+    def half_of_it(self, content):
+        with open(self, "wb") as file:
+            file.write(content[: len(content) // 2])
         raise OSError("disk full")
 
     def fail(source, target):
         raise OSError("disk full")
 
-    if failing == "write_text":
-        monkeypatch.setattr(pathlib.Path, "write_text", half_of_it)
+    if failing == "write_bytes":
+        monkeypatch.setattr(pathlib.Path, "write_bytes", half_of_it)
     else:
         monkeypatch.setattr(os, "replace", fail)
     with pytest.raises(OSError, match="disk full"):
