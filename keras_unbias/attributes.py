@@ -107,6 +107,9 @@ class AttributeEncoder(base.TransformerMixin, base.BaseEstimator):
 
         Returns:
             `(rows, a)` float32 array.
+
+        Raises:
+            ValueError: there are more or fewer columns than in `fit`.
         """
         validation.check_is_fitted(self)
         frame = _frame(X)

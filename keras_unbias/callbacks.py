@@ -101,6 +101,9 @@ class MutualInformationMonitor(keras.callbacks.Callback):
             after the first epoch. Defaults to 1.
         passes: int, the passes of the fresh critic. Defaults to 20.
         seed: int, of the fresh critic.
+
+    Raises:
+        ValueError: `every` is below 1.
     """
 
     def __init__(self, dataset, *, every=1, passes=20, seed=0):

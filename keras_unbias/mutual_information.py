@@ -327,6 +327,10 @@ class MutualInformationEstimator(keras.layers.Layer):
         jit_compile: bool, whether XLA compiles the K steps. `None` (the
             default) means on a GPU: on a CPU it gains nothing.
         seed: int, seed of the re-pairings. Defaults to 0.
+
+    Raises:
+        ValueError: `steps` or `accumulate` are below 1.
+        ImportError: Keras does not run on TensorFlow.
     """
 
     # Rows whose mean and deviation may take the place of the last ones.
@@ -423,6 +427,10 @@ class MutualInformationEstimator(keras.layers.Layer):
 
         Returns:
             Scalar tensor, nats.
+
+        Raises:
+            ValueError: labels are missing, or attributes are of another
+                width than before.
         """
         features = tf.cast(features, tf.float32)
         attributes = tf.cast(attributes, tf.float32)
@@ -442,6 +450,11 @@ class MutualInformationEstimator(keras.layers.Layer):
                 turn, `accumulate` at a time. They are constants here.
             attributes: `(P, n, a)` float tensor.
             labels: `(P, n)` int tensor; needed when `num_classes` is set.
+
+        Raises:
+            ValueError: these are no mini-batches, P is no multiple of
+                `accumulate`, labels are missing, or attributes are of
+                another width than before.
         """
         features = tf.stop_gradient(tf.cast(features, tf.float32))
         attributes = tf.cast(attributes, tf.float32)

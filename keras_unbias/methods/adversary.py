@@ -37,6 +37,10 @@ class AttributeAdversary(RepresentationClassifier):
         attribute_rate: float, learning rate of the attribute classifier as a
             multiple of the task's. Defaults to 1.
         label_prior: as in `RepresentationClassifier`.
+
+    Raises:
+        ValueError: `attribute_parts` are no widths, or as in
+            `RepresentationClassifier`.
     """
 
     def __init__(

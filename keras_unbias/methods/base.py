@@ -42,6 +42,11 @@ class RepresentationClassifier(keras.Model):
         label_prior: a `LabelPrior` or `None`. Its `log p(y|c)` is added to
             the logits of the training loss, and nowhere else (see
             `BiasBalanced`). Defaults to `None`.
+
+    Raises:
+        ValueError: the label prior is of another number of classes, or the
+            encoder returns something else than one vector a row.
+        ImportError: Keras does not run on TensorFlow.
     """
 
     def __init__(self, encoder, num_classes, *, label_prior=None, **kwargs):

@@ -176,6 +176,9 @@ class BiasBalanced(RepresentationClassifier):
         encoder: as in `RepresentationClassifier`.
         num_classes: as in `RepresentationClassifier`.
         label_prior: an adapted `LabelPrior`.
+
+    Raises:
+        ValueError: there is no prior, or it is of another number of classes.
     """
 
     def __init__(self, encoder, num_classes, *, label_prior, **kwargs):

@@ -33,6 +33,10 @@ class ChiSquaredPenalty(RepresentationClassifier):
         penalty_weight: float >= 0. Defaults to 1.
         positive: int, the positive class. Defaults to 1.
         label_prior: as in `RepresentationClassifier`.
+
+    Raises:
+        ValueError: `penalty_weight` is negative, there is no such class, or
+            as in `RepresentationClassifier`.
     """
 
     def __init__(

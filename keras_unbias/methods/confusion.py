@@ -23,6 +23,9 @@ class AttributeConfusion(AttributeAdversary):
         num_classes: as in `RepresentationClassifier`.
         confusion_weight: float >= 0, the paper's alpha. Defaults to 1.
         **kwargs: as in `AttributeAdversary`; `attribute_parts` is needed.
+
+    Raises:
+        ValueError: the weight is negative, or as in `AttributeAdversary`.
     """
 
     def __init__(self, encoder, num_classes, *, confusion_weight=1.0, **kwargs):

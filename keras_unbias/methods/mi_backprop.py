@@ -83,6 +83,11 @@ class MutualInformationBackpropagation(RepresentationClassifier):
         attribute_size: int, width of the attribute. `None` (the default)
             takes it from the first data given to `fit`.
         label_prior: as in `RepresentationClassifier`.
+
+    Raises:
+        ValueError: `mi_weight` is negative, or the estimator's `num_classes`
+            or `accumulate` do not go with `conditional` and
+            `estimator_batches`; and as in `RepresentationClassifier`.
     """
 
     def __init__(

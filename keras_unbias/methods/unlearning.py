@@ -27,6 +27,9 @@ class AdversarialUnlearning(AttributeAdversary):
             in the released code.
         reversal_weight: float >= 0, the paper's mu. Defaults to 0.1.
         **kwargs: as in `AttributeAdversary`; `attribute_parts` is needed.
+
+    Raises:
+        ValueError: a weight is negative, or as in `AttributeAdversary`.
     """
 
     def __init__(
