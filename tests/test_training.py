@@ -235,7 +235,7 @@ def test_entropy_of_the_attribute_is_that_of_its_rows():
                 "method": "mi_backprop",
                 "settings": toy.config(estimator_accumulate=3).settings,
             },
-            "divides `estimator_batches`. Expected: a divisor of 2. Rec.* 3",
+            "divides `estimator_batches`.*Expected: a divisor of 2. Rec.* 3",
         ),
     ],
 )
