@@ -15,7 +15,7 @@ CPUINFO = pathlib.Path("/proc/cpuinfo")
 
 
 def check_backend():
-    """Refuses other backends of Keras, whose `train_step` is another.
+    """Refuses other backends of Keras, whose `train_step` takes more.
 
     Raises:
         ImportError: Keras runs on another backend.

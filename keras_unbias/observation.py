@@ -6,6 +6,7 @@ import tensorflow as tf
 from sklearn import base
 
 from keras_unbias.datasets import BiasedDataset
+from keras_unbias.methods import batches
 
 
 def observe(model_or_features, dataset):
@@ -85,13 +86,11 @@ def _named_targets(batch):
     """The targets of a batch as a dict of arrays, one of them `attribute`."""
     pair = isinstance(batch, (tuple, list)) and len(batch) > 1
     targets = batch[1] if pair else None
-    named = isinstance(targets, dict)
-    if not named or "attribute" not in targets:
-        received = sorted(targets) if named else type(targets).__name__
+    if not isinstance(targets, dict) or "attribute" not in targets:
         raise ValueError(
             "There is no attribute to look for. Expected: (x, {'label': y, "
-            f"'attribute': c}}). Received: targets {received}. Put it in the "
-            "dict."
+            f"'attribute': c}}). Received: targets {batches.named(targets)}. "
+            "Put it in the dict."
         )
     return keras.tree.map_structure(np.asarray, targets)
 
