@@ -131,18 +131,29 @@ def variance_table(
         ValueError: If there are several records of one cell and seed, or if
             a finished run has no test accuracy.
     """
-    cells = _cells(records)
+    cells = _cells(records, lambda c: (c.row, c.settings["color_variance"]))
+    named = {
+        (row, variance): cells[row, variance]
+        for row in rows
+        for variance in variances
+    }
     ours = {
-        row: [_cell(cells[row, variance], len(seeds)) for variance in variances]
+        row: [
+            _cell(named[row, variance], _test_accuracy, len(seeds))[0]
+            for variance in variances
+        ]
         for row in rows
     }
+    footnotes = _diverged(
+        {f"{row} at {variance:.3f}": c for (row, variance), c in named.items()}
+    )
+    headers = [f"{variance:.3f}" for variance in variances]
     others = _published(published, variances)
-    footnote = _diverged(cells, rows, variances)
     return Table(
         caption=[*_data(records), f"{title}: {_statistic(seeds)}."],
-        ours=_frame(ours, variances),
-        published=_frame(others, variances),
-        notes=[*footnote, *notes],
+        ours=_frame(ours, headers, "color variance"),
+        published=_frame(others, headers, "color variance"),
+        notes=[*footnotes, *notes],
     )
 
 
@@ -173,50 +184,24 @@ def metric_table(
     Raises:
         ValueError: If there are several records of one row and seed.
     """
-    cells = _by_row(records)
-    ours, undefined = {}, []
+    cells = _cells(records, lambda c: c.row)
+    ours, undefined = {row: [] for row in rows}, []
     for row in rows:
-        ours[row] = []
         for header, value in columns.items():
-            members = cells.get(row, {})
-            values = {
-                seed: value(r)
-                for seed, r in members.items()
-                if r.status == "done"
-            }
-            found = [v for v in values.values() if v is not None]
-            missing = len(values) - len(found)
-            if found and missing:
-                undefined.append(
-                    f"{header} of {row}, {missing} of {len(values)}"
-                )
-            # Where all runs diverged the cell says so.
-            told = found or (members and not values)
-            count, expected = len(members) - missing, len(seeds) - missing
-            ours[row].append(_summary(found, count, expected) if told else "-")
-    diverged = {
-        row: [r for r in cells.get(row, {}).values() if r.status == "diverged"]
-        for row in rows
-    }
-    footnotes = (
-        [f"Not defined, and left out: {'; '.join(undefined)} seeds."]
-        if undefined
-        else []
-    )
-    footnotes += [
-        f"{DIVERGED} Diverged and left out: {row}, {len(bad)} of "
-        f"{len(cells[row])} seeds."
-        for row, bad in diverged.items()
-        if bad
-    ]
+            text, left_out = _cell(cells[row], value, len(seeds))
+            ours[row].append(text)
+            if left_out:
+                undefined.append(f"{header} of {row}, {left_out}")
+    footnotes = []
+    if undefined:
+        listed = "; ".join(undefined)
+        footnotes.append(f"Not defined, and left out: {listed} seeds.")
+    footnotes += _diverged({row: cells[row] for row in rows})
     others = _published(published, columns)
-    index = pandas.Index(list(columns), name="method")
     return Table(
         caption=[*_data(records), f"{title}: {_statistic(seeds)}."],
-        ours=pandas.DataFrame.from_dict(ours, orient="index", columns=index),
-        published=pandas.DataFrame.from_dict(
-            others, orient="index", columns=index
-        ),
+        ours=_frame(ours, columns, "method"),
+        published=_frame(others, columns, "method"),
         notes=[*footnotes, *notes],
     )
 
@@ -271,11 +256,12 @@ def paired_table(records, *, title, rows, reference, columns, ratio):
     Raises:
         ValueError: If there are several records of one row and seed.
     """
-    cells = _by_row(r for r in records if r.status == "done")
-    base = cells.get(reference, {})
+    done = [r for r in records if r.status == "done"]
+    cells = _cells(done, lambda c: c.row)
+    base = cells[reference]
     ours = {}
     for row in rows:
-        shared = sorted(base.keys() & cells.get(row, {}).keys())
+        shared = sorted(base.keys() & cells[row].keys())
         if row == reference or len(shared) < 2:
             continue
         ours[row] = []
@@ -286,14 +272,14 @@ def paired_table(records, *, title, rows, reference, columns, ratio):
             if 1 < len(changes) < len(base):
                 text += f" (n={len(changes)})"
             ours[row].append(text)
-    index = pandas.Index(list(columns), name=f"change from {reference}")
+    corner = f"change from {reference}"
     return Table(
         caption=[
             f"{title}: mean change over {len(base)} splits ± 95 % interval (in "
             "brackets: corrected for the rows that splits share)."
         ],
-        ours=pandas.DataFrame.from_dict(ours, orient="index", columns=index),
-        published=pandas.DataFrame(columns=index),
+        ours=_frame(ours, columns, corner),
+        published=_frame({}, columns, corner),
         notes=[],
     )
 
@@ -305,17 +291,6 @@ def _interval(changes, ratio):
         f"{mean:+.3f} ± {width * count**-0.5:.3f} "
         f"(± {width * (1 / count + ratio) ** 0.5:.3f})"
     )
-
-
-def _by_row(records):
-    """Records by row and seed, checked to have each seed once."""
-    cells = collections.defaultdict(dict)
-    for record in records:
-        config = record.config
-        other = cells[config.row].setdefault(config.seed, record)
-        if other is not record:
-            raise _twice(other, record)
-    return cells
 
 
 def mean_and_deviation(mean, deviation=None):
@@ -372,72 +347,67 @@ def _latex_escape(text):
     return text.translate(LATEX_ESCAPES).replace("--", "-{}-")
 
 
-def _cells(records):
-    """Records by (row, variance), checked to have each seed once."""
-    cells = collections.defaultdict(list)
+def _cells(records, key):
+    """Records by a key of their configuration, then by seed.
+
+    Checked to have each seed once.
+    """
+    cells = collections.defaultdict(dict)
     for record in records:
         config = record.config
-        cell = cells[config.row, config.settings["color_variance"]]
-        for other in cell:
-            if other.config.seed == config.seed:
-                raise _twice(other, record)
-        if record.status == "done" and "test_accuracy" not in record.metrics:
+        other = cells[key(config)].setdefault(config.seed, record)
+        if other is not record:
             raise ValueError(
-                "A finished run has no test accuracy. Expected: "
-                f"'test_accuracy' in its metrics. Received: {config.run_id} "
-                f"with {sorted(record.metrics)}. Leave it out of this table."
+                "A cell has two records of one seed. Expected: one recipe in "
+                f"a table. Received: {other.config.run_id} and "
+                f"{config.run_id}. Move the one that is out of date away."
             )
-        cell.append(record)
     return cells
 
 
-def _twice(one, other):
-    return ValueError(
-        "A cell has two records of one seed. Expected: one recipe in a table. "
-        f"Received: {one.config.run_id} and {other.config.run_id}. Move the "
-        "one that is out of date away."
-    )
+def _test_accuracy(record):
+    if "test_accuracy" not in record.metrics:
+        raise ValueError(
+            "A finished run has no test accuracy. Expected: 'test_accuracy' "
+            f"in its metrics. Received: {record.config.run_id} with "
+            f"{sorted(record.metrics)}. Leave it out of this table."
+        )
+    return record.metrics["test_accuracy"]
 
 
-def _cell(records, expected):
-    if not records:
-        return "-"
-    values = [
-        record.metrics["test_accuracy"]
-        for record in records
-        if record.status == "done"
-    ]
-    return _summary(values, len(records), expected)
+def _cell(members, value, expected):
+    """What a cell says of its records, and how many it leaves out.
 
-
-def _summary(values, count, expected):
-    """The values of a cell with `count` records that should be `expected`."""
+    Left out are finished runs without such a number: "1 of 3", or nothing
+    where all have it, or none.
+    """
+    done = [value(r) for r in members.values() if r.status == "done"]
+    values = [v for v in done if v is not None]
+    if not members or (done and not values):
+        return "-", ""
     if len(values) > 1:
         text = mean_and_deviation(
             statistics.fmean(values), statistics.stdev(values)
         )
     else:
         text = mean_and_deviation(*values) if values else "diverged"
-    if len(values) < count:
+    if len(done) < len(members):
         text += f" {DIVERGED}"
-    if count != expected:
+    if len(members) != expected:
         text += f" (n={len(values)})"
-    return text
+    missing = len(done) - len(values)
+    return text, f"{missing} of {len(done)}" if missing else ""
 
 
-def _diverged(cells, rows, variances):
+def _diverged(cells):
+    """The note on runs that diverged, of cells by name; a list."""
     counts = []
-    for row in rows:
-        for variance in variances:
-            cell = cells[row, variance]
-            count = sum(record.status == "diverged" for record in cell)
-            if count:
-                counts.append(
-                    f"{row} at {variance:.3f}, {count} of {len(cell)} seeds"
-                )
-    if not counts:
-        return []
-    return [f"{DIVERGED} Diverged and left out: {'; '.join(counts)}."]
+    for name, members in cells.items():
+        count = sum(r.status == "diverged" for r in members.values())
+        if count:
+            counts.append(f"{name}, {count} of {len(members)} seeds")
+    listed = "; ".join(counts)
+    return [f"{DIVERGED} Diverged and left out: {listed}."] if counts else []
 
 
 def _data(records):
@@ -471,8 +441,6 @@ def _statistic(seeds):
     return f"mean ± standard deviation over the seeds {listed}"
 
 
-def _frame(rows, variances):
-    columns = pandas.Index(
-        [f"{variance:.3f}" for variance in variances], name="color variance"
-    )
-    return pandas.DataFrame.from_dict(rows, orient="index", columns=columns)
+def _frame(rows, columns, corner):
+    index = pandas.Index(list(columns), name=corner)
+    return pandas.DataFrame.from_dict(rows, orient="index", columns=index)
