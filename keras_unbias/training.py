@@ -1,7 +1,6 @@
 """One run, from its config to its record: load, build, fit, audit, export."""
 
 import hashlib
-import inspect
 import json
 import logging
 import shutil
@@ -22,53 +21,11 @@ from keras_unbias import (
     metrics,
     mutual_information,
     networks,
+    run_settings,
     runs,
 )
-from keras_unbias.datasets import base
 
 logger = logging.getLogger(__name__)
-
-SETTINGS = {
-    "batch_size",
-    "epochs",
-    "learning_rate",
-    "decay",
-    "weight_averaging",
-    "precision",
-    "prior_strength",
-}
-ESTIMATOR_SETTINGS = {
-    "critic",
-    "standardize",
-    "estimator_steps",
-    "estimator_learning_rate",
-}
-MI_SETTINGS = {
-    "mi_weight",
-    "conditional",
-    "estimator_batches",
-    "own_optimizer",
-    "clip",
-}
-ADVERSARY_SETTINGS = {"attribute_hidden", "attribute_rate"}
-METHOD_SETTINGS = {
-    "mi_backprop": MI_SETTINGS | ESTIMATOR_SETTINGS,
-    "chi_squared": {"penalty_weight"},
-    "attribute_confusion": {"confusion_weight"} | ADVERSARY_SETTINGS,
-    "adversarial_unlearning": {"entropy_weight", "reversal_weight"}
-    | ADVERSARY_SETTINGS,
-}
-# What may be left out, with what it is then. With `jit_compile` None XLA
-# compiles where `environment.worth_compiling`.
-DEFAULTS = {
-    "jit_compile": None,
-    "epochs_per_report": 1,
-    "critic_hidden": (64, 64, 64),
-    "estimator_optimizer": "adam",
-    "estimator_accumulate": 1,
-}
-PRECISIONS = ("float32", "mixed_bfloat16")
-OPTIMIZERS = {"adam": keras.optimizers.Adam, "sgd": keras.optimizers.SGD}
 
 
 def train(config, *, output_dir="runs", data_dir=None, threads=None):
@@ -85,17 +42,16 @@ def train(config, *, output_dir="runs", data_dir=None, threads=None):
             arguments, `batch_size`, `epochs`, `learning_rate`, `decay`
             (`"cosine"` to 0 over the run, or `"constant"`),
             `weight_averaging` (momentum of the weight average; 0 for none),
-            `precision` (one of `PRECISIONS`; see `environment.precision`),
-            `prior_strength` (of `LabelPrior`; 0 for none), and for
-            `mi_backprop` the arguments of `MutualInformationBackpropagation`
-            and its estimator, for other methods their weights
-            (`METHOD_SETTINGS`); for a scikit-learn classifier those of
-            `baselines.fit` alone. It may hold any of `DEFAULTS` and of the
-            encoder's own arguments: `jit_compile`, `epochs_per_report` (small
-            data: so many epochs are one line of the history, one call of the
-            test and, compiled, one execution), `critic_hidden`,
-            `estimator_accumulate` and `estimator_optimizer` (a name in
-            `OPTIMIZERS`).
+            `precision` (see `environment.precision`), `prior_strength` (of
+            `LabelPrior`; 0 for none), and for `mi_backprop` the arguments of
+            `MutualInformationBackpropagation` and its estimator, for other
+            methods their weights; for a scikit-learn classifier those of
+            `baselines.fit` alone. It may hold any of the encoder's own
+            arguments and of `jit_compile`, `epochs_per_report` (small data:
+            so many epochs are one line of the history, one call of the test
+            and, compiled, one execution), `critic_hidden`,
+            `estimator_accumulate` and `estimator_optimizer`; names and
+            defaults are in `run_settings`.
         output_dir: directory of all runs.
         data_dir: directory of the data, where they are not to be had
             otherwise.
@@ -112,7 +68,7 @@ def train(config, *, output_dir="runs", data_dir=None, threads=None):
         FileNotFoundError: there are no data, or no file of weights.
         PermissionError: the output directory cannot be written.
     """
-    _check(config)
+    run_settings.check(config)
     directory = runs.open_run(config, output_dir)
     if (directory / "record.json").exists():
         return runs.read_record(directory / "record.json")
@@ -174,7 +130,7 @@ def _run(config, dataset, directory, data_dir):
     """
     settings = config.settings
     steps = len(dataset.train) // settings["batch_size"]
-    steps *= _setting(config, "epochs_per_report")
+    steps *= run_settings.value(config, "epochs_per_report")
     if steps == 0:
         raise ValueError(
             "A batch cannot be larger than the training split. Expected: "
@@ -249,14 +205,10 @@ def _load(config, data_dir):
         data_dir=data_dir,
         **{
             name: config.settings[name]
-            for name in _data_settings(config.dataset)
+            for name in run_settings.of_data(config.dataset)
             if name in config.settings
         },
     )
-
-
-def _setting(config, name):
-    return config.settings.get(name, DEFAULTS[name])
 
 
 def _fit(config, model, dataset, test, steps, directory, observers):
@@ -265,7 +217,7 @@ def _fit(config, model, dataset, test, steps, directory, observers):
     Keras's epochs are reports here: `steps` is their number of steps.
     """
     settings = config.settings
-    epochs_per_report = _setting(config, "epochs_per_report")
+    epochs_per_report = run_settings.value(config, "epochs_per_report")
     backup = callbacks.Backup(directory / "backup" / "latest.weights.h5")
     # Creates the metrics: where they come to be inside the compiled step,
     # TensorFlow traces it twice.
@@ -315,8 +267,8 @@ def build_model(config, dataset, steps, data_dir=None):
     model = methods.METHODS[config.method](
         encoder, dataset.num_classes, **arguments
     )
-    epochs_per_report = _setting(config, "epochs_per_report")
-    jit_compile = _setting(config, "jit_compile")
+    epochs_per_report = run_settings.value(config, "epochs_per_report")
+    jit_compile = run_settings.value(config, "jit_compile")
     model.compile(
         _optimizer(
             config, steps * config.settings["epochs"] // epochs_per_report
@@ -336,7 +288,7 @@ def _encoder(config, dataset, data_dir):
     settings = config.settings
     own = {
         name: settings[name]
-        for name in _encoder_settings(config.dataset)
+        for name in run_settings.of_encoder(config.dataset)
         if name in settings
     }
     if own:
@@ -357,8 +309,10 @@ def _encoder(config, dataset, data_dir):
 def _arguments(config, dataset):
     """Those of the method, beyond the encoder and the number of classes."""
     settings = config.settings
-    own = METHOD_SETTINGS.get(config.method, set()) - ESTIMATOR_SETTINGS
-    arguments = {name: settings[name] for name in own}
+    own = run_settings.METHOD_SETTINGS.get(config.method, set())
+    arguments = {
+        name: settings[name] for name in own - run_settings.ESTIMATOR_SETTINGS
+    }
     if settings["prior_strength"]:
         prior = methods.LabelPrior(
             dataset.num_classes, strength=settings["prior_strength"]
@@ -389,116 +343,23 @@ def _estimator(config, dataset):
     return mutual_information.MutualInformationEstimator(
         critic=mutual_information.CRITICS[settings["critic"]].for_attributes(
             dataset.attributes("train"),
-            hidden=_setting(config, "critic_hidden"),
+            hidden=run_settings.value(config, "critic_hidden"),
         ),
         # The estimator follows a moving target to the end: no decay.
-        optimizer=OPTIMIZERS[_setting(config, "estimator_optimizer")](
-            settings["estimator_learning_rate"]
-        ),
+        optimizer=run_settings.OPTIMIZERS[
+            run_settings.value(config, "estimator_optimizer")
+        ](settings["estimator_learning_rate"]),
         steps=settings["estimator_steps"],
-        accumulate=_setting(config, "estimator_accumulate"),
+        accumulate=run_settings.value(config, "estimator_accumulate"),
         num_classes=dataset.num_classes if settings["conditional"] else None,
         standardize=settings["standardize"],
         seed=config.seed,
     )
 
 
-def _data_settings(name):
-    """The parameters of the data set's loader that are settings of a run."""
-    parameters = dict(inspect.signature(datasets.DATASETS[name]).parameters)
-    del parameters["seed"], parameters["data_dir"]
-    return parameters
-
-
-def _encoder_settings(name):
-    """The parameters of the data set's encoder that are settings of a run."""
-    parameters = inspect.signature(networks.ENCODERS[name]).parameters
-    return set(parameters) - {"dtype", "shape", "data_dir"}
-
-
-def _check(config):
-    trained = config.method not in baselines.SETTINGS
-    for kind, name, known in (
-        ("data set", config.dataset, datasets.DATASETS),
-        ("method", config.method, {*methods.METHODS, *baselines.SETTINGS}),
-    ):
-        if name not in known:
-            raise ValueError(
-                f"Unknown {kind}. Expected: one of {sorted(known)}. "
-                f"Received: {name!r}."
-            )
-    parameters = _data_settings(config.dataset)
-    optional = {
-        name
-        for name, parameter in parameters.items()
-        if parameter.default is not parameter.empty
-    }
-    expected = set(parameters) - optional
-    if trained:
-        optional |= set(DEFAULTS) | _encoder_settings(config.dataset)
-        expected |= SETTINGS | METHOD_SETTINGS.get(config.method, set())
-    else:
-        expected |= baselines.SETTINGS[config.method]
-    received = set(config.settings)
-    if not expected <= received <= expected | optional:
-        raise ValueError(
-            f"The settings of a {config.method} run on {config.dataset} are "
-            f"all of {sorted(expected)}, and any of {sorted(optional)}. "
-            f"Missing: {sorted(expected - received)}. Received beyond them: "
-            f"{sorted(received - expected - optional)}."
-        )
-    if trained:
-        _check_training(config)
-
-
-def _check_training(config):
-    settings = {**DEFAULTS, **config.settings}
-    for name, minimum in (
-        ("epochs", 1),
-        ("batch_size", 1),
-        ("epochs_per_report", 1),
-        ("estimator_steps", 1),
-        ("estimator_batches", 0),
-        ("estimator_accumulate", 1),
-    ):
-        if name in settings:
-            base.check_integer(name, settings[name], minimum=minimum)
-    for part, whole in (
-        ("epochs_per_report", "epochs"),
-        ("estimator_accumulate", "estimator_batches"),
-    ):
-        # Without batches of its own the estimator has the task's, one.
-        total = settings.get(whole) or 1
-        if whole in settings and total % settings[part]:
-            raise ValueError(
-                f"`{part}` divides `{whole}` (0 counts as 1). Expected: a "
-                f"divisor of {total}. Received: {settings[part]!r}."
-            )
-    prior_strength = settings["prior_strength"]
-    needed = config.method == "bias_balanced"
-    if prior_strength < 0 or needed and prior_strength == 0:
-        raise ValueError(
-            f"`prior_strength` of {config.method} is out of range. Expected: "
-            f"a number {'> 0' if needed else '>= 0'}. Received: "
-            f"{prior_strength!r}."
-        )
-    for name, known in (
-        ("precision", PRECISIONS),
-        ("decay", ("constant", "cosine")),
-        ("estimator_optimizer", tuple(OPTIMIZERS)),
-        ("critic", tuple(mutual_information.CRITICS)),
-    ):
-        value = settings.get(name, known[0])
-        if value not in known:
-            raise ValueError(
-                f"Unknown {name}. Expected: one of {known}. Received: "
-                f"{value!r}."
-            )
-
-
 def _weights(config, data_dir):
     """Which weights a backbone begins with, where they are a file's."""
-    names = {"backbone", "weights"} & _encoder_settings(config.dataset)
+    names = {"backbone", "weights"} & run_settings.of_encoder(config.dataset)
     if not names:
         return {}
     settings = {n: config.settings[n] for n in names if n in config.settings}

@@ -25,6 +25,7 @@ ORDER = (
     "probes",
     "auditing",
     "runs",
+    "run_settings",
     "serving",
     "callbacks",
     "training",

@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from keras_unbias import runs, training
+from keras_unbias import run_settings, runs
 from keras_unbias.datasets import mnist
 from reproduce import (
     ablation,
@@ -319,7 +319,7 @@ def test_search_looks_at_held_out_digits_alone(tmp_path, capsys):
     )
     assert len({c.run_id for c in configs}) == len(configs)
     for config in configs:
-        training._check(config)
+        run_settings.check(config)
         assert config.settings["held_out"] == settings.HELD_OUT
         assert config.row not in settings.ROWS
     release(tmp_path, configs[:2])

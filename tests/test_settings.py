@@ -1,6 +1,6 @@
 import pytest
 
-from keras_unbias import training
+from keras_unbias import run_settings
 from reproduce import settings
 
 
@@ -9,7 +9,7 @@ from reproduce import settings
 def test_every_cell_is_a_run_that_training_accepts(profile, digits):
     configs = settings.table1(profile, digits=digits)
     for config in configs:
-        training._check(config)
+        run_settings.check(config)
         assert config.settings["digits"] == digits
         assert config.settings["epochs"] >= 1
     assert len({config.run_id for config in configs}) == len(configs)
@@ -58,7 +58,7 @@ def test_every_cell_of_table3_is_a_run_that_training_accepts(
 ):
     configs = settings.table3(profile, customers=customers)
     for config in configs:
-        training._check(config)
+        run_settings.check(config)
         assert config.settings["customers"] == customers
     chosen = settings.GERMAN_PROFILES[profile]
     assert len(configs) == len(chosen["rows"]) * chosen["seeds"]

@@ -12,6 +12,7 @@ from keras_unbias import (
     datasets,
     fresh_estimators,
     networks,
+    run_settings,
     runs,
     training,
 )
@@ -258,7 +259,7 @@ def test_what_the_loader_has_a_default_for_may_be_left_out(
     )
     for extra in ({}, {"attribute": "bits", "held_out": 5}):
         config = dataclasses.replace(base, settings={**settings, **extra})
-        training._check(config)
+        run_settings.check(config)
         training._load(config, "somewhere")
         assert received.pop() == {
             "seed": config.seed,
@@ -268,7 +269,7 @@ def test_what_the_loader_has_a_default_for_may_be_left_out(
         }
     del settings["color_variance"]
     with pytest.raises(ValueError, match="any of .*'held_out'.*Missing: .'col"):
-        training._check(dataclasses.replace(base, settings=settings))
+        run_settings.check(dataclasses.replace(base, settings=settings))
 
 
 def test_digit_encoder():

@@ -1,0 +1,163 @@
+"""The settings of a run: which there are, and what they must be."""
+
+import inspect
+
+import keras
+
+from keras_unbias import (
+    baselines,
+    datasets,
+    methods,
+    mutual_information,
+    networks,
+)
+from keras_unbias.datasets import base
+
+SETTINGS = {
+    "batch_size",
+    "epochs",
+    "learning_rate",
+    "decay",
+    "weight_averaging",
+    "precision",
+    "prior_strength",
+}
+ESTIMATOR_SETTINGS = {
+    "critic",
+    "standardize",
+    "estimator_steps",
+    "estimator_learning_rate",
+}
+MI_SETTINGS = {
+    "mi_weight",
+    "conditional",
+    "estimator_batches",
+    "own_optimizer",
+    "clip",
+}
+ADVERSARY_SETTINGS = {"attribute_hidden", "attribute_rate"}
+METHOD_SETTINGS = {
+    "mi_backprop": MI_SETTINGS | ESTIMATOR_SETTINGS,
+    "chi_squared": {"penalty_weight"},
+    "attribute_confusion": {"confusion_weight"} | ADVERSARY_SETTINGS,
+    "adversarial_unlearning": {"entropy_weight", "reversal_weight"}
+    | ADVERSARY_SETTINGS,
+}
+# What may be left out, with what it is then. With `jit_compile` None XLA
+# compiles where `environment.worth_compiling`.
+DEFAULTS = {
+    "jit_compile": None,
+    "epochs_per_report": 1,
+    "critic_hidden": (64, 64, 64),
+    "estimator_optimizer": "adam",
+    "estimator_accumulate": 1,
+}
+PRECISIONS = ("float32", "mixed_bfloat16")
+OPTIMIZERS = {"adam": keras.optimizers.Adam, "sgd": keras.optimizers.SGD}
+
+
+def value(config, name):
+    """A setting that may be left out, one of `DEFAULTS`."""
+    return config.settings.get(name, DEFAULTS[name])
+
+
+def of_data(name):
+    """The parameters of a data set's loader that are settings of a run."""
+    parameters = dict(inspect.signature(datasets.DATASETS[name]).parameters)
+    del parameters["seed"], parameters["data_dir"]
+    return parameters
+
+
+def of_encoder(name):
+    """The parameters of a data set's encoder that are settings of a run."""
+    parameters = inspect.signature(networks.ENCODERS[name]).parameters
+    return set(parameters) - {"dtype", "shape", "data_dir"}
+
+
+def check(config):
+    """Checks a configuration, before any data are read.
+
+    Args:
+        config: the `RunConfig`.
+
+    Raises:
+        ValueError: If there is no such data set or method, or if a setting is
+            missing, unknown or out of range.
+    """
+    trained = config.method not in baselines.SETTINGS
+    for kind, name, known in (
+        ("data set", config.dataset, datasets.DATASETS),
+        ("method", config.method, {*methods.METHODS, *baselines.SETTINGS}),
+    ):
+        if name not in known:
+            raise ValueError(
+                f"Unknown {kind}. Expected: one of {sorted(known)}. "
+                f"Received: {name!r}."
+            )
+    parameters = of_data(config.dataset)
+    optional = {
+        name
+        for name, parameter in parameters.items()
+        if parameter.default is not parameter.empty
+    }
+    expected = set(parameters) - optional
+    if trained:
+        optional |= set(DEFAULTS) | of_encoder(config.dataset)
+        expected |= SETTINGS | METHOD_SETTINGS.get(config.method, set())
+    else:
+        expected |= baselines.SETTINGS[config.method]
+    received = set(config.settings)
+    if not expected <= received <= expected | optional:
+        raise ValueError(
+            f"The settings of a {config.method} run on {config.dataset} are "
+            f"all of {sorted(expected)}, and any of {sorted(optional)}. "
+            f"Missing: {sorted(expected - received)}. Received beyond them: "
+            f"{sorted(received - expected - optional)}."
+        )
+    if trained:
+        _check_training(config)
+
+
+def _check_training(config):
+    settings = {**DEFAULTS, **config.settings}
+    for name, minimum in (
+        ("epochs", 1),
+        ("batch_size", 1),
+        ("epochs_per_report", 1),
+        ("estimator_steps", 1),
+        ("estimator_batches", 0),
+        ("estimator_accumulate", 1),
+    ):
+        if name in settings:
+            base.check_integer(name, settings[name], minimum=minimum)
+    for part, whole in (
+        ("epochs_per_report", "epochs"),
+        ("estimator_accumulate", "estimator_batches"),
+    ):
+        # Without batches of its own the estimator has the task's, one.
+        total = settings.get(whole) or 1
+        if whole in settings and total % settings[part]:
+            raise ValueError(
+                f"`{part}` divides `{whole}` (0 counts as 1). Expected: a "
+                f"divisor of {total}. Received: {settings[part]!r}."
+            )
+    prior_strength = settings["prior_strength"]
+    needed = config.method == "bias_balanced"
+    if prior_strength < 0 or needed and prior_strength == 0:
+        raise ValueError(
+            f"`prior_strength` of {config.method} is out of range. Expected: "
+            f"a number {'> 0' if needed else '>= 0'}. Received: "
+            f"{prior_strength!r}."
+        )
+    for name, known in (
+        ("precision", PRECISIONS),
+        ("decay", ("constant", "cosine")),
+        ("estimator_optimizer", tuple(OPTIMIZERS)),
+        ("critic", tuple(mutual_information.CRITICS)),
+    ):
+        chosen = settings.get(name, known[0])
+        if chosen not in known:
+            raise ValueError(
+                f"Unknown {name}. Expected: one of {known}. Received: "
+                f"{chosen!r}."
+            )
