@@ -298,6 +298,15 @@ def mean_and_deviation(mean, deviation=None):
     return f"{mean:.3f}" + ("" if deviation is None else f" ± {deviation:.3f}")
 
 
+def seeds_in_words(seeds):
+    """Writes `seed 1`, `seeds 1, 2, 3` or `seeds 1 to 100`, of sorted ints."""
+    if len(seeds) == 1:
+        return f"seed {seeds[0]}"
+    if len(seeds) > 5 and seeds == list(range(seeds[0], seeds[-1] + 1)):
+        return f"seeds {seeds[0]} to {seeds[-1]}"
+    return f"seeds {', '.join(map(str, seeds))}"
+
+
 def replace_block(text, name, content):
     """Replaces what stands between two markers.
 
@@ -434,11 +443,8 @@ def _data(records):
 
 def _statistic(seeds):
     if len(seeds) == 1:
-        return f"seed {seeds[0]}, one run per cell"
-    listed = ", ".join(map(str, seeds))
-    if len(seeds) > 5 and seeds == list(range(seeds[0], seeds[-1] + 1)):
-        listed = f"{seeds[0]} to {seeds[-1]}"
-    return f"mean ± standard deviation over the seeds {listed}"
+        return f"{seeds_in_words(seeds)}, one run per cell"
+    return f"mean ± standard deviation over the {seeds_in_words(seeds)}"
 
 
 def _frame(rows, columns, corner):

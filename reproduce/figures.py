@@ -3,7 +3,7 @@
 import pathlib
 import sys
 
-from keras_unbias import plots
+from keras_unbias import plots, reporting
 from reproduce import arguments, cells, settings
 
 FIGURES = pathlib.Path(__file__).resolve().parents[1] / "figures"
@@ -132,10 +132,4 @@ def _data(records):
         for r in records
     )
     seeds = sorted({record.config.seed for record in records})
-    listed = (
-        f"{seeds[0]} to {seeds[-1]}"
-        if len(seeds) > 5 and len(seeds) == 1 + seeds[-1] - seeds[0]
-        else ", ".join(map(str, seeds))
-    )
-    word = "seed" if len(seeds) == 1 else "seeds"
-    return f"{' and '.join(kinds)}, {word} {listed}"
+    return f"{' and '.join(kinds)}, {reporting.seeds_in_words(seeds)}"
