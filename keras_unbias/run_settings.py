@@ -57,19 +57,33 @@ OPTIMIZERS = {"adam": keras.optimizers.Adam, "sgd": keras.optimizers.SGD}
 
 
 def value(config, name):
-    """A setting that may be left out, one of `DEFAULTS`."""
+    """A setting of a `RunConfig` that may be left out, one of `DEFAULTS`."""
     return config.settings.get(name, DEFAULTS[name])
 
 
 def of_data(name):
-    """The parameters of a data set's loader that are settings of a run."""
+    """What a data set's loader takes of a run's settings.
+
+    Args:
+        name: key of `datasets.DATASETS`.
+
+    Returns:
+        Dict from names to `inspect.Parameter`.
+    """
     parameters = dict(inspect.signature(datasets.DATASETS[name]).parameters)
     del parameters["seed"], parameters["data_dir"]
     return parameters
 
 
 def of_encoder(name):
-    """The parameters of a data set's encoder that are settings of a run."""
+    """What a data set's encoder takes of a run's settings.
+
+    Args:
+        name: key of `networks.ENCODERS`.
+
+    Returns:
+        Set of names.
+    """
     parameters = inspect.signature(networks.ENCODERS[name]).parameters
     return set(parameters) - {"dtype", "shape", "data_dir"}
 

@@ -231,6 +231,20 @@ def test_latex():
     assert latex.count(r"\begin{") == latex.count(r"\end{") == 2
 
 
+@pytest.mark.parametrize(
+    ("seeds", "words"),
+    [
+        ([1], "seed 1"),
+        ([1, 2, 3], "seeds 1, 2, 3"),
+        (list(range(2, 9)), "seeds 2 to 8"),
+        # One is missing in the middle.
+        ([1, 2, 3, 4, 6, 7], "seeds 1, 2, 3, 4, 6, 7"),
+    ],
+)
+def test_seeds_in_words(seeds, words):
+    assert reporting.seeds_in_words(seeds) == words
+
+
 def test_unknown_format():
     with pytest.raises(ValueError, match="Received: format='html'"):
         table([]).render("html")
