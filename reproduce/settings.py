@@ -149,6 +149,7 @@ SEARCH = {
     "augmented bias-balanced + MI": {
         "as it is": ((LOW, HIGH), {}),
         "lambda = 0.1": ((LOW, HIGH), {"mi_weight": 0.1}),
+        "20 epochs": ((LOW,), {"epochs": 20}),
     },
 }
 
