@@ -5,7 +5,8 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
-from reproduce import digit_table, settings
+from reproduce import digit_table
+from reproduce.settings import colored_mnist, studies
 
 
 def main(argv=None):
@@ -16,8 +17,8 @@ def main(argv=None):
         description=__doc__,
         title="Ablation. A row with changes",
         make_configs=configs,
-        profiles=list(settings.PROFILES),
-        variances=settings.ABLATION_VARIANCES,
+        profiles=list(colored_mnist.PROFILES),
+        variances=studies.ABLATION_VARIANCES,
         columns={
             "test accuracy": lambda r: r.metrics["test_accuracy"],
             "training accuracy": lambda r: r.metrics["train_accuracy"],
@@ -35,12 +36,12 @@ def main(argv=None):
 
 def configs(profile, **cells):
     """The cells: changes of the best row, in `quick` of another one."""
-    row, changes = settings.ABLATED, settings.ABLATIONS
+    row, changes = studies.ABLATED, studies.ABLATIONS
     if profile == "quick":
-        row = settings.QUICK_MI
+        row = studies.QUICK_MI
     else:
-        changes = {**changes, **settings.ABLATIONS_OF_THE_BEST}
-    return settings.variants(row, changes, profile=profile, **cells)
+        changes = {**changes, **studies.ABLATIONS_OF_THE_BEST}
+    return colored_mnist.variants(row, changes, profile=profile, **cells)
 
 
 if __name__ == "__main__":

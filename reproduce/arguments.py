@@ -5,7 +5,8 @@ import pathlib
 import shlex
 
 from keras_unbias import reporting, runs
-from reproduce import clusters, release, settings
+from reproduce import clusters, release
+from reproduce.settings import FIRST_SEED
 
 
 def parser(
@@ -277,7 +278,7 @@ def commands(script, options, missing):
     for config in missing:
         variance = config.settings.get("color_variance")
         variances.setdefault(config.row, {})[variance] = None
-        count = 1 + config.seed - settings.FIRST_SEED
+        count = 1 + config.seed - FIRST_SEED
         seeds[config.row] = max(seeds.get(config.row, 1), count)
     rows = {}
     for row, values in variances.items():

@@ -14,7 +14,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 import tabulate
 
-from reproduce import arguments, cells, peers, settings, sweep
+from reproduce import arguments, cells, peers, sweep
+from reproduce.settings import german_credit
 
 # One model, one data set; only how Keras is asked to run a step differs.
 LOOPS = {
@@ -57,9 +58,9 @@ def _times(options, parser):
     from keras_unbias import datasets
 
     try:
-        (config,) = settings.table3(
+        (config,) = german_credit.table3(
             "paper",
-            rows=[settings.GERMAN_LAMBDA_1],
+            rows=[german_credit.LAMBDA_1],
             seeds=1,
             customers=cells.customers(options),
         )

@@ -112,7 +112,7 @@ def collect_digits(make_configs, options, parser, *, variances, seeds=None):
     """`collect` of cells of Table 1 and their variants.
 
     Args:
-        make_configs: function from keyword arguments of `settings.table1`
+        make_configs: function from keyword arguments of `colored_mnist.table1`
             (`profile`, `variances`, `seeds`, `digits`) to a list of
             `RunConfig`.
         options: what `arguments.parse` returned.

@@ -4,7 +4,8 @@ import dataclasses
 import pathlib
 
 from keras_unbias import reporting
-from reproduce import arguments, cells, settings
+from reproduce import arguments, cells
+from reproduce.settings import colored_mnist
 
 PAGE = (
     pathlib.Path(__file__).resolve().parents[1]
@@ -45,7 +46,7 @@ def main(
     parser = arguments.parser(
         description,
         profiles=profiles,
-        variances=settings.ALL_VARIANCES,
+        variances=colored_mnist.ALL_VARIANCES,
         usual_variances=variances,
         usual_seeds=seeds,
     )

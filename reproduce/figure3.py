@@ -9,7 +9,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import numpy as np
 
 from keras_unbias import plots
-from reproduce import figures, settings, sweep
+from reproduce import figures, sweep
+from reproduce.settings import FIRST_SEED, colored_mnist
 
 PICTURES = 2  # of each digit
 
@@ -21,17 +22,17 @@ def main(argv=None):
     parser.add_argument(
         "--variance",
         type=float,
-        choices=settings.ALL_VARIANCES,
-        default=settings.VARIANCES[0],
+        choices=colored_mnist.ALL_VARIANCES,
+        default=colored_mnist.VARIANCES[0],
     )
-    parser.add_argument("--seed", type=int, default=settings.FIRST_SEED)
+    parser.add_argument("--seed", type=int, default=FIRST_SEED)
     figures.add_directory(parser)
     options = parser.parse_args(argv)
     with sweep.environment():
-        from keras_unbias.datasets import colored_mnist
+        from keras_unbias.datasets.colored_mnist import available_digits, load
     try:
-        digits = colored_mnist.available_digits(options.data_dir)
-        dataset = colored_mnist.load(
+        digits = available_digits(options.data_dir)
+        dataset = load(
             color_variance=options.variance,
             seed=options.seed,
             attribute="bins",

@@ -7,7 +7,8 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 from keras_unbias import plots
-from reproduce import figures, settings
+from reproduce import figures
+from reproduce.settings import colored_mnist, studies
 
 
 def main(
@@ -15,18 +16,18 @@ def main(
     *,
     name="figure4",
     description=__doc__,
-    variances=settings.FIGURE4_VARIANCES,
+    variances=studies.FIGURE4_VARIANCES,
 ):
     """Draws the curves at two variances; returns the exit code."""
-    changes = settings.mi_weights(settings.FIGURE4_MI_WEIGHTS)
+    changes = studies.mi_weights(studies.FIGURE4_MI_WEIGHTS)
     return figures.main(
         argv,
         name=name,
         description=description,
         make_configs=functools.partial(
-            settings.variants, settings.CURVES, changes
+            colored_mnist.variants, studies.CURVES, changes
         ),
-        profiles=settings.profiles_with(settings.CURVES),
+        profiles=colored_mnist.profiles_with(studies.CURVES),
         variances=variances,
         draw=draw,
     )

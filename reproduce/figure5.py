@@ -6,18 +6,21 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 from keras_unbias import plots
-from reproduce import arguments, figures, settings, table3
+from reproduce import arguments, figures, table3
+from reproduce.settings import german_credit
 
 
 def main(argv=None):
     """Draws the bars; returns the exit code."""
-    parser = arguments.parser(__doc__, profiles=settings.GERMAN_PROFILES)
+    parser = arguments.parser(__doc__, profiles=german_credit.PROFILES)
     arguments.add_age(parser)
     figures.add_directory(parser)
     options = arguments.parse(parser, argv)
-    rows = settings.GERMAN_PROFILES[options.profile]["rows"]
+    rows = german_credit.PROFILES[options.profile]["rows"]
     gathered = table3.collect(
-        options, parser, [row for row in settings.FIGURE5_ROWS if row in rows]
+        options,
+        parser,
+        [row for row in german_credit.FIGURE5_ROWS if row in rows],
     )
     if gathered is None:
         return 0

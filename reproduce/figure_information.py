@@ -6,7 +6,8 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 from keras_unbias import plots
-from reproduce import figures, settings
+from reproduce import figures
+from reproduce.settings import colored_mnist
 
 
 def main(argv=None):
@@ -24,10 +25,10 @@ def make_configs(profile, **cells):
     """The cells of Table 1 that have an estimator."""
     rows = [
         row
-        for row in settings.PROFILES[profile]["rows"]
-        if settings.ROWS[row]["method"] == "mi_backprop"
+        for row in colored_mnist.PROFILES[profile]["rows"]
+        if colored_mnist.ROWS[row]["method"] == "mi_backprop"
     ]
-    return settings.table1(profile, rows=rows, **cells)
+    return colored_mnist.table1(profile, rows=rows, **cells)
 
 
 if __name__ == "__main__":

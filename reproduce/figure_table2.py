@@ -6,16 +6,17 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 from keras_unbias import plots
-from reproduce import arguments, figures, settings, table2
+from reproduce import arguments, figures, table2
+from reproduce.settings import imdb_faces
 
 
 def main(argv=None):
     """Draws the curves; returns the exit code."""
-    parser = arguments.parser(__doc__, profiles=settings.FACE_PROFILES)
+    parser = arguments.parser(__doc__, profiles=imdb_faces.PROFILES)
     arguments.add_faces(parser)
     figures.add_directory(parser)
     options = arguments.parse(parser, argv)
-    gathered = table2.collect(options, parser, settings.figure_table2)
+    gathered = table2.collect(options, parser, imdb_faces.figure_table2)
     if gathered is None:
         return 0
     return figures.write(

@@ -6,7 +6,8 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 from keras_unbias import plots
-from reproduce import figures, settings, table1
+from reproduce import figures, table1
+from reproduce.settings import colored_mnist
 
 
 def main(argv=None):
@@ -15,7 +16,7 @@ def main(argv=None):
         argv,
         name="figure_variances",
         description=__doc__,
-        make_configs=settings.table1,
+        make_configs=colored_mnist.table1,
         draw=draw,
     )
 
@@ -24,7 +25,7 @@ def draw(records):
     """A line for each row, ours and the published."""
     return plots.accuracy_by_variance(
         records,
-        rows=list(settings.ROWS),
+        rows=list(colored_mnist.ROWS),
         published=table1.published(),
         pairs=table1.SAME_METHOD,
     )

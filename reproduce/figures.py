@@ -4,7 +4,8 @@ import pathlib
 import sys
 
 from keras_unbias import plots, reporting
-from reproduce import arguments, cells, settings
+from reproduce import arguments, cells
+from reproduce.settings import colored_mnist
 
 FIGURES = pathlib.Path(__file__).resolve().parents[1] / "figures"
 
@@ -16,7 +17,7 @@ def main(
     description,
     make_configs,
     draw,
-    profiles=settings.PROFILES,
+    profiles=colored_mnist.PROFILES,
     variances=None,
 ):
     """Draws a figure from records; returns the exit code.
@@ -34,7 +35,7 @@ def main(
     parser = arguments.parser(
         description,
         profiles=profiles,
-        variances=settings.ALL_VARIANCES,
+        variances=colored_mnist.ALL_VARIANCES,
         usual_variances=variances,
     )
     add_directory(parser)
@@ -44,7 +45,7 @@ def main(
     )
     if gathered is None:
         return 0
-    chosen = settings.PROFILES[options.profile]
+    chosen = colored_mnist.PROFILES[options.profile]
     usual = {
         "variances": list(variances or chosen["variances"]),
         "seeds": chosen["seeds"],

@@ -10,7 +10,8 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
-from reproduce import digit_table, settings
+from reproduce import digit_table
+from reproduce.settings import colored_mnist, studies
 
 
 def main(argv=None):
@@ -22,7 +23,7 @@ def main(argv=None):
         title="Search. Accuracy on held-out training digits (oracle)",
         make_configs=make_configs,
         profiles=["fast"],
-        variances=settings.SEARCH_VARIANCES,
+        variances=studies.SEARCH_VARIANCES,
         seeds=1,
     )
 
@@ -31,12 +32,12 @@ def make_configs(variances, **cells):
     """The cells of every recipe, where it was tried."""
     return [
         config
-        for row, recipes in settings.SEARCH.items()
+        for row, recipes in studies.SEARCH.items()
         for label, (tried, change) in recipes.items()
         if (places := [v for v in tried if v in variances])
-        for config in settings.variants(
+        for config in colored_mnist.variants(
             row,
-            {label: {**change, "held_out": settings.HELD_OUT}},
+            {label: {**change, "held_out": studies.HELD_OUT}},
             variances=places,
             **cells,
         )

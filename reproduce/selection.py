@@ -8,7 +8,8 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 from keras_unbias import plots, selection
-from reproduce import figures, settings
+from reproduce import figures
+from reproduce.settings import colored_mnist, studies
 
 
 def main(argv=None):
@@ -18,7 +19,7 @@ def main(argv=None):
         name="selection",
         description=__doc__,
         make_configs=configs,
-        variances=settings.SELECTION_VARIANCES,
+        variances=studies.SELECTION_VARIANCES,
         draw=draw,
     )
 
@@ -26,9 +27,9 @@ def main(argv=None):
 def configs(profile, **cells):
     """The cells: every weight, of the paper's row where there is one."""
     quick = profile == "quick"
-    row = settings.QUICK_MI if quick else settings.CURVES
-    changes = settings.mi_weights(settings.SELECTION_MI_WEIGHTS)
-    return settings.variants(row, changes, profile=profile, **cells)
+    row = studies.QUICK_MI if quick else studies.CURVES
+    changes = studies.mi_weights(studies.SELECTION_MI_WEIGHTS)
+    return colored_mnist.variants(row, changes, profile=profile, **cells)
 
 
 def draw(records):

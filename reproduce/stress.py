@@ -6,7 +6,8 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
-from reproduce import digit_table, settings
+from reproduce import digit_table
+from reproduce.settings import colored_mnist, studies
 
 
 def main(argv=None):
@@ -17,10 +18,10 @@ def main(argv=None):
         description=__doc__,
         title="Stress test. Test accuracy on coloured MNIST",
         make_configs=functools.partial(
-            settings.table1, rows=settings.STRESS_ROWS
+            colored_mnist.table1, rows=studies.STRESS_ROWS
         ),
-        profiles=settings.profiles_with(*settings.STRESS_ROWS),
-        variances=settings.STRESS_VARIANCES,
+        profiles=colored_mnist.profiles_with(*studies.STRESS_ROWS),
+        variances=colored_mnist.STRESS_VARIANCES,
     )
 
 

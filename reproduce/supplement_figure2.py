@@ -7,24 +7,25 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 from keras_unbias import plots
-from reproduce import figures, settings
+from reproduce import figures
+from reproduce.settings import colored_mnist, studies
 
 
 def main(argv=None):
     """Draws the curves; returns the exit code."""
     changes = {
         f"K = {steps}": {"estimator_steps": steps}
-        for steps in settings.SUPPLEMENT_FIGURE2_STEPS
+        for steps in studies.SUPPLEMENT_FIGURE2_STEPS
     }
     return figures.main(
         argv,
         name="supplement_figure2",
         description=__doc__,
         make_configs=functools.partial(
-            settings.variants, settings.CURVES, changes
+            colored_mnist.variants, studies.CURVES, changes
         ),
-        profiles=settings.profiles_with(settings.CURVES),
-        variances=settings.SUPPLEMENT_FIGURE2_VARIANCES,
+        profiles=colored_mnist.profiles_with(studies.CURVES),
+        variances=studies.SUPPLEMENT_FIGURE2_VARIANCES,
         draw=draw,
     )
 

@@ -5,7 +5,8 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
-from reproduce import figure4, settings
+from reproduce import figure4
+from reproduce.settings import colored_mnist
 
 
 def main(argv=None):
@@ -14,7 +15,7 @@ def main(argv=None):
         argv,
         name="supplement_figure3",
         description=__doc__,
-        variances=settings.VARIANCES,
+        variances=colored_mnist.VARIANCES,
     )
 
 

@@ -8,7 +8,8 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 from keras_unbias import reporting, runs
-from reproduce import arguments, cells, settings
+from reproduce import arguments, cells
+from reproduce.settings import FIRST_SEED, colored_mnist
 
 PAGE = pathlib.Path(__file__).resolve().parents[1] / "README.md"
 DATASET = "colored_mnist"
@@ -81,16 +82,16 @@ NOTES = (
 def published():
     """The published rows: dict from names to dicts from variances."""
     return {
-        name: dict(zip(settings.VARIANCES, values, strict=True))
+        name: dict(zip(colored_mnist.VARIANCES, values, strict=True))
         for name, values in PUBLISHED.items()
     }
 
 
 def main(argv=None):
     """Runs what is missing and prints the table; returns the exit code."""
-    profiles = {k: list(v["rows"]) for k, v in settings.PROFILES.items()}
+    profiles = {k: list(v["rows"]) for k, v in colored_mnist.PROFILES.items()}
     parser = arguments.table_parser(
-        __doc__, profiles=profiles, variances=settings.ALL_VARIANCES
+        __doc__, profiles=profiles, variances=colored_mnist.ALL_VARIANCES
     )
     options = arguments.parse_table(parser, argv, profiles)
     gathered = cells.collect(
@@ -99,7 +100,7 @@ def main(argv=None):
     if gathered is None:
         return 0
     table = _table(gathered, options)
-    seeds = settings.PROFILES[options.profile]["seeds"]
+    seeds = colored_mnist.PROFILES[options.profile]["seeds"]
     block = " ".join(["table1", *arguments.asked(options, seeds=seeds)])
     arguments.update_docs(
         options, parser, PAGE, block, table.render("markdown")
@@ -122,7 +123,7 @@ def _configs(options, otherwise, digits):
         "seeds": options.seeds,
     }
     chosen = {name: value for name, value in chosen.items() if value}
-    return settings.table1(
+    return colored_mnist.table1(
         options.profile, digits=digits, **{**otherwise, **chosen}
     )
 
@@ -138,7 +139,7 @@ def _from_records(options):
         record
         for record in runs.read_records(options.from_records)
         if record.config.dataset == DATASET
-        and record.config.row in settings.ROWS
+        and record.config.row in colored_mnist.ROWS
     ]
     whole = bool(options.profile)
     if not whole:
@@ -171,7 +172,7 @@ def _hidden(gathered, records):
     rows = {r.config.row: None for r in shown if r.config.run_id not in now}
     if rows:
         notes.append(
-            "Not the settings of reproduce/settings.py as they are now: "
+            "Not the settings of reproduce/settings as they are now: "
             f"{', '.join(rows)}."
         )
     if len(shown) < len(records):
@@ -194,18 +195,16 @@ def _held(records):
     rows = {record.config.row for record in records}
     variances = {_variance(record.config) for record in records}
     return {
-        "rows": [row for row in settings.ROWS if row in rows],
+        "rows": [row for row in colored_mnist.ROWS if row in rows],
         "variances": sorted(
-            variances - {*settings.STRESS_VARIANCES} or variances
+            variances - {*colored_mnist.STRESS_VARIANCES} or variances
         ),
-        "seeds": max(
-            1, 1 + max(r.config.seed for r in records) - settings.FIRST_SEED
-        ),
+        "seeds": max(1, 1 + max(r.config.seed for r in records) - FIRST_SEED),
     }
 
 
 def _preference(profile):
-    names = ["fast", *settings.PROFILES]
+    names = ["fast", *colored_mnist.PROFILES]
     return names.index(profile) if profile in names else len(names)
 
 

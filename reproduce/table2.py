@@ -8,7 +8,8 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 from keras_unbias import reporting
-from reproduce import arguments, cells, settings
+from reproduce import arguments, cells
+from reproduce.settings import imdb_faces
 
 PAGE = pathlib.Path(__file__).resolve().parents[1] / "docs/experiments/faces.md"
 DATASET = "imdb_faces"
@@ -47,7 +48,7 @@ def main(argv=None):
     """Runs what is missing and prints the table; returns the exit code."""
     profiles = {
         name: list(profile["rows"])
-        for name, profile in settings.FACE_PROFILES.items()
+        for name, profile in imdb_faces.PROFILES.items()
     }
     parser = arguments.table_parser(__doc__, profiles=profiles)
     arguments.add_faces(parser)
@@ -70,7 +71,7 @@ def main(argv=None):
 def usual(options):
     """What the flags stand for if they are not given (`arguments.asked`)."""
     return {
-        "seeds": settings.FACE_PROFILES[options.profile]["seeds"],
+        "seeds": imdb_faces.PROFILES[options.profile]["seeds"],
         "weights": None,
         "skip_bad_images": False,
     }
@@ -82,11 +83,11 @@ def collect(options, parser, make_configs=None):
     Args:
         options: what `arguments.parse` returned, with `arguments.add_faces`.
         parser: the parser that tells what is wrong with the flags.
-        make_configs: function from keyword arguments of `settings.table2` to
-            a list of `RunConfig`. Defaults to `settings.table2` with the
+        make_configs: function from keyword arguments of `imdb_faces.table2` to
+            a list of `RunConfig`. Defaults to `imdb_faces.table2` with the
             rows of `--methods`.
     """
-    drawn = settings.FACE_PROFILES[options.profile]["faces"] == "drawn"
+    drawn = imdb_faces.PROFILES[options.profile]["faces"] == "drawn"
     for flag in ("weights", "data_dir"):
         received = getattr(options, flag)
         if drawn and received:
@@ -96,7 +97,7 @@ def collect(options, parser, make_configs=None):
                 f"Expected: none, or another --profile. Received: {received}."
             )
     make_configs = make_configs or functools.partial(
-        settings.table2, rows=options.methods
+        imdb_faces.table2, rows=options.methods
     )
     changes = {}
     if options.weights:
@@ -119,7 +120,7 @@ def collect(options, parser, make_configs=None):
 def _table(gathered, options):
     notes = [*_counts(gathered.records), *NOTES]
     told = argparse.Namespace(**vars(options))
-    if settings.FACE_PROFILES[options.profile]["faces"] == "imdb":
+    if imdb_faces.PROFILES[options.profile]["faces"] == "imdb":
         # The command that is told does not run without.
         told.data_dir = options.data_dir or "DIR"
     else:
@@ -129,7 +130,7 @@ def _table(gathered, options):
     return reporting.beside(
         [
             _half(gathered, train_split, notes, number, options.profile)
-            for number, train_split in enumerate(settings.FACE_TRAIN_SPLITS)
+            for number, train_split in enumerate(imdb_faces.TRAIN_SPLITS)
         ]
     )
 

@@ -8,7 +8,8 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 from keras_unbias import metrics, reporting
-from reproduce import arguments, cells, settings
+from reproduce import arguments, cells
+from reproduce.settings import german_credit
 
 PAGE = (
     pathlib.Path(__file__).resolve().parents[1]
@@ -67,7 +68,7 @@ def main(argv=None):
     """Runs what is missing and prints the table; returns the exit code."""
     profiles = {
         name: list(profile["rows"])
-        for name, profile in settings.GERMAN_PROFILES.items()
+        for name, profile in german_credit.PROFILES.items()
     }
     parser = arguments.table_parser(__doc__, profiles=profiles)
     arguments.add_age(parser)
@@ -92,7 +93,7 @@ def main(argv=None):
 
 def usual(options):
     """What the flags stand for if they are not given (`arguments.asked`)."""
-    profile = settings.GERMAN_PROFILES[options.profile]
+    profile = german_credit.PROFILES[options.profile]
     return {
         "seeds": profile["seeds"],
         "age": "in" if profile["age_input"] else "out",
@@ -105,11 +106,11 @@ def collect(options, parser, rows):
     Args:
         options: what `arguments.parse` returned, with `age`.
         parser: the parser that tells what is wrong with the flags.
-        rows: names in `settings.GERMAN_ROWS`, or `None` for the profile's.
+        rows: names in `german_credit.ROWS`, or `None` for the profile's.
     """
 
     def make(customers):
-        return settings.table3(
+        return german_credit.table3(
             options.profile,
             rows=rows,
             seeds=options.seeds,
@@ -151,7 +152,7 @@ def _tables(gathered, options):
         records,
         title=title,
         rows=rows,
-        reference=settings.GERMAN_REFERENCE,
+        reference=german_credit.REFERENCE,
         columns={k: v for k, v in COLUMNS.items() if k != "EO by chance"},
         ratio=RATIO,
     )

@@ -19,13 +19,13 @@ from reproduce import (
     figures,
     search,
     selection,
-    settings,
     stress,
     supplement_figure2,
     supplement_figure3,
     sweep,
     table1,
 )
+from reproduce.settings import colored_mnist, studies
 
 HISTORY = ("loss", "mutual_information", "test_accuracy", "train_accuracy")
 
@@ -61,7 +61,7 @@ def release(directory, configs):
 
 
 def fast(row, changes, variances):
-    return settings.variants(
+    return colored_mnist.variants(
         row, changes, profile="fast", variances=variances, seeds=1
     )
 
@@ -69,7 +69,7 @@ def fast(row, changes, variances):
 def test_a_change_that_changes_nothing_is_the_cell_of_the_table():
     changes = {"as it is": {"mi_weight": 0.75}, "lambda = 2": {"mi_weight": 2}}
     same, other = fast("MI backpropagation", changes, (0.02,))
-    (table,) = settings.table1(
+    (table,) = colored_mnist.table1(
         "fast", rows=["MI backpropagation"], variances=(0.02,), seeds=1
     )
     assert same == table
@@ -81,8 +81,8 @@ def test_a_change_that_changes_nothing_is_the_cell_of_the_table():
 @pytest.mark.parametrize(
     ("profile", "changes"),
     [
-        ("fast", settings.ABLATIONS | settings.ABLATIONS_OF_THE_BEST),
-        ("quick", settings.ABLATIONS),
+        ("fast", studies.ABLATIONS | studies.ABLATIONS_OF_THE_BEST),
+        ("quick", studies.ABLATIONS),
     ],
 )
 def test_every_ablation_is_another_run_of_known_settings(profile, changes):
@@ -95,7 +95,7 @@ def test_every_ablation_is_another_run_of_known_settings(profile, changes):
 
 def test_changes_that_change_nothing_are_one_cell():
     configs = ablation.configs("paper", variances=(0.02,), seeds=1)
-    changes = settings.ABLATIONS | settings.ABLATIONS_OF_THE_BEST
+    changes = studies.ABLATIONS | studies.ABLATIONS_OF_THE_BEST
     assert changes.keys() - {c.row.split(", ", 1)[-1] for c in configs} == {
         "as it is",
         # It has these already.
@@ -109,11 +109,11 @@ def test_changes_that_change_nothing_are_one_cell():
 
 
 def test_published_digits_have_no_row_of_random_colors():
-    rows = {c.row for c in settings.table1("fast", digits="kim")}
-    (oracle,) = settings.ROWS.keys() - rows
+    rows = {c.row for c in colored_mnist.table1("fast", digits="kim")}
+    (oracle,) = colored_mnist.ROWS.keys() - rows
     assert "random" in oracle
     with pytest.raises(ValueError, match="coloured already.*oracle"):
-        settings.table1("fast", rows=[oracle], digits="kim")
+        colored_mnist.table1("fast", rows=[oracle], digits="kim")
 
 
 @pytest.mark.parametrize(
@@ -153,11 +153,11 @@ def test_a_failed_sweep_is_told(monkeypatch, capsys, tmp_path):
 @pytest.mark.parametrize(
     ("script", "name", "changes", "variances"),
     [
-        (figure4, "figure4", settings.mi_weights([0, 1]), (0.03,)),
+        (figure4, "figure4", studies.mi_weights([0, 1]), (0.03,)),
         (
             supplement_figure3,
             "supplement_figure3",
-            settings.mi_weights([0, 0.5]),
+            studies.mi_weights([0, 0.5]),
             (0.02, 0.05),
         ),
         (
@@ -169,7 +169,7 @@ def test_a_failed_sweep_is_told(monkeypatch, capsys, tmp_path):
         (
             selection,
             "selection",
-            settings.mi_weights(settings.SELECTION_MI_WEIGHTS),
+            studies.mi_weights(studies.SELECTION_MI_WEIGHTS),
             (0.02,),
         ),
     ],
@@ -227,19 +227,21 @@ def test_quick_selection_has_a_row_of_its_own():
 
 
 def test_figure_of_the_table(tmp_path):
-    release(tmp_path, settings.table1("fast", variances=(0.02, 0.05), seeds=1))
+    release(
+        tmp_path, colored_mnist.table1("fast", variances=(0.02, 0.05), seeds=1)
+    )
     flags = ["--from-records", str(tmp_path), "--figures-dir", str(tmp_path)]
     assert figure_variances.main(flags) == 0
     points = json.loads((tmp_path / "figure_variances_fast.json").read_text())
     points = points["points"]
     assert points[0]["mean"] == [0.5, 0.51]
     names = [point["line"] for point in points]
-    assert names[: len(settings.ROWS)] == list(settings.ROWS)
+    assert names[: len(colored_mnist.ROWS)] == list(colored_mnist.ROWS)
     assert names[-1] == "MI backpropagation, lambda = 1.0 (published)"
 
 
 def test_figure_of_the_information(tmp_path):
-    release(tmp_path, settings.table1("fast", variances=(0.02,), seeds=2))
+    release(tmp_path, colored_mnist.table1("fast", variances=(0.02,), seeds=2))
     flags = ["--from-records", str(tmp_path), "--figures-dir", str(tmp_path)]
     assert figure_information.main(flags) == 0
     drawn = json.loads((tmp_path / "figure_information_fast.json").read_text())
@@ -287,14 +289,14 @@ def test_figures_go_beside_the_package():
 
 
 def test_ablation_table(tmp_path, capsys):
-    changes = dict(list(settings.ABLATIONS.items())[:3])
-    count = len(settings.ABLATIONS | settings.ABLATIONS_OF_THE_BEST)
-    release(tmp_path, fast(settings.ABLATED, changes, (0.02, 0.05)))
+    changes = dict(list(studies.ABLATIONS.items())[:3])
+    count = len(studies.ABLATIONS | studies.ABLATIONS_OF_THE_BEST)
+    release(tmp_path, fast(studies.ABLATED, changes, (0.02, 0.05)))
     flags = ["--from-records", str(tmp_path), "--seeds", "1"]
     assert ablation.main(flags) == 0
     out = capsys.readouterr().out
     assert f"{count - 3} cells are missing." in out
-    rows = [x for x in out.splitlines() if x.startswith(settings.ABLATED)]
+    rows = [x for x in out.splitlines() if x.startswith(studies.ABLATED)]
     numbers = [re.split("  +", row)[1:] for row in rows]
     assert numbers[:4] == [
         ["0.500", "0.750", "0.100", "0.250"],
@@ -305,11 +307,11 @@ def test_ablation_table(tmp_path, capsys):
     assert ablation.main([*flags, "--variances", "0.02", "0.05"]) == 0
     out = capsys.readouterr().out
     assert f"{2 * count - 6} cells are missing." in out
-    rows = [x for x in out.splitlines() if x.startswith(settings.ABLATED)]
+    rows = [x for x in out.splitlines() if x.startswith(studies.ABLATED)]
     assert [re.split("  +", row)[:2] for row in rows[:3]] == [
-        [f"{settings.ABLATED} (0.020)", "0.500"],
-        [f"{settings.ABLATED} (0.050)", "0.510"],
-        [f"{settings.ABLATED}, critic on [c, z] (0.020)", "0.520"],
+        [f"{studies.ABLATED} (0.020)", "0.500"],
+        [f"{studies.ABLATED} (0.050)", "0.510"],
+        [f"{studies.ABLATED}, critic on [c, z] (0.020)", "0.520"],
     ]
 
 
@@ -320,8 +322,8 @@ def test_search_looks_at_held_out_digits_alone(tmp_path, capsys):
     assert len({c.run_id for c in configs}) == len(configs)
     for config in configs:
         run_settings.check(config)
-        assert config.settings["held_out"] == settings.HELD_OUT
-        assert config.row not in settings.ROWS
+        assert config.settings["held_out"] == studies.HELD_OUT
+        assert config.row not in colored_mnist.ROWS
     release(tmp_path, configs[:2])
     assert search.main(["--from-records", str(tmp_path)]) == 0
     out = capsys.readouterr().out
@@ -330,9 +332,9 @@ def test_search_looks_at_held_out_digits_alone(tmp_path, capsys):
 
 
 def test_stress_cells_are_those_of_the_table(tmp_path, monkeypatch, capsys):
-    configs = settings.table1(
+    configs = colored_mnist.table1(
         "fast",
-        rows=["ERM", settings.STRESS_ROWS[-1]],
+        rows=["ERM", studies.STRESS_ROWS[-1]],
         variances=(0.005, 0.02),
         seeds=1,
     )
@@ -353,7 +355,7 @@ def test_stress_cells_are_those_of_the_table(tmp_path, monkeypatch, capsys):
     }
     assert cells_of["color variance"] == ["0.005", "0.010", "0.015"]
     # The third of the four records.
-    assert cells_of[settings.STRESS_ROWS[-1]] == ["0.520", "-", "-"]
+    assert cells_of[studies.STRESS_ROWS[-1]] == ["0.520", "-", "-"]
     assert "ERM" not in cells_of
     capsys.readouterr()
     # Table 1 keeps to the paper's variances.

@@ -15,7 +15,8 @@ import tqdm
 from joblib.externals import loky
 
 from keras_unbias import runs
-from reproduce import arguments, release, settings, sweep, table1
+from reproduce import arguments, release, sweep, table1
+from reproduce.settings import colored_mnist
 
 SCRIPT = pathlib.Path(table1.__file__).resolve()
 
@@ -245,7 +246,7 @@ def test_progress_counts_passes_over_all_cells(tmp_path, train, monkeypatch):
 
 def test_dry_run_lists_cells_and_runs_none(tmp_path, digits, train, capsys):
     train(failing_train)
-    wanted = settings.table1("quick", digits="mnist-5000")
+    wanted = colored_mnist.table1("quick", digits="mnist-5000")
     record(wanted[0]).write(wanted[0].directory(tmp_path) / "record.json")
     flags = ["--dry-run", "--output-dir", str(tmp_path)]
     assert table1.main(flags) == 0
@@ -308,22 +309,22 @@ def test_records_are_shown_as_far_as_they_go(tmp_path, capsys):
 
 
 def test_profile_shows_all_of_its_cells(tmp_path, capsys):
-    known = settings.table1("fast", digits="mnist-5000")
+    known = colored_mnist.table1("fast", digits="mnist-5000")
     released(tmp_path, known[0])
     assert (
         table1.main(["--from-records", str(tmp_path), "--profile", "fast"]) == 0
     )
     out = capsys.readouterr().out
     header = next(x for x in out.splitlines() if x.startswith("color"))
-    assert header.split()[2:] == [f"{v:.3f}" for v in settings.VARIANCES]
-    for row in settings.ROWS:
+    assert header.split()[2:] == [f"{v:.3f}" for v in colored_mnist.VARIANCES]
+    for row in colored_mnist.ROWS:
         assert f"\n{row} " in out
     assert "as they are now" not in out
 
 
 def test_the_weights_of_the_information_stand_below(tmp_path, capsys):
     rows = ["ERM", "MI backpropagation", "conditional MI"]
-    cells = settings.table1("fast", rows=rows, variances=(0.02,), seeds=1)
+    cells = colored_mnist.table1("fast", rows=rows, variances=(0.02,), seeds=1)
     released(tmp_path, *cells)
     assert table1.main(["--from-records", str(tmp_path)]) == 0
     line = "Our lambda: MI backpropagation 0.75; conditional MI 2."
@@ -332,7 +333,7 @@ def test_the_weights_of_the_information_stand_below(tmp_path, capsys):
 
 def test_rows_of_several_precisions_are_named(tmp_path, capsys):
     precisions = {"ERM": ["float32"] * 2, "MI backpropagation": ["x", "y"]}
-    for made in settings.table1(
+    for made in colored_mnist.table1(
         "fast", rows=[*precisions], variances=(0.02,), seeds=2
     ):
         used = {"precision": precisions[made.row][made.seed - 1]}
@@ -344,7 +345,7 @@ def test_rows_of_several_precisions_are_named(tmp_path, capsys):
 
 
 def test_records_of_the_settings_of_today_win(tmp_path, capsys):
-    today = settings.table1("fast", digits="mnist-5000", seeds=1)[0]
+    today = colored_mnist.table1("fast", digits="mnist-5000", seeds=1)[0]
     old = dataclasses.replace(today, settings={**today.settings, "epochs": 99})
     released(tmp_path, today)
     name = f"colored_mnist/erm/{old.run_id}.json"
@@ -463,7 +464,9 @@ def test_wrong_flags(capsys, flags, message):
 
 
 def test_row_that_the_profile_lacks(capsys):
-    row = (settings.ROWS.keys() - settings.PROFILES["quick"]["rows"]).pop()
+    row = (
+        colored_mnist.ROWS.keys() - colored_mnist.PROFILES["quick"]["rows"]
+    ).pop()
     with pytest.raises(SystemExit):
         table1.main(["--methods", row])
     message = re.escape(f"Received: {row!r}. Choose another --profile.")

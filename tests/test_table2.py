@@ -6,13 +6,14 @@ from faces import people, write
 
 from keras_unbias import runs
 from keras_unbias.datasets import drawn_faces
-from reproduce import arguments, figure_table2, settings, table2
+from reproduce import arguments, figure_table2, table2
+from reproduce.settings import imdb_faces
 
 
 def record(row, train_split, seed, other, test, profile="quick"):
     (config,) = [
         c
-        for c in settings.table2(profile, seeds=3)
+        for c in imdb_faces.table2(profile, seeds=3)
         if (c.row, c.settings["train_split"], c.seed)
         == (row, train_split, seed)
     ]
@@ -71,7 +72,7 @@ def test_a_table_of_records(tmp_path, capsys):
 
 
 def test_the_papers_settings():
-    configs = settings.table2("paper", rows=["MI backpropagation"])
+    configs = imdb_faces.table2("paper", rows=["MI backpropagation"])
     assert len(configs) == 2 * 3
     for config in configs:
         s = config.settings
@@ -94,7 +95,7 @@ def test_without_the_data_the_page_is_named(script, capsys):
 
 
 def test_other_weights_are_another_table():
-    parser = arguments.parser("", profiles=settings.FACE_PROFILES)
+    parser = arguments.parser("", profiles=imdb_faces.PROFILES)
     arguments.add_faces(parser)
     flags = "--profile paper --weights a/body.h5 --skip-bad-images"
     options = arguments.parse(parser, flags.split())
@@ -131,12 +132,12 @@ def test_flags_become_settings(tmp_path, capsys):
 @pytest.mark.slow
 def test_the_whole_path_on_a_miniature(tmp_path, monkeypatch, capsys):
     small = {
-        **settings.FACE_PROFILES["quick"],
+        **imdb_faces.PROFILES["quick"],
         "seeds": 1,
         "rows": {"ERM": {}, "MI backpropagation": {}},
     }
     small["shared"] = {**small["shared"], "train_size": 96, "epochs": 1}
-    monkeypatch.setitem(settings.FACE_PROFILES, "quick", small)
+    monkeypatch.setitem(imdb_faces.PROFILES, "quick", small)
     flags = ["--output-dir", str(tmp_path), "--jobs", "2"]
     # The faces are drawn once, here fewer.
     drawn_faces.write(tmp_path / "faces", rows=600)

@@ -12,7 +12,8 @@ from sklearn import metrics
 
 from keras_unbias import datasets, runs, training
 from keras_unbias.datasets import uci_german
-from reproduce import arguments, benchmark, figure5, settings, sweep, table3
+from reproduce import arguments, benchmark, figure5, sweep, table3
+from reproduce.settings import german_credit
 
 LAMBDA_1 = "MI backpropagation (lambda = 1)"
 
@@ -29,7 +30,7 @@ def customers(tmp_path, monkeypatch):
 
 def short(row, epochs=2):
     """A cell of `quick` that is over soon."""
-    (config,) = settings.table3("quick", [row], 1)
+    (config,) = german_credit.table3("quick", [row], 1)
     if "epochs" not in config.settings:
         return config
     changes = {"epochs": epochs, "epochs_per_report": 1, "jit_compile": False}
@@ -158,7 +159,7 @@ def cells_of(line):
 
 
 def test_table_and_changes_from_records(tmp_path, capsys):
-    release(tmp_path, settings.table3("fast", ["ERM", LAMBDA_1, "SVM"], 4))
+    release(tmp_path, german_credit.table3("fast", ["ERM", LAMBDA_1, "SVM"], 4))
     rows = f"ERM,{LAMBDA_1},SVM,FERM"
     flags = ["--from-records", str(tmp_path), "--seeds", "4"]
     assert table3.main([*flags, "--methods", rows]) == 0
@@ -182,7 +183,7 @@ def test_table_and_changes_from_records(tmp_path, capsys):
 
 
 def test_age_is_another_table(tmp_path, capsys):
-    release(tmp_path, settings.table3("fast", ["ERM"], 2, age_input=False))
+    release(tmp_path, german_credit.table3("fast", ["ERM"], 2, age_input=False))
     flags = ["--from-records", str(tmp_path), "--seeds", "2"]
     flags += ["--methods", "ERM"]
     assert table3.main([*flags, "--age", "out"]) == 0
@@ -198,7 +199,7 @@ def test_block_of_a_profile(tmp_path, monkeypatch, capsys):
     page.write_text("<!-- table3 paper -->\n<!-- /table3 paper -->\n")
     monkeypatch.setattr(table3, "PAGE", page)
     monkeypatch.setattr("reproduce.release.RECORDS", tmp_path)
-    release(tmp_path, settings.table3("paper"))
+    release(tmp_path, german_credit.table3("paper"))
     flags = ["--profile", "paper", "--from-records", str(tmp_path)]
     flags += ["--format", "markdown", "--update-docs"]
     assert table3.main(flags) == 0
@@ -209,7 +210,7 @@ def test_page_shows_whole_tables_where_there_is_room(
     tmp_path, monkeypatch, capsys
 ):
     monkeypatch.setattr("reproduce.release.RECORDS", tmp_path)
-    release(tmp_path, settings.table3("quick", ["ERM"]))
+    release(tmp_path, german_credit.table3("quick", ["ERM"]))
     flags = ["--from-records", str(tmp_path), "--update-docs"]
     # Without --profile, the one that there are records of.
     with pytest.raises(SystemExit):
@@ -233,14 +234,17 @@ def test_page_shows_whole_tables_where_there_is_room(
     ],
 )
 def test_tables_are_named_by_what_differs_from_the_profile(flags, name):
-    parser = arguments.table_parser("", profiles=settings.GERMAN_PROFILES)
+    parser = arguments.table_parser("", profiles=german_credit.PROFILES)
     arguments.add_age(parser)
     options = arguments.parse(parser, flags.split())
     assert arguments.asked(options, **table3.usual(options)) == name
 
 
 def test_bars_from_records(tmp_path, capsys):
-    release(tmp_path, settings.table3("paper", settings.FIGURE5_ROWS[:3], 3))
+    release(
+        tmp_path,
+        german_credit.table3("paper", german_credit.FIGURE5_ROWS[:3], 3),
+    )
     flags = ["--profile", "paper", "--seeds", "3"]
     flags += ["--from-records", str(tmp_path), "--figures-dir", str(tmp_path)]
     assert figure5.main(flags) == 0
@@ -261,8 +265,8 @@ def test_bars_from_records(tmp_path, capsys):
 
 @pytest.mark.slow
 def test_benchmark_compares_loops(customers, capsys, monkeypatch):
-    monkeypatch.setitem(settings.GERMAN_PAPER, "epochs_per_report", 1)
-    monkeypatch.setitem(settings.GERMAN_PAPER_ESTIMATOR, "estimator_steps", 2)
+    monkeypatch.setitem(german_credit.PAPER, "epochs_per_report", 1)
+    monkeypatch.setitem(german_credit.PAPER_ESTIMATOR, "estimator_steps", 2)
     flags = ["--data-dir", str(customers), "--repeats", "1"]
     assert benchmark.main(flags) == 0
     lines = capsys.readouterr().out.splitlines()[2:]

@@ -1,0 +1,154 @@
+"""What is asked of rows of Table 1 beside it: figures, search, ablation."""
+
+from reproduce.settings.colored_mnist import BFLOAT16, CONSTANT, PAPER_ESTIMATOR
+
+# The paper's own method, whose curves it shows: figure 4, and in the
+# supplement figure 2 (three K) and figure 3 (all variances).
+CURVES = "MI backpropagation"
+# In its place in `quick`, which has no other row with an estimator.
+QUICK_MI = "conditional MI"
+FIGURE4_VARIANCES = (0.030, 0.045)
+FIGURE4_MI_WEIGHTS = (0.0, 0.5, 1.0)
+SUPPLEMENT_FIGURE2_VARIANCES = (0.020,)
+SUPPLEMENT_FIGURE2_STEPS = (20, 40, 80)
+# Ours: what the rule for lambda chooses among, and where.
+SELECTION_VARIANCES = (0.020, 0.035, 0.050)
+SELECTION_MI_WEIGHTS = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0)
+
+# Ours: the best three, at `STRESS_VARIANCES`.
+STRESS_ROWS = (
+    "bias-balanced + MI",
+    "augmented bias-balanced",
+    "augmented bias-balanced + MI",
+)
+
+# Ours: what was tried for `fast` and where, on training digits that are held
+# out.
+HELD_OUT = 5000
+SEARCH_VARIANCES = LOW, MIDDLE, HIGH = (0.020, 0.035, 0.050)
+TEMPERED = {
+    "prior_strength": 0.6,
+    "mi_weight": 0.5,
+    "estimator_steps": 8,
+    "estimator_batches": 4,
+    "epochs": 5,
+}
+COSINE = {"decay": "cosine", "weight_averaging": 0.98}
+SLOW_COSINE = {**COSINE, "learning_rate": 5e-4, "epochs": 9}
+SEARCH = {
+    "MI backpropagation": {
+        "as it is": ((LOW, MIDDLE, HIGH), {}),
+        "lambda = 0.6": ((MIDDLE,), {"mi_weight": 0.6}),
+        "lambda = 1": ((MIDDLE,), {"mi_weight": 1.0}),
+        "cosine": ((MIDDLE,), COSINE),
+        "cosine, lambda = 1": ((HIGH,), {**COSINE, "mi_weight": 1.0}),
+        "slow cosine, lambda = 2": ((HIGH,), {**SLOW_COSINE, "mi_weight": 2.0}),
+        "slow cosine, lambda = 1, augmented": (
+            (HIGH,),
+            {**SLOW_COSINE, "mi_weight": 1.0, "augment": True},
+        ),
+    },
+    "conditional MI": {
+        "constant rate": ((LOW,), {**CONSTANT, **BFLOAT16, "epochs": 5}),
+        "constant rate, lambda = 1, 9 epochs": (
+            (LOW,),
+            {
+                **CONSTANT,
+                **BFLOAT16,
+                "batch_size": 512,
+                "epochs": 9,
+                "learning_rate": 1e-3,
+                "mi_weight": 1.0,
+                "estimator_steps": 12,
+                "estimator_batches": 3,
+            },
+        ),
+    },
+    "bias-balanced": {
+        "as it is": ((LOW, MIDDLE, HIGH), {}),
+        "augmented": ((LOW, MIDDLE, HIGH), {"augment": True}),
+        "augmented, 14 epochs": ((MIDDLE,), {"augment": True, "epochs": 14}),
+        "batch 256": ((MIDDLE,), {"batch_size": 256}),
+        "10 epochs, average 0.995": (
+            (MIDDLE,),
+            {"epochs": 10, "weight_averaging": 0.995},
+        ),
+        "augmented, 14 epochs, cosine": (
+            (LOW,),
+            {"augment": True, "epochs": 14, "decay": "cosine"},
+        ),
+    },
+    "bias-balanced + MI": {
+        "as it is": ((LOW,), {}),
+        "augmented": ((LOW, MIDDLE), {"augment": True}),
+        "8 epochs, K = 16, P = 4": (
+            (LOW,),
+            {"epochs": 8, "estimator_steps": 16, "estimator_batches": 4},
+        ),
+        "tempered": ((LOW,), TEMPERED),
+        "tempered, augmented": (
+            (LOW,),
+            {**TEMPERED, "augment": True, "epochs": 6},
+        ),
+    },
+    "augmented bias-balanced + MI": {
+        "as it is": ((LOW, HIGH), {}),
+        "lambda = 0.1": ((LOW, HIGH), {"mi_weight": 0.1}),
+        "20 epochs": ((LOW,), {"epochs": 20}),
+    },
+}
+
+# Ours: what each setting of Table 1's best row does.
+ABLATION_VARIANCES = (0.020,)
+ABLATED = "augmented bias-balanced + MI"
+PRINTED = {
+    setting: PAPER_ESTIMATOR[setting]
+    for setting in (
+        "critic",
+        "standardize",
+        "estimator_learning_rate",
+        "estimator_steps",
+        "estimator_batches",
+    )
+}
+ABLATIONS = {
+    "as it is": {},
+    "critic on [c, z]": {"critic": "concatenated"},
+    "raw features": {"standardize": False},
+    "one optimizer": {"own_optimizer": False},
+    "no clip": {"clip": False},
+    "one optimizer, no clip": {"own_optimizer": False, "clip": False},
+    "K = 3": {"estimator_steps": 3},
+    "K = 48": {"estimator_steps": 48},
+    "P = 1": {"estimator_batches": 1},
+    "P = 6": {"estimator_batches": 6},
+    "eta = 1e-4": {"estimator_learning_rate": 1e-4},
+    # The paper's estimator, and with one part of ours.
+    "printed estimator": PRINTED,
+    "printed estimator, eta = 2e-3": {
+        **PRINTED,
+        "estimator_learning_rate": 2e-3,
+    },
+    "printed estimator, standardized features": {
+        **PRINTED,
+        "standardize": True,
+    },
+    "no weight average": {"weight_averaging": 0.0},
+    "attribute in bits": {"attribute": "bits"},
+    "I(Z;C)": {"conditional": False},
+    "lambda = 0": {"mi_weight": 0.0},
+    "lambda = 1": {"mi_weight": 1.0},
+}
+# Not in `quick`, whose row has neither.
+ABLATIONS_OF_THE_BEST = {
+    "not augmented": {"augment": False},
+    "no prior": {"prior_strength": 0.0},
+}
+
+
+def mi_weights(values):
+    """Changes for `variants`: the paper's lambda, and that of the table."""
+    changes = {
+        f"lambda = {value:g}": {"mi_weight": float(value)} for value in values
+    }
+    return {**changes, "as it is": {}}
