@@ -41,7 +41,7 @@ def configs(profile, **cells):
         row = studies.QUICK_MI
     else:
         changes = {**changes, **studies.ABLATIONS_OF_THE_BEST}
-    return colored_mnist.variants(row, changes, profile=profile, **cells)
+    return studies.variants(row, changes, profile=profile, **cells)
 
 
 if __name__ == "__main__":

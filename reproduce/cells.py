@@ -112,9 +112,9 @@ def collect_digits(make_configs, options, parser, *, variances, seeds=None):
     """`collect` of cells of Table 1 and their variants.
 
     Args:
-        make_configs: function from keyword arguments of `colored_mnist.table1`
-            (`profile`, `variances`, `seeds`, `digits`) to a list of
-            `RunConfig`.
+        make_configs: function from keyword arguments of
+            `settings.colored_mnist.table1` (`profile`, `variances`, `seeds`,
+            `digits`) to a list of `RunConfig`.
         options: what `arguments.parse` returned.
         parser: the parser that tells what is wrong with the flags.
         variances: those of the cells unless the flags name others; `None`

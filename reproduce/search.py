@@ -11,7 +11,7 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 from reproduce import digit_table
-from reproduce.settings import colored_mnist, studies
+from reproduce.settings import studies
 
 
 def main(argv=None):
@@ -35,7 +35,7 @@ def make_configs(variances, **cells):
         for row, recipes in studies.SEARCH.items()
         for label, (tried, change) in recipes.items()
         if (places := [v for v in tried if v in variances])
-        for config in colored_mnist.variants(
+        for config in studies.variants(
             row,
             {label: {**change, "held_out": studies.HELD_OUT}},
             variances=places,

@@ -9,7 +9,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 from keras_unbias import plots, selection
 from reproduce import figures
-from reproduce.settings import colored_mnist, studies
+from reproduce.settings import studies
 
 
 def main(argv=None):
@@ -29,7 +29,7 @@ def configs(profile, **cells):
     quick = profile == "quick"
     row = studies.QUICK_MI if quick else studies.CURVES
     changes = studies.mi_weights(studies.SELECTION_MI_WEIGHTS)
-    return colored_mnist.variants(row, changes, profile=profile, **cells)
+    return studies.variants(row, changes, profile=profile, **cells)
 
 
 def draw(records):

@@ -20,7 +20,7 @@ def main(argv=None):
         make_configs=functools.partial(
             colored_mnist.table1, rows=studies.STRESS_ROWS
         ),
-        profiles=colored_mnist.profiles_with(*studies.STRESS_ROWS),
+        profiles=studies.profiles_with(*studies.STRESS_ROWS),
         variances=colored_mnist.STRESS_VARIANCES,
     )
 

@@ -8,7 +8,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 from keras_unbias import plots
 from reproduce import figures
-from reproduce.settings import colored_mnist, studies
+from reproduce.settings import studies
 
 
 def main(argv=None):
@@ -22,9 +22,9 @@ def main(argv=None):
         name="supplement_figure2",
         description=__doc__,
         make_configs=functools.partial(
-            colored_mnist.variants, studies.CURVES, changes
+            studies.variants, studies.CURVES, changes
         ),
-        profiles=colored_mnist.profiles_with(studies.CURVES),
+        profiles=studies.profiles_with(studies.CURVES),
         variances=studies.SUPPLEMENT_FIGURE2_VARIANCES,
         draw=draw,
     )

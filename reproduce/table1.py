@@ -172,8 +172,8 @@ def _hidden(gathered, records):
     rows = {r.config.row: None for r in shown if r.config.run_id not in now}
     if rows:
         notes.append(
-            "Not the settings of reproduce/settings as they are now: "
-            f"{', '.join(rows)}."
+            "Not the settings of reproduce/settings/colored_mnist.py as they "
+            f"are now: {', '.join(rows)}."
         )
     if len(shown) < len(records):
         notes.append(

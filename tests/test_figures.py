@@ -61,7 +61,7 @@ def release(directory, configs):
 
 
 def fast(row, changes, variances):
-    return colored_mnist.variants(
+    return studies.variants(
         row, changes, profile="fast", variances=variances, seeds=1
     )
 

@@ -1,12 +1,12 @@
 import pytest
 
 from keras_unbias import run_settings
-from reproduce.settings import colored_mnist, german_credit
+from reproduce.settings import colored_mnist, german_credit, imdb_faces
 
 
 @pytest.mark.parametrize("profile", colored_mnist.PROFILES)
 @pytest.mark.parametrize("digits", ["mnist", "mnist-5000"])
-def test_every_cell_is_a_run_that_training_accepts(profile, digits):
+def test_every_cell_of_table1_is_a_run_that_training_accepts(profile, digits):
     configs = colored_mnist.table1(profile, digits=digits)
     for config in configs:
         run_settings.check(config)
@@ -15,7 +15,7 @@ def test_every_cell_is_a_run_that_training_accepts(profile, digits):
     assert len({config.run_id for config in configs}) == len(configs)
 
 
-def test_the_paper_to_the_letter():
+def test_table1_of_the_paper_to_the_letter():
     configs = colored_mnist.table1("paper")
     rows = set(colored_mnist.ROWS) - set(colored_mnist.ADVERSARIES)
     assert len(configs) == len(rows) * 7 * 3
@@ -49,6 +49,21 @@ def test_quick_takes_about_as_many_steps_on_all_digits():
     for one, other in zip(steps["mnist"], steps["mnist-5000"]):
         # One epoch is the least there is.
         assert 0.5 <= one / other <= 2.5
+
+
+@pytest.mark.parametrize("profile", imdb_faces.PROFILES)
+def test_every_cell_of_table2_is_a_run_that_training_accepts(profile):
+    table = imdb_faces.table2(profile)
+    curves = imdb_faces.figure_table2(profile=profile)
+    for config in table + curves:
+        run_settings.check(config)
+    chosen = imdb_faces.PROFILES[profile]
+    cells = len(chosen["rows"]) * len(imdb_faces.TRAIN_SPLITS)
+    assert len(table) == cells * chosen["seeds"]
+    assert len({config.run_id for config in table}) == len(table)
+    # One curve of each pair is a row of the table.
+    new = {c.run_id for c in curves} - {c.run_id for c in table}
+    assert 2 * len(new) == len(curves)
 
 
 @pytest.mark.parametrize("profile", german_credit.PROFILES)

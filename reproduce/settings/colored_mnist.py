@@ -1,8 +1,6 @@
 """Table 1: coloured digits."""
 
-import dataclasses
-
-from reproduce.settings.rows import own_settings, seeded
+from reproduce.settings.profiles import own_settings, seeded
 
 # Section 5.1 prints these as sigma; they are the variances of the colours.
 VARIANCES = (0.020, 0.025, 0.030, 0.035, 0.040, 0.045, 0.050)
@@ -260,41 +258,3 @@ def table1(profile, rows=None, variances=None, seeds=None, digits="mnist"):
                 },
             )
     return configs
-
-
-def profiles_with(*rows):
-    """Names of the profiles of Table 1 that have all of some rows."""
-    return [
-        name
-        for name, profile in PROFILES.items()
-        if profile["rows"].keys() >= {*rows}
-    ]
-
-
-def variants(row, changes, **cells):
-    """The cells of a row of Table 1, with a setting or two changed.
-
-    Args:
-        row: name in `ROWS`.
-        changes: dict from labels to dicts of settings. A change that changes
-            nothing gives the cells of the table itself, which serve both.
-        **cells: as in `table1`.
-
-    Returns:
-        List of `RunConfig`, those of the first label first. Their rows are
-        named `"<row>, <label>"`.
-
-    Raises:
-        ValueError: as in `table1`.
-    """
-    configs = {}
-    for label, change in changes.items():
-        for config in table1(rows=[row], **cells):
-            settings = {**config.settings, **change}
-            if settings != config.settings:
-                config = dataclasses.replace(
-                    config, row=f"{row}, {label}", settings=settings
-                )
-            # Two changes that change nothing are one cell.
-            configs.setdefault(config.run_id, config)
-    return list(configs.values())

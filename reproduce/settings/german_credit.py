@@ -1,7 +1,7 @@
 """Table 3: German credit."""
 
 from keras_unbias import baselines
-from reproduce.settings.rows import own_settings, seeded
+from reproduce.settings.profiles import own_settings, seeded
 
 ROWS = {
     "constant": {"method": "constant"},
@@ -39,7 +39,7 @@ FIGURE5_ROWS = (
 # Donini et al.'s code, but for its three largest C, which take most of the
 # time; accuracy alone chooses (`baselines.fit`).
 _C = [round(10 ** (-4 + 6 * n / 14), 6) for n in range(12)]
-SVM = {
+SVM_GRIDS = {
     "linear": {"C": _C, "gamma": ["scale"], "folds": 5},
     "rbf": {"C": _C, "gamma": [1.0, 0.1, 0.01, 0.001], "folds": 5},
 }
@@ -156,7 +156,7 @@ def table3(profile, rows=None, seeds=None, age_input=None, customers="uci"):
             if method == "mi_backprop":
                 settings.update(chosen["estimator"])
         elif "kernel" in of_row:
-            settings.update(SVM[of_row["kernel"]])
+            settings.update(SVM_GRIDS[of_row["kernel"]])
         settings.update({**of_row, **own})
         configs += seeded(
             seeds or chosen["seeds"],

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from reproduce.settings.rows import own_settings, seeded
+from reproduce.settings.profiles import own_settings, seeded
 
 # The paper's own method, whose curves it shows.
 CURVES = "MI backpropagation"

@@ -1,4 +1,4 @@
-"""A row of a profile: its own settings, and a run for every seed."""
+"""What a profile is read by: a row's own settings, and a run for each seed."""
 
 from keras_unbias.runs import RunConfig
 from reproduce.settings import FIRST_SEED
