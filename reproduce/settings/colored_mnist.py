@@ -168,8 +168,8 @@ PROFILES = {
                 # With 1 most runs end with predictions that are constant.
                 "confusion_weight": 0.3,
             },
-            # lambda as in the released code, mu ours: with its 0.1 the
-            # features tell the colour as those of ERM do.
+            # Kim et al.'s released code, but for its reversal of 0.1, with
+            # which the features tell the colour as those of ERM do.
             "adversarial unlearning (Kim)": {
                 **FAST_ADVERSARY,
                 "entropy_weight": 0.01,
@@ -200,8 +200,8 @@ PROFILES = {
     },
 }
 
-# `quick` takes about as many steps on all of MNIST as on 4,000 digits.
-QUICK_EPOCHS_SHARE = {"mnist-5000": 1, "mnist": 15, "kim": 15}
+# For about as many steps of `quick` on all of MNIST as on 4,000 digits.
+QUICK_EPOCHS_DIVISOR = {"mnist-5000": 1, "mnist": 15, "kim": 15}
 
 
 def table1(profile, rows=None, variances=None, seeds=None, digits="mnist"):
@@ -242,8 +242,8 @@ def table1(profile, rows=None, variances=None, seeds=None, digits="mnist"):
         }
         del settings["method"]
         if profile == "quick":
-            share = QUICK_EPOCHS_SHARE[digits]
-            settings["epochs"] = max(1, round(settings["epochs"] / share))
+            divisor = QUICK_EPOCHS_DIVISOR[digits]
+            settings["epochs"] = max(1, round(settings["epochs"] / divisor))
         for variance in variances or chosen["variances"]:
             configs += seeded(
                 seeds or chosen["seeds"],

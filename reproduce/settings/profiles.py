@@ -1,4 +1,4 @@
-"""What a profile is read by: a row's own settings, and a run for each seed."""
+"""A row's own settings in a profile, and one run for each seed."""
 
 from keras_unbias.runs import RunConfig
 from reproduce.settings import FIRST_SEED

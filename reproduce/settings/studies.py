@@ -106,9 +106,11 @@ SEARCH = {
     },
 }
 
-# Ours: what each setting of Table 1's best row does.
+# Ours: what each setting of Table 1's best row does; in `quick`, of
+# `QUICK_MI`.
 ABLATION_VARIANCES = (0.020,)
 ABLATED = "augmented bias-balanced + MI"
+# K and eta as printed, critic and features as released, P ours.
 PRINTED = {
     setting: PAPER_ESTIMATOR[setting]
     for setting in (
@@ -193,7 +195,7 @@ def variants(row, changes, **cells):
 
 
 def mi_weights(values):
-    """Changes for `variants`: the paper's lambda, and that of the table."""
+    """Changes for `variants`: each of these lambdas, and the table's own."""
     changes = {
         f"lambda = {value:g}": {"mi_weight": float(value)} for value in values
     }
