@@ -31,7 +31,8 @@ def curves(records, *, panel, line, quantities, log_scale=(), steps=None):
     """Histories over epochs or steps, averaged over seeds.
 
     A row of panels for each value of `panel`, a column for each quantity,
-    a line for each value of `line` with the standard deviation as a band.
+    a line for each value of `line` with the standard deviation as a band, in
+    one color over all panels.
     Where `quantities` has `mutual_information`, the floor I(label; attribute)
     of the data is drawn in for runs that minimise I(Z;C). Diverged runs are
     left out.
@@ -57,6 +58,8 @@ def curves(records, *, panel, line, quantities, log_scale=(), steps=None):
     lines = _grouped(records, lambda record: (panel(record), line(record)))
     axis = "iteration" if steps else "epoch"
     panels = list(dict.fromkeys(name for name, _ in lines))
+    labels = dict.fromkeys(label for _, label in lines)
+    colors = dict(zip(labels, itertools.cycle(COLORS)))
     figure, axes = _panels(len(panels), len(quantities))
     points = []
     for (name, label), members in lines.items():
@@ -65,6 +68,7 @@ def curves(records, *, panel, line, quantities, log_scale=(), steps=None):
                 axes[panels.index(name)][column],
                 _aligned(members, quantity),
                 label,
+                colors[label],
                 steps(members[0]) if steps else 1,
             )
             points.append(
@@ -392,18 +396,18 @@ def write(figure, points, path):
     runs.write_json(f"{path}.json", points)
 
 
-def _draw_band(ax, values, label, steps):
+def _draw_band(ax, values, label, color, steps):
     """Draws mean and deviation of each epoch; returns where, and both."""
     means = [statistics.fmean(v) for v in values]
     deviations = [_deviation(v) for v in values]
     places = [steps * epoch for epoch in range(1, len(values) + 1)]
-    (line,) = ax.plot(places, means, label=label)
+    ax.plot(places, means, label=label, color=color)
     ax.fill_between(
         places,
         [m - d for m, d in zip(means, deviations, strict=True)],
         [m + d for m, d in zip(means, deviations, strict=True)],
         alpha=0.2,
-        color=line.get_color(),
+        color=color,
         linewidth=0,
     )
     return places, means, deviations

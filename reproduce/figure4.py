@@ -1,6 +1,7 @@
 """Figure 4: information and accuracies over epochs, by lambda."""
 
 import functools
+import operator
 import pathlib
 import sys
 
@@ -35,8 +36,9 @@ def main(
 
 def draw(records):
     """A row of panels for each variance, a line for each lambda."""
+    order = operator.itemgetter("color_variance", "mi_weight")
     return plots.curves(
-        sorted(records, key=lambda r: r.config.settings["mi_weight"]),
+        sorted(records, key=lambda r: order(r.config.settings)),
         panel=figures.variance,
         line=lambda r: f"λ = {r.config.settings['mi_weight']:g}",
         quantities=["mutual_information", "test_accuracy", "train_accuracy"],

@@ -202,6 +202,15 @@ def test_figures_are_drawn_from_records(
     assert f" {len(changes) * len(variances)} done" in capsys.readouterr().out
 
 
+def test_panels_are_in_order_of_variance_whatever_is_missing(tmp_path):
+    for weight, variance in ((0, 0.05), (1, 0.02)):
+        changes = studies.mi_weights([weight])
+        release(tmp_path, fast("MI backpropagation", changes, (variance,)))
+    _, points = figure4.draw(runs.read_records(tmp_path))
+    panels = list(dict.fromkeys(point["panel"] for point in points))
+    assert panels == ["variance 0.020", "variance 0.050"]
+
+
 def test_figure_without_records(tmp_path, capsys):
     (tmp_path / "records").mkdir()
     flags = ["--from-records", str(tmp_path / "records")]

@@ -1,6 +1,7 @@
 import json
 import statistics
 
+import matplotlib.colors
 import pytest
 
 from keras_unbias import plots, runs
@@ -84,6 +85,19 @@ def test_curves_are_means_over_seeds_with_the_floor():
     assert drawn == pytest.approx(first["mean"])
     assert len(information.get_lines()) == 3
     assert len(accuracy.get_lines()) == 2
+
+
+def test_a_line_has_one_color_over_all_panels():
+    records = [record(weight=w) for w in (0.0, 0.5, 1.0)]
+    figure, _ = draw_curves([*records, record(weight=1.0, variance=0.05)])
+    lines = {line.get_label(): line for line in figure.axes[0].get_lines()}
+    assert len({lines[w].get_color() for w in ("0.0", "0.5", "1.0")}) == 3
+    alone = figure.axes[2].get_lines()[0]
+    assert alone.get_label() == "1.0"
+    assert alone.get_color() == lines["1.0"].get_color()
+    (band,) = figure.axes[2].collections
+    drawn = matplotlib.colors.to_hex(band.get_facecolor()[0])
+    assert drawn == matplotlib.colors.to_hex(alone.get_color())
 
 
 def test_curves_leave_out_what_diverged_and_what_has_no_floor():
