@@ -52,6 +52,15 @@ DEFAULTS = {
     "estimator_optimizer": "adam",
     "estimator_accumulate": 1,
 }
+POSITIVE = ("learning_rate", "estimator_learning_rate", "attribute_rate")
+NOT_NEGATIVE = (
+    "prior_strength",
+    "mi_weight",
+    "penalty_weight",
+    "confusion_weight",
+    "entropy_weight",
+    "reversal_weight",
+)
 PRECISIONS = ("float32", "mixed_bfloat16")
 OPTIMIZERS = {"adam": keras.optimizers.Adam, "sgd": keras.optimizers.SGD}
 
@@ -155,13 +164,16 @@ def _check_training(config):
                 f"`{part}` divides `{whole}` (0 counts as 1). Expected: a "
                 f"divisor of {total}. Received: {settings[part]!r}."
             )
-    prior_strength = settings["prior_strength"]
-    needed = config.method == "bias_balanced"
-    if prior_strength < 0 or needed and prior_strength == 0:
+    positive = set(POSITIVE)
+    if config.method == "bias_balanced":
+        positive.add("prior_strength")
+    for name in (*POSITIVE, *NOT_NEGATIVE):
+        _check_number(config, name, positive=name in positive)
+    # At 1 an average would stay as it began.
+    if not 0 <= settings["weight_averaging"] < 1:
         raise ValueError(
-            f"`prior_strength` of {config.method} is out of range. Expected: "
-            f"a number {'> 0' if needed else '>= 0'}. Received: "
-            f"{prior_strength!r}."
+            "`weight_averaging` is out of range. Expected: a number >= 0 and "
+            f"< 1. Received: {settings['weight_averaging']!r}."
         )
     for name, known in (
         ("precision", PRECISIONS),
@@ -175,3 +187,12 @@ def _check_training(config):
                 f"Unknown {name}. Expected: one of {known}. Received: "
                 f"{chosen!r}."
             )
+
+
+def _check_number(config, name, *, positive):
+    number = config.settings.get(name, 1)
+    if number < 0 or positive and number == 0:
+        raise ValueError(
+            f"`{name}` of {config.method} is out of range. Expected: a number "
+            f"{'> 0' if positive else '>= 0'}. Received: {number!r}."
+        )

@@ -29,7 +29,8 @@ def select_mi_weight(records, *, loss_tolerance=0.2):
 
     Raises:
         ValueError: there are fewer than two weights, the smallest one
-            diverged, or the records differ in more than weight and seed.
+            diverged, the records differ in more than weight and seed, or the
+            weights have other seeds than each other.
     """
     by_weight = collections.defaultdict(list)
     for record in records:
@@ -42,6 +43,7 @@ def select_mi_weight(records, *, loss_tolerance=0.2):
             f"{list(by_weight)}."
         )
     _check_same_recipe(records)
+    _check_same_seeds(by_weight)
     return select(
         {weight: _ends(by_weight[weight]) for weight in weights},
         loss_tolerance=loss_tolerance,
@@ -115,3 +117,13 @@ def _check_same_recipe(records):
                 "differ in mi_weight alone. Received: records that differ in "
                 f"{sorted(differing)}. Select within each recipe."
             )
+
+
+def _check_same_seeds(by_weight):
+    seeds = {w: sorted(r.config.seed for r in by_weight[w]) for w in by_weight}
+    if len(set(map(tuple, seeds.values()))) > 1:
+        raise ValueError(
+            "Weights are compared by the same seeds. Expected: records of the "
+            f"same seeds for each. Received: {seeds}. Run what is missing, or "
+            "leave out the seeds that not all have."
+        )

@@ -15,7 +15,7 @@ def main(argv=None):
         argv,
         name="ablation",
         description=__doc__,
-        title="Ablation. A row with changes",
+        title="Ablation. A row as it is, and with changes",
         make_configs=configs,
         profiles=list(colored_mnist.PROFILES),
         variances=studies.ABLATION_VARIANCES,

@@ -35,7 +35,8 @@ def connect(backend, *, jobs=None, address=None):
     Args:
         backend: name of the joblib backend, one of `BACKENDS`.
         jobs: int, the number of workers. Defaults to the cores that can be
-            used; of a Ray cluster with GPUs, to its GPUs.
+            used; of a Ray cluster with GPUs, to its GPUs, of which there must
+            be one for each: with fewer there are fewer workers.
         address: of the cluster's head or scheduler. Defaults to a cluster on
             this machine, which ends with the sweep.
 
@@ -104,9 +105,11 @@ def _ray(jobs, address):
     remote = {"max_restarts": 3, "max_task_retries": 3}
     if gpus:
         remote["num_gpus"] = 1
+        # Ray waits without an end for workers that get none.
+        jobs = min(jobs or gpus, gpus)
     try:
         yield Workers(
-            jobs or gpus or int(resources["CPU"]),
+            jobs or int(resources["CPU"]),
             {"backend": "ray", "ray_remote_args": remote},
             return_as="list",
             death=(ray.exceptions.RayError,),

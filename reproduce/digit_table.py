@@ -40,8 +40,9 @@ def main(
         seeds: int, how many unless another number is asked for. Defaults to
             3.
         columns: dict from headers to functions from a record to a float or
-            `None`; every variance has its rows then. Defaults to the test
-            accuracy, with a column for every variance.
+            `None`; every variance has its rows then, or stands in the title
+            where there is but one. Defaults to the test accuracy, with a
+            column for every variance.
     """
     parser = arguments.parser(
         description,
@@ -58,6 +59,9 @@ def main(
     if gathered is None:
         return 0
     records, configs = gathered.records, gathered.configs
+    variances = options.variances or variances
+    if columns is not None and len(variances) == 1:
+        title = f"{title}, color variance {variances[0]:.3f}"
     shown = {
         "title": f"{title}, profile {options.profile}",
         "seeds": sorted({c.seed for c in configs}),
@@ -72,15 +76,16 @@ def main(
         table = reporting.variance_table(
             records,
             rows=_rows(configs),
-            variances=options.variances or variances,
+            variances=variances,
             **shown,
         )
     else:
-        configs = [_with_its_variance(config) for config in configs]
-        records = [
-            dataclasses.replace(r, config=_with_its_variance(r.config))
-            for r in records
-        ]
+        if len(variances) > 1:
+            configs = [_with_its_variance(config) for config in configs]
+            records = [
+                dataclasses.replace(r, config=_with_its_variance(r.config))
+                for r in records
+            ]
         table = reporting.metric_table(
             records, rows=_rows(configs), columns=columns, **shown
         )

@@ -86,6 +86,7 @@ def write(gathered, options, *, name, draw, usual):
             f"profile {options.profile}",
             *_row(gathered.records),
             _data(gathered.records),
+            *_missing(gathered),
         ]
     )
     figure.suptitle(about, fontsize="medium")
@@ -114,6 +115,12 @@ def _row(records):
     """The row of the table that all are variants of, if it is one."""
     rows = {record.config.row.partition(", ")[0] for record in records}
     return [*rows] if len(rows) == 1 else []
+
+
+def _missing(gathered):
+    """What a picture without its command line must say itself."""
+    missing, cells = len(gathered.missing), len(gathered.configs)
+    return [f"{missing} of {cells} cells missing"] if missing else []
 
 
 def _other_data(records):

@@ -35,15 +35,22 @@ def configs(profile, **cells):
 def draw(records):
     """A row of panels for each variance; both choices marked in each.
 
-    A variance with one weight alone has nothing to choose and is left out.
+    Of the seeds those count that all weights of the variance have. A variance
+    without the smallest weight, by which the others are judged, or with that
+    alone is left out.
     """
     by_variance = collections.defaultdict(list)
     for record in records:
         by_variance[figures.variance(record)].append(record)
     by_variance = {
+        name: _of_common_seeds(group)
+        for name, group in by_variance.items()
+        if min(studies.SELECTION_MI_WEIGHTS) in map(_weight, group)
+    }
+    by_variance = {
         name: group
         for name, group in by_variance.items()
-        if len({r.config.settings["mi_weight"] for r in group}) > 1
+        if len(set(map(_weight, group))) > 1
     }
     return plots.by_mi_weight(
         [record for group in by_variance.values() for record in group],
@@ -59,14 +66,24 @@ def draw(records):
     )
 
 
+def _weight(record):
+    return record.config.settings["mi_weight"]
+
+
+def _of_common_seeds(records):
+    seeds = collections.defaultdict(set)
+    for record in records:
+        seeds[_weight(record)].add(record.config.seed)
+    common = set.intersection(*seeds.values())
+    return [record for record in records if record.config.seed in common]
+
+
 def _oracle(records):
     """The weight of the best test accuracy, averaged over seeds."""
     accuracies = collections.defaultdict(list)
     for record in records:
         if record.status == "done":
-            accuracies[record.config.settings["mi_weight"]].append(
-                record.metrics["test_accuracy"]
-            )
+            accuracies[_weight(record)].append(record.metrics["test_accuracy"])
     return max(accuracies, key=lambda w: statistics.fmean(accuracies[w]))
 
 

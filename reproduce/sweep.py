@@ -80,6 +80,9 @@ def run(
         ValueError: If the backend is unknown or a finished record is damaged.
         ImportError: If the backend is not installed.
     """
+    # Workers of a cluster may work in another directory.
+    output_dir = pathlib.Path(output_dir).resolve()
+    data_dir = data_dir and pathlib.Path(data_dir).resolve()
     # A damaged record is told now, not after hours.
     finished(configs, output_dir)
     failures = {}

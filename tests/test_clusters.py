@@ -68,6 +68,21 @@ def test_a_cluster_gives_the_records_of_loky(
     assert records == of_loky
 
 
+@pytest.mark.parametrize(
+    ("gpus", "jobs", "workers"),
+    [(2, None, 2), (2, 1, 1), (2, 5, 2), (0, None, 8), (0, 3, 3)],
+)
+def test_ray_has_a_gpu_for_every_worker(gpus, jobs, workers, monkeypatch):
+    ray = pytest.importorskip("ray")
+    monkeypatch.setattr(ray, "is_initialized", lambda: True)
+    resources = {"CPU": 8.0, **({"GPU": float(gpus)} if gpus else {})}
+    monkeypatch.setattr(ray, "cluster_resources", lambda: resources)
+    with clusters.connect("ray", jobs=jobs) as received:
+        assert received.jobs == workers
+        remote = received.config["ray_remote_args"]
+        assert remote.get("num_gpus", 0) == (1 if gpus else 0)
+
+
 def test_only_a_cluster_has_an_address():
     with (
         pytest.raises(ValueError, match="Received: backend='loky', address"),

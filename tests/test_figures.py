@@ -189,9 +189,13 @@ def test_figures_are_drawn_from_records(
         assert (tmp_path / "figures" / f"{name}_fast_seeds_1.{end}").exists()
     (points,) = (tmp_path / "figures").glob("*.json")
     drawn = json.loads(points.read_text())
-    assert drawn["about"] == (
-        "profile fast, MI backpropagation, 60,000 training rows, seed 1"
+    assert re.fullmatch(
+        "profile fast, MI backpropagation, 60,000 training rows, seed 1, "
+        r"\d+ of \d+ cells missing",
+        drawn["about"],
     )
+    said = re.search(r"(\d+ of \d+ cells) are missing", err)[1]
+    assert said in drawn["about"]
     assert len(drawn["runs"]) == len(changes) * len(variances)
     points = drawn["points"]
     panels = {point["panel"] for point in points}
@@ -229,6 +233,31 @@ def test_selection_needs_several_weights(tmp_path, capsys):
     assert not list(tmp_path.glob("selection*"))
 
 
+def test_selection_compares_the_same_seeds(tmp_path):
+    cells = selection.configs("fast", variances=(0.02, 0.03, 0.045), seeds=2)
+    # (lambda, seed) of each variance; 0.03 has nothing to judge by, 0.045
+    # nothing to choose.
+    chosen = {
+        0.02: [(0, 1), (0.5, 1), (0.5, 2), (1, 1)],
+        0.03: [(0.5, 1), (1, 1)],
+        0.045: [(0, 1)],
+    }
+    released = [
+        cell
+        for cell in cells
+        if (cell.settings["mi_weight"], cell.seed)
+        in chosen[cell.settings["color_variance"]]
+    ]
+    release(tmp_path, released)
+    _, points = selection.draw(runs.read_records(tmp_path))
+    lines = [p for p in points if "mi_weight" in p]
+    assert lines
+    for point in lines:
+        assert point["panel"] == "variance 0.020"
+        assert point["mi_weight"] == [0.0, 0.5, 1.0]
+        assert point["runs"] == [1, 1, 1]
+
+
 def test_quick_selection_has_a_row_of_its_own():
     cells = selection.configs("quick", variances=(0.02,), digits="mnist-5000")
     assert len(cells) == 6
@@ -246,7 +275,11 @@ def test_figure_of_the_table(tmp_path):
     assert points[0]["mean"] == [0.5, 0.51]
     names = [point["line"] for point in points]
     assert names[: len(colored_mnist.ROWS)] == list(colored_mnist.ROWS)
-    assert names[-1] == "MI backpropagation, lambda = 1.0 (published)"
+    assert names[-2] == "MI backpropagation, lambda = 1.0 (published)"
+    assert (points[-1]["color_variance"], points[-1]["mean"]) == (
+        [0.02],
+        [0.943],
+    )
 
 
 def test_figure_of_the_information(tmp_path):
@@ -305,6 +338,7 @@ def test_ablation_table(tmp_path, capsys):
     assert ablation.main(flags) == 0
     out = capsys.readouterr().out
     assert f"{count - 3} cells are missing." in out
+    assert "with changes, color variance 0.020, profile fast" in out
     rows = [x for x in out.splitlines() if x.startswith(studies.ABLATED)]
     numbers = [re.split("  +", row)[1:] for row in rows]
     assert numbers[:4] == [
@@ -316,6 +350,7 @@ def test_ablation_table(tmp_path, capsys):
     assert ablation.main([*flags, "--variances", "0.02", "0.05"]) == 0
     out = capsys.readouterr().out
     assert f"{2 * count - 6} cells are missing." in out
+    assert "with changes, profile fast" in out
     rows = [x for x in out.splitlines() if x.startswith(studies.ABLATED)]
     assert [re.split("  +", row)[:2] for row in rows[:3]] == [
         [f"{studies.ABLATED} (0.020)", "0.500"],

@@ -1,3 +1,4 @@
+import contextlib
 import dataclasses
 import io
 import os
@@ -124,6 +125,20 @@ def test_sweep_runs_what_is_missing_and_nothing_else(tmp_path, train):
     assert [r.metrics["test_accuracy"] for r in records] == [0.125, 0.5]
     train(failing_train)
     assert sweep.run([first, second], output_dir=tmp_path, jobs=1) == records
+
+
+def test_workers_may_be_in_another_directory(tmp_path, train, monkeypatch):
+    def elsewhere(config, output_dir, data_dir):
+        assert data_dir == tmp_path / "data"
+        with contextlib.chdir("/"):
+            quick_train(config, output_dir, data_dir)
+
+    # In this process, which sees the function.
+    train(elsewhere)
+    monkeypatch.chdir(tmp_path)
+    cells = [config()]
+    records = sweep.run(cells, output_dir="runs", data_dir="data", jobs=1)
+    assert records == sweep.finished(cells, tmp_path / "runs")
 
 
 def test_sweep_sets_the_environment_in_workers_alone(

@@ -54,12 +54,16 @@ def test_a_weight_that_does_not_lower_the_information_is_none():
 
 def test_seeds_are_averaged():
     # One lucky seed fits, the mean does not.
-    records = [*CURVE, record(1.0, 1.0, 1.9, seed=1)]
-    assert select_mi_weight(records) == 0.5
+    more = [
+        record(0.0, 0.02, 2.5, seed=1),
+        record(0.5, 0.05, 2.1, seed=1),
+        record(1.0, 1.0, 1.9, seed=1),
+    ]
+    assert select_mi_weight([*CURVE[:3], *more]) == 0.5
 
 
 def test_a_diverged_weight_does_not_fit():
-    records = [*CURVE[:3], record(1.0, 0.1, 1.9, seed=1, status="diverged")]
+    records = [*CURVE[:2], record(1.0, 0.1, 1.9, status="diverged")]
     assert select_mi_weight(records) == 0.5
 
 
@@ -76,6 +80,10 @@ def test_a_diverged_weight_does_not_fit():
         (
             [*CURVE, record(4.0, 0.1, 0.1, epochs=9)],
             r"differ in \['epochs'\]",
+        ),
+        (
+            [*CURVE[:2], record(0.5, 0.1, 0.1, seed=1)],
+            r"same seeds.*Received: \{0.0: \[0\], 0.5: \[0, 1\]\}",
         ),
     ],
 )

@@ -217,6 +217,21 @@ def test_entropy_of_the_attribute_is_that_of_its_rows():
             "`prior_strength` of bias_balanced .*> 0. Received: 0.0",
         ),
         (
+            {
+                "method": "mi_backprop",
+                "settings": toy.config(mi_weight=-1.0).settings,
+            },
+            "`mi_weight` of mi_backprop .*>= 0. Received: -1.0",
+        ),
+        (
+            {"settings": toy.config("erm", learning_rate=0.0).settings},
+            "`learning_rate` of erm .*> 0. Received: 0.0",
+        ),
+        (
+            {"settings": toy.config("erm", weight_averaging=1.0).settings},
+            "`weight_averaging`.*>= 0 and < 1. Received: 1.0",
+        ),
+        (
             {"settings": toy.config("erm", epochs=0).settings},
             "`epochs` is out of range. Expected: an integer >= 1",
         ),
