@@ -94,11 +94,18 @@ def fit_critic(
 ):
     """Fits a critic, to its best epoch on the rows for choice.
 
+    Features are cut to the range that they have in the rows for fitting, which
+    can only lower their information: the bound stays one. A critic knows
+    nothing of what is beyond, and a unit that fires first in a held-out row
+    would have it score that row beyond all measure.
+
     Returns:
         Float, the bound on the rows for choice; and a function from row
         numbers to the bound on these rows.
     """
     fitted, choice, _ = split
+    known = features[fitted]
+    features = np.clip(features, known.min(0), known.max(0))
     steps = len(fitted) // batch_size
     estimator = mutual_information.MutualInformationEstimator(
         critic=critic,

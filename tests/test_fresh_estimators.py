@@ -21,6 +21,22 @@ def test_the_held_out_bound_is_the_information(agreement):
     assert bound == pytest.approx(expected, abs=0.06)
 
 
+def test_a_feature_that_fires_in_held_out_rows_alone_does_no_harm():
+    features, attribute = representation(0.7)
+    rare = np.zeros((len(features), 1), "float32")
+    *_, read = fresh_estimators.split_rows(
+        len(features), np.random.default_rng(0)
+    )
+    rare[read[:3]] = 100.0
+
+    bound = fresh_estimators.held_out_bound(
+        np.concatenate([features, rare], 1), attribute, epochs=15
+    )
+
+    expected = np.log(4) + 0.7 * np.log(0.7) + 0.3 * np.log(0.1)
+    assert bound == pytest.approx(expected, abs=0.06)
+
+
 def test_a_bound_inside_the_classes_does_not_count_what_the_label_tells():
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 3, 6000)
