@@ -1,5 +1,6 @@
 """Table 1: test accuracy on coloured MNIST, ours beside the published."""
 
+import collections
 import dataclasses
 import functools
 import pathlib
@@ -177,12 +178,29 @@ def _hidden(gathered, records):
             "Not the settings of reproduce/settings/colored_mnist.py as they "
             f"are now: {', '.join(rows)}."
         )
-    if len(shown) < len(records):
+    seen = {id(record) for record in shown}
+    hidden = [record.config for record in records if id(record) not in seen]
+    if hidden:
+        whys = collections.Counter(_why(c, gathered.configs) for c in hidden)
+        counts = [f"{number} with {why}" for why, number in whys.items()]
         notes.append(
-            f"Not shown: {len(records) - len(shown)} records of this profile "
-            "with other rows, variances, seeds, digits or settings."
+            f"Not shown: {len(hidden)} records of this profile, "
+            f"{', '.join(counts)}."
         )
     return notes
+
+
+def _why(hidden, configs):
+    """The first thing that a hidden record's configuration has alone."""
+    for why, of in (
+        ("another row", lambda config: config.row),
+        ("another variance", _variance),
+        ("another seed", lambda config: config.seed),
+        ("other digits", lambda config: config.settings["digits"]),
+    ):
+        if of(hidden) not in map(of, configs):
+            return why
+    return "other settings"
 
 
 def _matching(records, config):
