@@ -102,14 +102,15 @@ class AttributeEncoder(base.TransformerMixin, base.BaseEstimator):
 
         Args:
             X: as in `fit`, with as many columns; those of a frame with the
-                same names are taken by name. A category that `fit` did not
-                see has zeros for its code.
+                same names are taken by name, others in order. A category that
+                `fit` did not see has zeros for its code.
 
         Returns:
             `(rows, a)` float32 array.
 
         Raises:
-            ValueError: there are more or fewer columns than in `fit`.
+            ValueError: there are more or fewer columns than in `fit`, or one
+                has none of the categories that it had there.
         """
         validation.check_is_fitted(self)
         frame = _frame(X)
@@ -123,11 +124,26 @@ class AttributeEncoder(base.TransformerMixin, base.BaseEstimator):
             frame = frame[self.names_]
         frame.columns = self.names_
         frame = self._typed(frame, self.names_)
-        return self.encoder_.transform(frame).astype(np.float32)
+        codes = self.encoder_.transform(frame).astype(np.float32)
+        self._check_categories(frame, codes)
+        return codes
 
     def get_feature_names_out(self, input_features=None):
         """A name for each entry of a vector."""
         return self.encoder_.get_feature_names_out()
+
+    def _check_categories(self, frame, codes):
+        for name, encoder, _ in self.encoder_.transformers_:
+            part = codes[:, self.encoder_.output_indices_[name]]
+            if len(part) and hasattr(encoder, "categories_") and not part.any():
+                (column,) = encoder.feature_names_in_
+                raise ValueError(
+                    "An attribute has no category that `fit` saw. Expected: in "
+                    f"column {column!r} some of "
+                    f"{encoder.categories_[0][:5].tolist()}. Received: "
+                    f"{frame[column].unique()[:5].tolist()}. Pass the same "
+                    "columns, in the same order and of the same types."
+                )
 
     def _typed(self, frame, numbers):
         """Texts as `str`, `numbers` (names) as `float`."""

@@ -236,8 +236,8 @@ def audit(
 
     Raises:
         ValueError: there are fewer than 60 rows, features that are no matrix
-            of finite numbers, arrays that differ in length, or labels or
-            predictions that name no classes.
+            of finite numbers, arrays that differ in length, one attribute in
+            all rows, or labels or predictions that name no classes.
     """
     features, logits, targets, parts = observation.observe(
         model_or_features, dataset
@@ -254,6 +254,12 @@ def audit(
     attributes = np.asarray(targets["attribute"], np.float32)[chosen]
     attribute = probes.codes(attributes, parts)
     values = len(np.unique(attribute.cells))
+    if values == 1:
+        raise ValueError(
+            "All rows have the same attribute: there is nothing to tell. "
+            "Expected: rows of two values or more. Received: one, "
+            f"{attributes[0].tolist()}. Were codes made of other columns?"
+        )
     if 15 * values > len(chosen):
         warnings.warn(
             f"There are {values} values of the attribute in {len(chosen)} "

@@ -80,6 +80,25 @@ def test_a_category_that_was_not_seen_has_no_code():
     )
 
 
+@pytest.mark.parametrize(
+    ("fitted", "later", "received"),
+    [
+        (pd.Series(["1", "2"]), pd.Series([1.0, 2.0]), r"\['1.0', '2.0'\]"),
+        (
+            pd.DataFrame({"sex": ["f", "m"], "race": ["a", "b"]}),
+            pd.DataFrame({"race": ["a", "b"], "gender": ["f", "m"]}),
+            r"'sex' some of \['f', 'm'\]. Received: \['a', 'b'\]",
+        ),
+    ],
+)
+def test_a_column_without_any_known_category_is_refused(
+    fitted, later, received
+):
+    encoder = AttributeEncoder().fit(fitted)
+    with pytest.raises(ValueError, match=received):
+        encoder.transform(later)
+
+
 def test_the_attributes_must_be_known():
     columns = frame()
     columns.loc[3, "income"] = np.nan

@@ -390,6 +390,7 @@ def test_inputs_may_be_a_list_of_arrays():
         ({"attribute": np.full(90, "a")}, "Encode columns with Attribute"),
         ({"attribute": np.full((90, 1), np.nan)}, "NaN or infinity among"),
         ({"attribute": np.zeros(80)}, "'features': 90, 'attribute': 80"),
+        ({"attribute": np.zeros((90, 2))}, r"nothing to tell.*\[0.0, 0.0\]"),
         ({"attribute": np.zeros(90)[:40]}, "60 rows or more"),
     ],
 )

@@ -309,8 +309,9 @@ def test_a_single_logit_is_a_class_by_its_sign():
     ("changes", "message"),
     [
         ({"attribute": np.full((256, 2), np.nan)}, "not known of all rows"),
-        ({"label": np.full(256, 2)}, r"Expected: labels in 0..1. Received: 2"),
-        ({"label": np.full(256, 0.5)}, "Received: 0.5..0.5, float64"),
+        ({"label": np.full(256, 2)}, r"labels in 0..1. Received: \[2\] among"),
+        ({"label": np.full(256, 0.5)}, r"Received: \[0.5\] among them, float"),
+        ({"label": np.array(["0", "a"] * 128)}, r"Received: \['0', 'a'\]"),
         ({"label": np.eye(2)[[0, 1] * 128]}, r"labels of shape \(256, 2\)"),
         ({"attribute": [[0, 1]] * 256}, r"shape \(n, a\).*Received: list"),
     ],

@@ -134,6 +134,16 @@ def test_probabilities_are_the_activation_of_the_logits(
         assert classifier.class_names is None
 
 
+def test_features_are_float32_whatever_the_encoder_computes_in(tmp_path):
+    encoder = keras.Sequential(
+        [keras.Input((3,)), keras.layers.Dense(4, dtype="mixed_bfloat16")]
+    )
+    model = built(encoder, (None, 3))
+    model.export(tmp_path / "model", verbose=False)
+    served = keras_unbias.load_classifier(tmp_path / "model")(np.ones((2, 3)))
+    assert {value.dtype for value in served.values()} == {tf.float32}
+
+
 def test_class_names_are_in_the_saved_model(tmp_path):
     model = small_classifier()
     with pytest.raises(ValueError, match="length 3. Received: 2 names"):

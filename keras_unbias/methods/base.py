@@ -273,6 +273,10 @@ class RepresentationClassifier(keras.Model):
             check_fractions(encoded, taken)
         features = self.encoder(encoded)
         logits = self.classifier(features)
+        if features.dtype != "float32":
+            features = keras.layers.Activation("linear", dtype="float32")(
+                features
+            )
         outputs = {"logits": logits, "features": features}
         if activation is not None:
             outputs["probabilities"] = keras.layers.Activation(

@@ -247,10 +247,12 @@ class MutualInformationBackpropagation(RepresentationClassifier):
                 f"number a row. Received: labels of shape {labels.shape}. "
                 "Pass argmax of one-hot labels, or use conditional=False."
             )
-        if not np.isin(labels, np.arange(classes)).all():
+        distinct = dict.fromkeys(labels.ravel().tolist())
+        others = [label for label in distinct if label not in range(classes)]
+        if others:
             raise ValueError(
                 "I(Z;C|Y) is taken inside the classes. Expected: labels in "
-                f"0..{classes - 1}. Received: {labels.min()}..{labels.max()}, "
+                f"0..{classes - 1}. Received: {others[:3]} among them, "
                 f"{labels.dtype}. Number the classes, or use "
                 "conditional=False."
             )
