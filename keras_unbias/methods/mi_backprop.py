@@ -332,25 +332,25 @@ class MutualInformationBackpropagation(RepresentationClassifier):
                 f"that is a multiple of {parts}. Received: {known} rows. "
                 "Change the batch size, or use estimator_batches=0."
             )
+        present = tf.shape(labels)[0]
         if known is not None:
             rows = known // parts
         else:
-            # The last batch of a pass may be short; its remainder is left.
-            rows = tf.shape(labels)[0] // parts
-            tf.debugging.assert_positive(
-                rows,
-                "A batch has fewer rows than it has parts. Expected: at least "
-                f"{parts} rows for estimator_batches={parts - 1}. Drop the "
-                "last batch, or choose another batch size.",
-            )
-
+            # The last batch of a pass may be short: its remainder is left,
+            # and where it has fewer rows than parts they come several times.
+            rows = tf.maximum(present // parts, 1)
+        order = None
         if self.reorder:
             # Sorted noise: XLA has no shuffle.
             noise = tf.random.stateless_uniform(
-                tf.shape(labels)[:1],
+                [present],
                 tf.stack([self.estimator.seed, self.estimator.updates + 0]),
             )
             order = tf.argsort(noise)
+        elif known is None:
+            order = tf.range(present)
+        if order is not None:
+            order = tf.gather(order, tf.range(parts * rows) % present)
             data = keras.tree.map_structure(
                 lambda t: None if t is None else tf.gather(t, order), data
             )
