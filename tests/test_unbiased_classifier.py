@@ -292,6 +292,19 @@ def test_rare_labels_stay_rare_among_many_attribute_values():
     assert rare == pytest.approx(0.05, abs=0.02)
 
 
+def test_the_unit_of_a_column_does_not_matter(rows):
+    inputs, labels, _ = rows
+    X = inputs[["a", "b", "c"]]
+    found = [
+        UnbiasedClassifier("erm", epochs=1, random_state=0)
+        .fit(unit * X, labels)
+        .predict_proba(unit * X)
+        for unit in (1.0, 1e-9, 1e9)
+    ]
+    for other in found[1:]:
+        np.testing.assert_allclose(other, found[0], atol=1e-3)
+
+
 def test_a_constant_column_may_change_later(rows):
     inputs, labels, _ = rows
     X = inputs[["a", "b", "c"]].assign(constant=1.0)
