@@ -324,6 +324,17 @@ def test_rows_are_checked_before_training(changes, message):
         model.fit(inputs, {**targets, **changes}, verbose=0)
 
 
+def test_large_numbers_are_warned_of():
+    model = MutualInformationBackpropagation(functional(), 2)
+    model.compile(run_eagerly=True)
+    inputs, targets = rows(32)
+    age = np.linspace(20, 80, 32)[:, None]
+    both = np.concatenate([age / 100, age], 1)
+    with pytest.warns(UserWarning, match=r"columns \[1\] of the attr") as seen:
+        model.fit(inputs, {**targets, "attribute": both}, verbose=0)
+    assert seen[0].filename == __file__
+
+
 def test_a_pipeline_without_targets_is_refused():
     model = MutualInformationBackpropagation(functional(), 2)
     model.compile()

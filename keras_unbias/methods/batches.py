@@ -1,7 +1,12 @@
 """What a batch holds, `(x, {"label": y, "attribute": c})`, checked."""
 
+import warnings
+
 import numpy as np
 import tensorflow as tf
+
+# Mean and deviation of a column of numbers; standardised ones have 1.
+LARGE = 20
 
 
 def attribute_of(targets):
@@ -57,6 +62,20 @@ def check_known(attributes):
             "The attribute is not known of all rows. Expected: finite "
             "numbers. Received: NaN or infinity among them. Leave such rows "
             "out, or give them a category of their own."
+        )
+
+
+def warn_of_large(attributes):
+    """Warns of attributes `(rows, a)`, an array, that no critic can read."""
+    large = np.abs(attributes.mean(0)) + attributes.std(0) > LARGE
+    if large.any():
+        warnings.warn(
+            f"Numbers in the columns {np.flatnonzero(large).tolist()} of the "
+            "attribute are so large that the estimator will learn little of "
+            "them. Standardise them, or let AttributeEncoder cut them into "
+            "quantiles.",
+            # Of the user's call of `fit`.
+            stacklevel=5,
         )
 
 

@@ -18,6 +18,7 @@ from keras_unbias.methods.batches import (
     attribute_of,
     check_known,
     check_vectors,
+    warn_of_large,
 )
 from keras_unbias.methods.optimizers import follower
 from keras_unbias.mutual_information import (
@@ -236,7 +237,9 @@ class MutualInformationBackpropagation(RepresentationClassifier):
 
     def _check_rows(self, targets):
         """Of arrays all rows are at hand before any work starts."""
-        check_known(np.asarray(targets["attribute"], float))
+        attributes = np.asarray(targets["attribute"], float)
+        check_known(attributes)
+        warn_of_large(attributes)
         classes = self.estimator.num_classes
         if classes is None:
             return
