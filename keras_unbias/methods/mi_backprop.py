@@ -70,7 +70,9 @@ class MutualInformationBackpropagation(RepresentationClassifier):
             changes it during training.
         conditional: bool, whether I(Z;C|Y) is minimised instead of the
             paper's I(Z;C). The latter cannot go below I(Y;C) while z tells
-            y; the former has no such floor. Defaults to `False`.
+            y; the former has no such floor. Its pairs lie inside the classes
+            of a mini-batch: with less than some ten rows a class it reads,
+            and lowers, a part of the information alone. Defaults to `False`.
         estimator: a `MutualInformationEstimator` or `None`, one with the
             defaults. Its `num_classes` must agree with `conditional`.
         estimator_batches: int, the number P of mini-batches for the
