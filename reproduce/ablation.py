@@ -24,6 +24,9 @@ def main(argv=None):
             "training accuracy": lambda r: r.metrics["train_accuracy"],
             # A fresh estimator's, after training, and the training's own, its
             # mean over the last epoch.
+            "held-out I(Z;C), nats": lambda r: r.audit.get(
+                "mutual_information"
+            ),
             "held-out I(Z;C|Y), nats": lambda r: r.audit.get(
                 "conditional_mutual_information"
             ),
@@ -35,12 +38,15 @@ def main(argv=None):
 
 
 def configs(profile, **cells):
-    """The cells: changes of the best row, in `quick` of another one."""
-    row, changes = studies.ABLATED, studies.ABLATIONS
-    if profile == "quick":
-        row = studies.QUICK_MI
-    else:
-        changes = {**changes, **studies.ABLATIONS_OF_THE_BEST}
+    """The cells: changes of the row that the profile is there for."""
+    row, changes = {
+        "paper": (studies.CURVES, studies.PAPER_ABLATIONS),
+        "fast": (
+            studies.ABLATED,
+            studies.ABLATIONS | studies.ABLATIONS_OF_THE_BEST,
+        ),
+        "quick": (studies.QUICK_MI, studies.ABLATIONS),
+    }[profile]
     return studies.variants(row, changes, profile=profile, **cells)
 
 
