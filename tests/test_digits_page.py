@@ -1,0 +1,106 @@
+"""The tables of the page on coloured digits that are written by hand."""
+
+import pytest
+
+from keras_unbias import runs
+from keras_unbias.selection import select_mi_weight
+from reproduce import digit_table, selection
+from reproduce.settings import colored_mnist, studies
+
+RECORDS = digit_table.PAGE.parents[2] / "reproduce" / "records"
+
+
+@pytest.fixture(scope="module")
+def records():
+    return {r.config.run_id: r for r in runs.read_records(RECORDS)}
+
+
+def table(start):
+    """The cells of the first table below a text, header first."""
+    _, _, text = digit_table.PAGE.read_text("utf-8").partition(start)
+    assert text
+    _, _, text = text.partition("\n|")
+    lines = f"|{text}".split("\n\n")[0].replace(r"\|", "/").splitlines()
+    return [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in lines
+        if not line.startswith("|-")
+    ]
+
+
+def curve(records, variance, **change):
+    """The record of figure 4's row with some settings changed, seed 1."""
+    (config,) = colored_mnist.table1(
+        "fast", rows=[studies.CURVES], variances=[variance], seeds=1
+    )
+    settings = {**config.settings, **change}
+    (record,) = [
+        record
+        for record in records.values()
+        if (record.config.profile, record.config.seed) == ("fast", 1)
+        and record.config.settings == settings
+    ]
+    return record
+
+
+def test_what_lambda_does(records):
+    header, *rows = table("What lambda does to the row")
+    weights = [float(cell.removeprefix("lambda = ")) for cell in header[3:]]
+    assert [row[0] != "" for row in rows] == [True, False, False] * 3
+    for accuracy, training, information in zip(*[iter(rows)] * 3):
+        variance = float(accuracy[0])
+        found = [curve(records, variance, mi_weight=w) for w in weights]
+        assert accuracy[1:] == [
+            f"{found[0].data['floor_nats']:.2f}",
+            "test accuracy",
+            *(f"{r.metrics['test_accuracy']:.3f}" for r in found),
+        ]
+        assert training[2:] == [
+            "training accuracy",
+            *(f"{r.metrics['train_accuracy']:.3f}" for r in found),
+        ]
+        assert information[2:] == [
+            "I(Z;C)",
+            *(f"{r.audit['mutual_information']:.2f}" for r in found),
+        ]
+
+
+def test_what_the_number_of_updates_does(records):
+    header, *rows = table("What K does to that row")
+    steps = [int(cell.removeprefix("K = ")) for cell in header[1:]]
+    found = [curve(records, 0.02, estimator_steps=number) for number in steps]
+    values = {
+        "test accuracy": [r.metrics["test_accuracy"] for r in found],
+        "training accuracy": [r.metrics["train_accuracy"] for r in found],
+        "training loss (nats)": [r.history["loss"][-1] for r in found],
+        "I(Z;C/Y) by a fresh estimator (nats)": [
+            r.audit["conditional_mutual_information"] for r in found
+        ],
+    }
+    assert rows == [
+        [name, *(f"{value:.3f}" for value in row)]
+        for name, row in values.items()
+    ]
+
+
+def test_the_rule_against_the_oracle(records):
+    header, *rows = table("### The rule against the oracle")
+    for row in rows:
+        configs = selection.configs("quick", variances=[float(row[0])], seeds=1)
+        group = {
+            config.settings["mi_weight"]: records[config.run_id]
+            for config in configs
+        }
+        accuracies = {
+            weight: record.metrics["test_accuracy"]
+            for weight, record in group.items()
+        }
+        rule = select_mi_weight(list(group.values()))
+        oracle = max(accuracies, key=accuracies.get)
+        assert row[1:] == [
+            f"{rule:g}",
+            f"{accuracies[rule]:.3f}",
+            f"{oracle:g}",
+            f"{accuracies[oracle]:.3f}",
+            f"{accuracies[0]:.3f}",
+        ]
