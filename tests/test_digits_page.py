@@ -4,7 +4,7 @@ import pytest
 
 from keras_unbias import runs
 from keras_unbias.selection import select_mi_weight
-from reproduce import digit_table, selection
+from reproduce import digit_table, selection, table1
 from reproduce.settings import colored_mnist, studies
 
 RECORDS = digit_table.PAGE.parents[2] / "reproduce" / "records"
@@ -104,3 +104,25 @@ def test_the_rule_against_the_oracle(records):
             f"{accuracies[oracle]:.3f}",
             f"{accuracies[0]:.3f}",
         ]
+
+
+def test_what_the_printed_recipe_gives(records):
+    header, *rows = table("### The paper's own settings")
+    found = [
+        records[config.run_id].metrics["test_accuracy"]
+        for config in colored_mnist.table1(
+            "paper", rows=["ERM", studies.CURVES], variances=[0.02], seeds=1
+        )
+    ]
+    published = table1.published()
+    assert rows == [
+        [f"lambda = {weight}", f"{ours:.3f}", "{:.3f} ± {:.3f}".format(*other)]
+        for weight, ours, other in zip(
+            (0, 1),
+            found,
+            (
+                published["ERM, lambda = 0"][0.02],
+                published["MI backpropagation, lambda = 1.0"][0.02],
+            ),
+        )
+    ]
