@@ -66,8 +66,8 @@ def main(
         "title": f"{title}, profile {options.profile}",
         "seeds": sorted({c.seed for c in configs}),
         "notes": [
-            f"{len(gathered.missing)} cells are missing. To run them: "
-            + arguments.command(f"reproduce/{name}.py", options)
+            f"{len(gathered.missing)} of {len(configs)} cells are missing. "
+            "To run them: " + arguments.command(f"reproduce/{name}.py", options)
         ]
         if gathered.missing
         else [],

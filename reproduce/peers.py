@@ -104,7 +104,10 @@ def main(argv=None):
         return 1
     print(render(found))
     if len(found) < len(wanted):
-        print(f"{len(wanted) - len(found)} cells are missing.", file=sys.stderr)
+        print(
+            f"{len(wanted) - len(found)} of {len(wanted)} cells are missing.",
+            file=sys.stderr,
+        )
     return 0
 
 

@@ -75,7 +75,7 @@ SAME_METHOD = {
     "MI backpropagation, lambda = 1.0": "MI backpropagation",
 }
 NOTES = (
-    "The paper prints the color variances as the standard deviation sigma; "
+    "The paper's text calls the color variances a standard deviation, sigma; "
     "they are variances.",
     "Kim et al. report for their own baseline 0.4055, 0.4813, 0.5996, 0.6626, "
     "0.7333, 0.7973, 0.8450 at 0.020, 0.025, ..., 0.050.",

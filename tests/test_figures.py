@@ -340,7 +340,7 @@ def test_ablation_table(tmp_path, capsys):
     flags = ["--from-records", str(tmp_path), "--seeds", "1"]
     assert ablation.main(flags) == 0
     out = capsys.readouterr().out
-    assert f"{count - 3} cells are missing." in out
+    assert f"{count - 3} of {count} cells are missing. To run them: " in out
     assert "with changes, color variance 0.020, profile fast" in out
     rows = [x for x in out.splitlines() if x.startswith(studies.ABLATED)]
     numbers = [re.split("  +", row)[1:] for row in rows]
@@ -352,7 +352,7 @@ def test_ablation_table(tmp_path, capsys):
     ]
     assert ablation.main([*flags, "--variances", "0.02", "0.05"]) == 0
     out = capsys.readouterr().out
-    assert f"{2 * count - 6} cells are missing." in out
+    assert f"{2 * count - 6} of {2 * count} cells are missing." in out
     assert "with changes, profile fast" in out
     rows = [x for x in out.splitlines() if x.startswith(studies.ABLATED)]
     assert [re.split("  +", row)[:2] for row in rows[:3]] == [
