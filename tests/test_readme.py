@@ -53,6 +53,11 @@ def test_the_example_for_own_data_runs(tmp_path, monkeypatch, capsys):
         (stress, "stress fast", []),
         (ablation, "ablation quick", ["--profile", "quick"]),
         (
+            ablation,
+            "ablation paper seeds_1",
+            ["--profile", "paper", "--seeds", "1"],
+        ),
+        (
             table2,
             "table2 quick seeds_3",
             ["--profile", "quick", "--seeds", "3"],
