@@ -53,7 +53,9 @@ def stripes(rows):
     [
         (lambda rows: named(0.25, rows), 3000),
         (lambda rows: named(0.7, rows), 4000),
-        (lambda rows: named(1.0, rows), 3000),
+        pytest.param(
+            lambda rows: named(1.0, rows), 3000, marks=pytest.mark.slow
+        ),
         (product_of_signs, 5000),
     ],
     ids=["nothing", "some", "all", "product of signs"],

@@ -155,7 +155,7 @@ def test_repairing_stays_in_the_class_and_moves_every_row():
     assert (partners != repair(labels, [3, 6]).numpy()).mean() > 0.9
 
 
-@pytest.mark.parametrize(("rho", "width"), [(0.5, 1), (0.9, 1), (0.5, 10)])
+@pytest.mark.parametrize(("rho", "width"), [(0.9, 1), (0.5, 10)])
 def test_correlated_gaussians(rho, width):
     truth = -width / 2 * np.log(1 - rho**2)
     z, c = gaussians(rho, width, rows=32768)

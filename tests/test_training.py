@@ -16,7 +16,7 @@ from keras_unbias import (
     runs,
     training,
 )
-from keras_unbias.methods import METHODS, RepresentationClassifier
+from keras_unbias.methods import RepresentationClassifier
 
 
 @pytest.fixture(autouse=True)
@@ -50,7 +50,7 @@ def test_a_run_is_audited(tmp_path, monkeypatch, no_audit):
     )
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", toy.EVERY_METHOD)
 def test_a_run_leaves_record_history_and_models(method, tmp_path):
     config = toy.config(method)
     record = training.train(config, output_dir=tmp_path)

@@ -2,9 +2,22 @@
 
 import keras
 import numpy as np
+import pytest
 
 from keras_unbias import datasets, networks
+from keras_unbias.methods import METHODS
 from keras_unbias.runs import RunConfig
+
+# Where it is the base class that works: confusion's adversary is that of
+# unlearning, and the penalty has no state of its own.
+EVERY_METHOD = [
+    pytest.param(
+        name,
+        marks=[pytest.mark.slow]
+        * (name in ("attribute_confusion", "chi_squared")),
+    )
+    for name in METHODS
+]
 
 
 def load(rows, *, seed, data_dir=None):
