@@ -277,35 +277,36 @@ def bars(records, *, bar, quantities, marks=None):
     return figure, points
 
 
+def audited(records):
+    """Those of the records that hold a bound of the training and an audit."""
+    return [
+        record
+        for record in records
+        if record.status == "done"
+        and record.audit
+        and "mutual_information" in record.metrics
+    ]
+
+
 def training_against_audit(records):
     """What the training's estimator read last, against the audit's bound.
 
     The audit (`keras_unbias.fresh_estimators`) fits fresh estimators to the
     finished features and reads them on training rows that they were not
     fitted to. A panel for the rows that minimise I(Z;C), one for those of
-    I(Z;C|Y). Runs without an estimator, an audit or an end are left out. A
-    point below the diagonal: the training read more than can be found again,
-    in the mean over its last epoch, before weights are averaged.
+    I(Z;C|Y). A point below the diagonal: the training read more than can be
+    found again, in the mean over its last epoch, before weights are averaged.
 
     Args:
-        records: list of `keras_unbias.runs.Record`.
+        records: list of `keras_unbias.runs.Record`, as `audited` returns.
 
     Returns:
         A `matplotlib.figure.Figure`, and a list of dicts, one for each row.
 
     Raises:
-        ValueError: If no record is left.
+        ValueError: If there are no records.
     """
-    rows = _grouped(
-        [
-            record
-            for record in records
-            if record.status == "done"
-            and record.audit
-            and "mutual_information" in record.metrics
-        ],
-        lambda record: record.config.row,
-    )
+    rows = _grouped(records, lambda record: record.config.row)
     panels = sorted({_information(members) for members in rows.values()})
     figure, (axes,) = _panels(1, len(panels), scale=1.3)
     points = []

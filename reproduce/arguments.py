@@ -248,23 +248,37 @@ def asked(options, **usual):
     return words
 
 
-def command(script, options):
-    """The command that was given, as far as it says which cells to run.
+def missing_notes(name, options, gathered):
+    """Says how many cells are missing, and which command runs them.
 
     Args:
-        script: path of the script, as a user types it.
+        name: the script's.
         options: what `parse` returned.
+        gathered: a `cells.Gathered`.
+
+    Returns:
+        List of strings, empty if none is missing.
     """
+    if not gathered.missing:
+        return []
+    script = f"reproduce/{name}.py"
     words = ["python", script, "--profile", options.profile]
     if getattr(options, "variances", None):
         words += ["--variances", ",".join(f"{v:g}" for v in options.variances)]
     if options.seeds:
         words += ["--seeds", str(options.seeds)]
-    return shlex.join(words + _places(options))
+    # Records that are read from elsewhere are run once more.
+    which = "them"
+    if options.from_records:
+        which += f", and all that {options.output_dir} does not hold"
+    return [
+        f"{len(gathered.missing)} of {len(gathered.configs)} cells are "
+        f"missing. To run {which}: {shlex.join(words + _places(options))}"
+    ]
 
 
-def commands(script, options, missing):
-    """The commands that run cells.
+def filling_commands(script, options, missing):
+    """The commands that run the missing cells of a table.
 
     Args:
         script: path of the script, as a user types it.
@@ -285,10 +299,7 @@ def commands(script, options, missing):
         rows.setdefault((tuple(values), seeds[row]), []).append(row)
     lines = []
     for (values, count), names in rows.items():
-        # What no profile changes belongs to the one that was asked for.
-        profile = missing[0].profile
-        profile = options.profile if profile == "any" else profile
-        words = ["python", script, "--profile", profile]
+        words = ["python", script, "--profile", options.profile]
         words += ["--methods", ",".join(names)]
         if None not in values:
             words += ["--variances", ",".join(f"{v:g}" for v in values)]

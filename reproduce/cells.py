@@ -183,13 +183,14 @@ def released(make_configs, records, data="digits", find=None):
     return max(choices, key=lambda choice: len(choice.records))
 
 
-def released_profile(directory, dataset, profiles):
+def released_profile(directory, dataset, profiles, rows=None):
     """The profile of a table that is made of records, if none is named.
 
     Args:
         directory: of the records.
         dataset: name of their data set.
         profiles: names of profiles, the better first.
+        rows: container of the row names that count. Defaults to `None`, all.
 
     Returns:
         The first of the profiles that has records, or the first of all.
@@ -198,7 +199,12 @@ def released_profile(directory, dataset, profiles):
         records = runs.read_records(directory)
     except (OSError, ValueError):
         return profiles[0]  # It is told where the records are needed.
-    found = {r.config.profile for r in records if r.config.dataset == dataset}
+    found = {
+        record.config.profile
+        for record in records
+        if record.config.dataset == dataset
+        and (rows is None or record.config.row in rows)
+    }
     return next((name for name in profiles if name in found), profiles[0])
 
 

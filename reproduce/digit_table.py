@@ -65,12 +65,7 @@ def main(
     shown = {
         "title": f"{title}, profile {options.profile}",
         "seeds": sorted({c.seed for c in configs}),
-        "notes": [
-            f"{len(gathered.missing)} of {len(configs)} cells are missing. "
-            "To run them: " + arguments.command(f"reproduce/{name}.py", options)
-        ]
-        if gathered.missing
-        else [],
+        "notes": arguments.missing_notes(name, options, gathered),
     }
     if columns is None:
         table = reporting.variance_table(

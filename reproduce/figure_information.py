@@ -17,6 +17,7 @@ def main(argv=None):
         name="figure_information",
         description=__doc__,
         make_configs=make_configs,
+        choose=plots.audited,
         draw=plots.training_against_audit,
     )
 

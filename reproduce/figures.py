@@ -17,6 +17,7 @@ def main(
     description,
     make_configs,
     draw,
+    choose=None,
     profiles=colored_mnist.PROFILES,
     variances=None,
 ):
@@ -28,6 +29,8 @@ def main(
         description: what the script does.
         make_configs: as in `cells.collect_digits`.
         draw: function from records to a matplotlib figure and its points.
+        choose: function from records to those that can be drawn. Defaults to
+            `None`, all of them.
         profiles: names of the profiles that have its cells. Defaults to all.
         variances: those of the figure unless others are asked for. Defaults
             to the profile's.
@@ -50,7 +53,9 @@ def main(
         "variances": list(variances or chosen["variances"]),
         "seeds": chosen["seeds"],
     }
-    return write(gathered, options, name=name, draw=draw, usual=usual)
+    return write(
+        gathered, options, name=name, draw=draw, choose=choose, usual=usual
+    )
 
 
 def add_directory(parser):
@@ -58,7 +63,7 @@ def add_directory(parser):
     parser.add_argument("--figures-dir", default=FIGURES, help="where to")
 
 
-def write(gathered, options, *, name, draw, usual):
+def write(gathered, options, *, name, draw, usual, choose=None):
     """Draws a figure from what was gathered; returns the exit code.
 
     Args:
@@ -68,36 +73,33 @@ def write(gathered, options, *, name, draw, usual):
         draw: as in `main`.
         usual: dict from flags to what they stand for if they are not given
             (`arguments.asked`).
+        choose: as in `main`.
     """
-    if gathered.missing:
-        print(
-            f"{len(gathered.missing)} of {len(gathered.configs)} cells are "
-            "missing. To run them: "
-            + arguments.command(f"reproduce/{name}.py", options),
-            file=sys.stderr,
-        )
+    for note in arguments.missing_notes(name, options, gathered):
+        print(note, file=sys.stderr)
     try:
-        figure, points = draw(gathered.records)
+        records = (choose or list)(gathered.records)
+        figure, points = draw(records)
     except ValueError as problem:
         print(f"Nothing is drawn. {problem}", file=sys.stderr)
         return 1
     about = ", ".join(
         [
             f"profile {options.profile}",
-            *_row(gathered.records),
-            _data(gathered.records),
+            *_row(records),
+            _data(records),
             *_missing(gathered),
         ]
     )
     figure.suptitle(about, fontsize="medium")
     words = [name, *arguments.asked(options, **usual)]
-    words += _other_data(gathered.records)
+    words += _other_data(records)
     path = pathlib.Path(options.figures_dir, "_".join(words))
     plots.write(
         figure,
         {
             "about": about,
-            "runs": [record.config.run_id for record in gathered.records],
+            "runs": [record.config.run_id for record in records],
             "points": points,
         },
         path,
@@ -119,8 +121,8 @@ def _row(records):
 
 def _missing(gathered):
     """What a picture without its command line must say itself."""
-    missing, cells = len(gathered.missing), len(gathered.configs)
-    return [f"{missing} of {cells} cells missing"] if missing else []
+    missing, total = len(gathered.missing), len(gathered.configs)
+    return [f"{missing} of {total} cells missing"] if missing else []
 
 
 def _other_data(records):

@@ -20,6 +20,7 @@ def main(argv=None):
         description=__doc__,
         make_configs=configs,
         variances=studies.SELECTION_VARIANCES,
+        choose=comparable,
         draw=draw,
     )
 
@@ -32,28 +33,45 @@ def configs(profile, **cells):
     return studies.variants(row, changes, profile=profile, **cells)
 
 
+def comparable(records):
+    """Those of the seeds that all weights of their variance have.
+
+    A variance without the smallest weight, by which the others are judged, or
+    with that alone is left out.
+
+    Raises:
+        ValueError: If none is left of some.
+    """
+    smallest = min(studies.SELECTION_MI_WEIGHTS)
+    left = [
+        record
+        for group in _by_variance(records).values()
+        if len({smallest, *map(_weight, group)}) > 1
+        and smallest in map(_weight, group)
+        for record in _of_common_seeds(group)
+    ]
+    if records and not left:
+        received = sorted(
+            {(_weight(r), figures.variance(r), r.config.seed) for r in records}
+        )
+        raise ValueError(
+            "There is nothing to choose from. Expected: at some variance the "
+            f"weight {smallest:g} and another of the same seed. Received: "
+            + "; ".join(f"{w:g} at {v}, seed {s}" for w, v, s in received)
+            + ". Run the cells that are missing."
+        )
+    return left
+
+
 def draw(records):
     """A row of panels for each variance; both choices marked in each.
 
-    Of the seeds those count that all weights of the variance have. A variance
-    without the smallest weight, by which the others are judged, or with that
-    alone is left out.
+    Args:
+        records: what `comparable` returned.
     """
-    by_variance = collections.defaultdict(list)
-    for record in records:
-        by_variance[figures.variance(record)].append(record)
-    by_variance = {
-        name: _of_common_seeds(group)
-        for name, group in by_variance.items()
-        if min(studies.SELECTION_MI_WEIGHTS) in map(_weight, group)
-    }
-    by_variance = {
-        name: group
-        for name, group in by_variance.items()
-        if len(set(map(_weight, group))) > 1
-    }
+    by_variance = _by_variance(records)
     return plots.by_mi_weight(
-        [record for group in by_variance.values() for record in group],
+        records,
         panel=figures.variance,
         quantities=["test_accuracy", "loss", "mutual_information"],
         marks={
@@ -64,6 +82,13 @@ def draw(records):
             for name, group in by_variance.items()
         },
     )
+
+
+def _by_variance(records):
+    groups = collections.defaultdict(list)
+    for record in records:
+        groups[figures.variance(record)].append(record)
+    return groups
 
 
 def _weight(record):

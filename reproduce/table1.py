@@ -14,6 +14,8 @@ from reproduce.settings import FIRST_SEED, colored_mnist
 
 PAGE = pathlib.Path(__file__).resolve().parents[1] / "README.md"
 DATASET = "colored_mnist"
+# Of the profiles that records hold the first is shown.
+PREFERRED = tuple(dict.fromkeys(["fast", *colored_mnist.PROFILES]))
 
 # As the paper prints them, but for the grey scale, which is of Kim et al., and
 # CSAD, later work, of which one number was at hand: (mean, standard deviation)
@@ -97,8 +99,12 @@ def main(argv=None):
         __doc__, profiles=profiles, variances=colored_mnist.ALL_VARIANCES
     )
     options = arguments.parse_table(parser, argv, profiles)
+    whole = bool(options.profile)
+    options.profile = options.profile or cells.released_profile(
+        options.from_records, DATASET, PREFERRED, colored_mnist.ROWS
+    )
     gathered = cells.collect(
-        functools.partial(_gather, options), options, parser
+        functools.partial(_gather, options, whole), options, parser
     )
     if gathered is None:
         return 0
@@ -112,9 +118,9 @@ def main(argv=None):
     return 1 if gathered.error else 0
 
 
-def _gather(options):
+def _gather(options, whole):
     if options.from_records:
-        return _from_records(options)
+        return _from_records(options, whole)
     return cells.gather(functools.partial(_configs, options, {}), options)
 
 
@@ -131,12 +137,12 @@ def _configs(options, otherwise, digits):
     )
 
 
-def _from_records(options):
+def _from_records(options, whole):
     """What records show of the table, and what to say of them.
 
-    Without a profile the table shows the rows, variances and seeds that the
-    records hold; with one, all of the profile. The variances of the stress
-    test have a table of their own.
+    All of the profile, or, if not `whole`, the rows, variances and seeds that
+    the records hold; the variances of the stress test have a table of their
+    own.
     """
     records = [
         record
@@ -144,10 +150,6 @@ def _from_records(options):
         if record.config.dataset == DATASET
         and record.config.row in colored_mnist.ROWS
     ]
-    whole = bool(options.profile)
-    if not whole:
-        profiles = {record.config.profile for record in records}
-        options.profile = min(profiles, key=_preference, default="fast")
     of_profile = [r for r in records if r.config.profile == options.profile]
     if not of_profile:
         raise ValueError(
@@ -223,18 +225,13 @@ def _held(records):
     }
 
 
-def _preference(profile):
-    names = ["fast", *colored_mnist.PROFILES]
-    return names.index(profile) if profile in names else len(names)
-
-
 def _variance(config):
     return config.settings["color_variance"]
 
 
 def _table(gathered, options):
     configs = gathered.configs
-    commands = arguments.commands(
+    commands = arguments.filling_commands(
         "reproduce/table1.py", options, gathered.missing
     )
     variances = list(dict.fromkeys(_variance(config) for config in configs))

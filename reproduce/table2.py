@@ -125,7 +125,9 @@ def _table(gathered, options):
         told.data_dir = options.data_dir or "DIR"
     else:
         notes.append(NOT_COMPARABLE)
-    commands = arguments.commands("reproduce/table2.py", told, gathered.missing)
+    commands = arguments.filling_commands(
+        "reproduce/table2.py", told, gathered.missing
+    )
     notes[:0] = [f"To fill what is missing: {line}" for line in commands]
     return reporting.beside(
         [

@@ -131,7 +131,7 @@ def _tables(gathered, options):
     rows = list(dict.fromkeys(config.row for config in configs))
     age = "in" if configs[0].settings["age_input"] else "out"
     title = f"German credit, profile {options.profile}, age {age}"
-    commands = arguments.commands(
+    commands = arguments.filling_commands(
         "reproduce/table3.py", options, gathered.missing
     )
     tables = [

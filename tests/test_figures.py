@@ -203,7 +203,7 @@ def test_figures_are_drawn_from_records(
     points = drawn["points"]
     panels = {point["panel"] for point in points}
     assert panels == {f"variance {variance:.3f}" for variance in variances}
-    assert "cells are missing. To run them: python reproduce/" in err
+    assert "cells are missing. To run them, and all that runs " in err
     assert "--profile fast --seeds 1\n" in err
     assert script.main([*flags, "--dry-run"]) == 0
     assert f" {len(changes) * len(variances)} done" in capsys.readouterr().out
@@ -232,7 +232,11 @@ def test_selection_needs_several_weights(tmp_path, capsys):
     release(tmp_path, fast("MI backpropagation", {"as it is": {}}, (0.02,)))
     flags = ["--from-records", str(tmp_path), "--figures-dir", str(tmp_path)]
     assert selection.main(flags) == 1
-    assert "Nothing is drawn" in capsys.readouterr().err
+    assert re.search(
+        "Nothing is drawn.*Expected: at some variance the weight 0 and another"
+        r" of the same seed. Received: 0.75 at variance 0.020, seed 1\. Run",
+        capsys.readouterr().err,
+    )
     assert not list(tmp_path.glob("selection*"))
 
 
@@ -252,7 +256,14 @@ def test_selection_compares_the_same_seeds(tmp_path):
         in chosen[cell.settings["color_variance"]]
     ]
     release(tmp_path, released)
-    _, points = selection.draw(runs.read_records(tmp_path))
+    records = selection.comparable(runs.read_records(tmp_path))
+    _, points = selection.draw(records)
+    # The picture tells of those that are in it alone.
+    flags = ["--from-records", str(tmp_path), "--figures-dir", str(tmp_path)]
+    assert selection.main([*flags, "--seeds", "2"]) == 0
+    drawn = json.loads((tmp_path / "selection_fast_seeds_2.json").read_text())
+    assert {*drawn["runs"]} == {record.config.run_id for record in records}
+    assert "60,000 training rows, seed 1," in drawn["about"]
     lines = [p for p in points if "mi_weight" in p]
     assert lines
     for point in lines:
@@ -340,7 +351,7 @@ def test_ablation_table(tmp_path, capsys):
     flags = ["--from-records", str(tmp_path), "--seeds", "1"]
     assert ablation.main(flags) == 0
     out = capsys.readouterr().out
-    assert f"{count - 3} of {count} cells are missing. To run them: " in out
+    assert f"{count - 3} of {count} cells are missing. To run them, " in out
     assert "with changes, color variance 0.020, profile fast" in out
     rows = [x for x in out.splitlines() if x.startswith(studies.ABLATED)]
     numbers = [re.split("  +", row)[1:] for row in rows]

@@ -16,7 +16,7 @@ import tqdm
 from joblib.externals import loky
 
 from keras_unbias import runs
-from reproduce import arguments, release, sweep, table1
+from reproduce import arguments, cells, release, sweep, table1
 from reproduce.settings import colored_mnist
 
 SCRIPT = pathlib.Path(table1.__file__).resolve()
@@ -504,14 +504,14 @@ def test_commands_fill_what_is_missing_and_can_be_typed():
     parser = arguments.table_parser(
         "", profiles=profiles, variances=(0.02, 0.05)
     )
-    argv = ["--output-dir", "my runs"]
-    options = arguments.parse_table(parser, argv, {**profiles, "quick": []})
+    argv = ["--profile", "fast", "--output-dir", "my runs"]
+    options = arguments.parse_table(parser, argv, profiles)
     missing = [
         config("ERM", 0.02, seed=3),
         config("conditional MI", 0.02, seed=3),
         config("bias-balanced", 0.05, seed=1),
     ]
-    both, other = arguments.commands("table1.py", options, missing)
+    both, other = arguments.filling_commands("table1.py", options, missing)
     assert shlex.split(both) == [
         *["python", "table1.py", "--profile", "fast"],
         *["--methods", "ERM,conditional MI", "--variances", "0.02"],
@@ -525,9 +525,21 @@ def test_a_figure_names_the_command_that_was_given():
     arguments.add_age(parser)
     argv = ["--variances", "0.02,0.05", "--seeds", "2", "--age", "in"]
     options = arguments.parse(parser, [*argv, "--data-dir", "my data"])
-    words = shlex.split(arguments.command("figure4.py", options))
-    assert words[:4] == ["python", "figure4.py", "--profile", "fast"]
+    gathered = cells.Gathered([config("ERM", 0.02), config("ERM", 0.05)], [])
+    (note,) = arguments.missing_notes("figure4", options, gathered)
+    said, _, command = note.partition(": ")
+    assert said == "2 of 2 cells are missing. To run them"
+    words = shlex.split(command)
+    assert words[:2] == ["python", "reproduce/figure4.py"]
+    assert words[2:4] == ["--profile", "fast"]
     assert words[4:] == [*argv, "--data-dir", "my data"]
+    # Those that are read from elsewhere are run again.
+    options.from_records = "elsewhere"
+    (note,) = arguments.missing_notes("figure4", options, gathered)
+    assert "To run them, and all that runs does not hold: python" in note
+    assert not arguments.missing_notes(
+        "figure4", options, cells.Gathered([], [])
+    )
 
 
 def test_release_copies_the_records_of_finished_runs(tmp_path, capsys):
