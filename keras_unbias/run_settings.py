@@ -1,6 +1,8 @@
 """The settings of a run: which there are, and what they must be."""
 
 import inspect
+import math
+import numbers
 
 import keras
 
@@ -61,6 +63,8 @@ NOT_NEGATIVE = (
     "entropy_weight",
     "reversal_weight",
 )
+SWITCHES = ("standardize", "conditional", "own_optimizer", "clip")
+HIDDEN_LAYERS = ("critic_hidden", "attribute_hidden")
 PRECISIONS = ("float32", "mixed_bfloat16")
 OPTIMIZERS = {"adam": keras.optimizers.Adam, "sgd": keras.optimizers.SGD}
 
@@ -115,7 +119,7 @@ def check(config):
         if name not in known:
             raise ValueError(
                 f"Unknown {kind}. Expected: one of {sorted(known)}. "
-                f"Received: {name!r}."
+                f"Received: {name!r}. Correct the name."
             )
     parameters = of_data(config.dataset)
     optional = {
@@ -135,7 +139,8 @@ def check(config):
             f"The settings of a {config.method} run on {config.dataset} are "
             f"all of {sorted(expected)}, and any of {sorted(optional)}. "
             f"Missing: {sorted(expected - received)}. Received beyond them: "
-            f"{sorted(received - expected - optional)}."
+            f"{sorted(received - expected - optional)}. Add the former, and "
+            "leave out the latter."
         )
     if trained:
         _check_training(config)
@@ -162,37 +167,53 @@ def _check_training(config):
         if whole in settings and total % settings[part]:
             raise ValueError(
                 f"`{part}` divides `{whole}` (0 counts as 1). Expected: a "
-                f"divisor of {total}. Received: {settings[part]!r}."
+                f"divisor of {total}. Received: {settings[part]!r}. Change "
+                "one of the two."
             )
     positive = set(POSITIVE)
     if config.method == "bias_balanced":
         positive.add("prior_strength")
-    for name in (*POSITIVE, *NOT_NEGATIVE):
-        _check_number(config, name, positive=name in positive)
+    for name in sorted({*POSITIVE, *NOT_NEGATIVE} & set(settings)):
+        if name in positive:
+            _check_number(config, name, "> 0", lambda number: number > 0)
+        else:
+            _check_number(config, name, ">= 0", lambda number: number >= 0)
     # At 1 an average would stay as it began.
-    if not 0 <= settings["weight_averaging"] < 1:
-        raise ValueError(
-            "`weight_averaging` is out of range. Expected: a number >= 0 and "
-            f"< 1. Received: {settings['weight_averaging']!r}."
-        )
+    _check_number(
+        config, "weight_averaging", ">= 0 and < 1", lambda a: 0 <= a < 1
+    )
+    for name in HIDDEN_LAYERS:
+        widths = settings.get(name, ())
+        if not isinstance(widths, (list, tuple)):
+            raise ValueError(
+                f"`{name}` holds the widths of layers. Expected: a list of "
+                f"integers >= 1. Received: {widths!r}. Write [64] for one."
+            )
+        for width in widths:
+            base.check_integer(f"a width in {name}", width, minimum=1)
     for name, known in (
         ("precision", PRECISIONS),
         ("decay", ("constant", "cosine")),
         ("estimator_optimizer", tuple(OPTIMIZERS)),
         ("critic", tuple(mutual_information.CRITICS)),
+        ("jit_compile", (None, True, False)),
+        *((name, (True, False)) for name in SWITCHES),
     ):
-        chosen = settings.get(name, known[0])
-        if chosen not in known:
+        if name in settings and settings[name] not in known:
             raise ValueError(
                 f"Unknown {name}. Expected: one of {known}. Received: "
-                f"{chosen!r}."
+                f"{settings[name]!r}. Take one of them."
             )
 
 
-def _check_number(config, name, *, positive):
-    number = config.settings.get(name, 1)
-    if number < 0 or positive and number == 0:
+def _check_number(config, name, expected, holds):
+    number = config.settings[name]
+    if (
+        not isinstance(number, numbers.Real)
+        or not math.isfinite(number)
+        or not holds(number)
+    ):
         raise ValueError(
             f"`{name}` of {config.method} is out of range. Expected: a number "
-            f"{'> 0' if positive else '>= 0'}. Received: {number!r}."
+            f"{expected}. Received: {number!r}. Pass another number."
         )

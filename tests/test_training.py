@@ -232,6 +232,31 @@ def test_entropy_of_the_attribute_is_that_of_its_rows():
             "`weight_averaging`.*>= 0 and < 1. Received: 1.0",
         ),
         (
+            {"settings": toy.config("erm", weight_averaging=None).settings},
+            "`weight_averaging`.*a number >= 0 and < 1. Received: None",
+        ),
+        (
+            {"settings": toy.config("erm", learning_rate=np.inf).settings},
+            "`learning_rate` of erm .*a number > 0. Received: inf",
+        ),
+        *(
+            (
+                {
+                    "method": "mi_backprop",
+                    "settings": toy.config(**{name: value}).settings,
+                },
+                message,
+            )
+            for name, value, message in (
+                ("mi_weight", "1", "a number >= 0. Received: '1'"),
+                ("mi_weight", np.nan, "a number >= 0. Received: nan"),
+                ("conditional", "false", r"\(True, False\). Rec.*'false'"),
+                ("jit_compile", "no", r"\(None, True, False\). Rec.*'no'"),
+                ("critic_hidden", 64, "`critic_hidden`.*a list .* 64. Write"),
+                ("critic_hidden", [0], "in critic_hidden.*>= 1. Received.*0"),
+            )
+        ),
+        (
             {"settings": toy.config("erm", epochs=0).settings},
             "`epochs` is out of range. Expected: an integer >= 1",
         ),
