@@ -115,7 +115,7 @@ def accuracy_by_variance(records, *, rows, published=None, pairs=None):
             `(mean, standard deviation)`, drawn as broken lines. Defaults to
             none.
         pairs: dict from published names to the rows of the same method,
-            whose color they get. Defaults to none, and light grey.
+            whose color they get. Defaults to none, and lime.
 
     Returns:
         A `matplotlib.figure.Figure`, and a list of dicts, one for each line.
@@ -140,7 +140,7 @@ def accuracy_by_variance(records, *, rows, published=None, pairs=None):
             counts = [len(cells[row, v]) for v in point["color_variance"]]
             points.append({**point, "runs": counts})
     for name, values in (published or {}).items():
-        color = colors.get((pairs or {}).get(name), "lightgrey")
+        color = colors.get((pairs or {}).get(name), "lime")
         label = f"{name} (published)"
         points.append(_draw_line(ax, label, values, "--", color))
     ax.set(xlabel="color variance", ylabel=AXES["test_accuracy"])

@@ -9,7 +9,7 @@ from reproduce import clusters, release
 from reproduce.settings import FIRST_SEED
 
 
-def parser(
+def make_parser(
     description,
     *,
     profiles,
@@ -35,8 +35,8 @@ def parser(
     Returns:
         An `argparse.ArgumentParser`, for `parse`.
     """
-    made = argparse.ArgumentParser(description=description)
-    add = made.add_argument
+    parser = argparse.ArgumentParser(description=description)
+    add = parser.add_argument
     add(
         "--profile",
         type=_one_of(list(profiles)),
@@ -66,137 +66,140 @@ def parser(
     add("--output-dir", default="runs", help="directory of all runs")
     add("--from-records", metavar="DIR", help="only show what is there")
     add("--dry-run", action="store_true", help="only list the cells")
-    return made
+    return parser
 
 
-def table_parser(description, *, profiles, variances=None):
+def make_table_parser(description, *, profiles, variances=None):
     """Makes the parser of a table.
 
     Args:
         description: what the script does.
         profiles: dict from profile names to lists of their row names.
-        variances: as in `parser`.
+        variances: as in `make_parser`.
 
     Returns:
         An `argparse.ArgumentParser`, for `parse_table`.
     """
-    made = parser(
+    parser = make_parser(
         description, profiles=profiles, variances=variances, default=None
     )
-    made.epilog = (
+    parser.epilog = (
         "Without --profile quick is run, and of records the best are shown."
     )
     rows = dict.fromkeys(row for names in profiles.values() for row in names)
-    made.add_argument(
+    parser.add_argument(
         "--methods",
         type=_list_of(_one_of(rows)),
         nargs="+",
         metavar="ROW",
         help=f"rows of the table: {', '.join(rows)}; default all",
     )
-    add_output(made)
-    return made
+    add_output(parser)
+    return parser
 
 
-def add_age(made):
+def add_age(parser):
     """Adds the flag of German credit: whether the age is an input."""
-    made.add_argument(
+    parser.add_argument(
         "--age",
         type=_one_of(("in", "out")),
         help="whether the age is an input; default the profile's",
     )
 
 
-def add_faces(made):
+def add_faces(parser):
     """Adds the flags of faces: the weights, and images that are damaged."""
-    made.add_argument(
+    parser.add_argument(
         "--weights",
         metavar="FILE",
         help="of the backbone, an .h5 or .keras file in --data-dir; default "
         "the profile's, ImageNet's, which Keras downloads",
     )
-    made.add_argument(
+    parser.add_argument(
         "--skip-bad-images",
         action="store_true",
         help="leave out and count what cannot be read",
     )
 
 
-def add_output(made):
+def add_output(parser):
     """Adds the flags of what is shown as a table."""
-    made.add_argument(
-        "--format", type=_one_of(reporting.FORMATS), default="text"
+    parser.add_argument(
+        "--format",
+        type=_one_of(reporting.FORMATS),
+        default="text",
+        help=f"{', '.join(reporting.FORMATS)}; default text",
     )
-    made.add_argument(
+    parser.add_argument(
         "--update-docs",
         action="store_true",
         help="write the table of --from-records into its page",
     )
 
 
-def parse(made, argv):
+def parse(parser, argv):
     """Parses the flags that tables and figures have in common.
 
     Args:
-        made: a parser from `parser` or `table_parser`.
+        parser: a parser from `make_parser` or `make_table_parser`.
         argv: list of strings, or `None` for the command line.
 
     Returns:
         An `argparse.Namespace`.
     """
-    options = made.parse_args(argv)
+    options = parser.parse_args(argv)
     if options.address and options.backend == "loky":
-        made.error(
+        parser.error(
             "argument --address: only a cluster has one. Expected: --backend "
-            "ray or dask. Received: loky."
+            "ray or dask. Received: loky. Name one, or leave out --address."
         )
     for flag in ("methods", "variances"):
         if hasattr(options, flag):
             setattr(options, flag, _flat(getattr(options, flag)))
     if getattr(options, "update_docs", False):
-        _check_update(made, options)
+        _check_update(parser, options)
     return options
 
 
-def _check_update(made, options):
+def _check_update(parser, options):
     received = options.from_records
     if not received or pathlib.Path(received).resolve() != release.RECORDS:
-        made.error(
+        parser.error(
             "argument --update-docs: the pages show released records. "
             f"Expected: --from-records {release.RECORDS}. Received: "
             f"{received}."
         )
     if options.dry_run:
-        made.error(
+        parser.error(
             "argument --update-docs: a list of cells is no table. Expected: "
             "no --dry-run. Received: both."
         )
     for flag in ("methods", "variances"):
         received = getattr(options, flag, None)
         if received:
-            made.error(
+            parser.error(
                 "argument --update-docs: the pages show whole tables. "
                 f"Expected: no --{flag}. Received: {received}."
             )
 
 
-def parse_table(made, argv, profiles):
+def parse_table(parser, argv, profiles):
     """Parses the flags of a table, and checks what argparse alone cannot.
 
     Args:
-        made: a parser from `table_parser`.
+        parser: a parser from `make_table_parser`.
         argv: list of strings, or `None` for the command line.
-        profiles: as in `table_parser`.
+        profiles: as in `make_table_parser`.
 
     Returns:
         An `argparse.Namespace`.
     """
-    options = parse(made, argv)
+    options = parse(parser, argv)
     if not options.from_records:
         options.profile = options.profile or "quick"
     for row in options.methods or ():
         if options.profile and row not in profiles[options.profile]:
-            made.error(
+            parser.error(
                 f"argument --methods: profile {options.profile} has no such "
                 f"row. Expected: some of {list(profiles[options.profile])}. "
                 f"Received: {row!r}. Choose another --profile."
@@ -204,12 +207,12 @@ def parse_table(made, argv, profiles):
     return options
 
 
-def update_docs(options, made, page, name, content):
+def update_docs(options, parser, page, name, content):
     """Writes a table into its page, if --update-docs asks for it.
 
     Args:
         options: what `parse` or `parse_table` returned.
-        made: the parser that tells that the page has no such table.
+        parser: the parser that tells that the page has no such table.
         page: path of the page.
         name: of the table's block there.
         content: the table, in Markdown.
@@ -219,7 +222,7 @@ def update_docs(options, made, page, name, content):
     try:
         text = reporting.replace_block(page.read_text("utf-8"), name, content)
     except ValueError as problem:
-        made.error(str(problem))
+        parser.error(str(problem))
     runs.write_text(page, text)
 
 

@@ -44,8 +44,8 @@ def connect(backend, *, jobs=None, address=None):
         The `Workers`.
 
     Raises:
-        ValueError: the backend is unknown, has no address, or has workers
-            that run several cells at a time.
+        ValueError: the backend is unknown, cannot use the address it is
+            given, or has workers that run several cells at a time.
         ImportError: Ray or Dask is not installed.
     """
     if backend not in BACKENDS:
@@ -56,7 +56,8 @@ def connect(backend, *, jobs=None, address=None):
     if address and backend == "loky":
         raise ValueError(
             "Only a cluster has an address. Expected: backend 'ray' or "
-            f"'dask'. Received: backend='loky', address={address!r}."
+            f"'dask'. Received: backend='loky', address={address!r}. "
+            "Name one, or leave out the address."
         )
     connections = {"loky": _loky, "ray": _ray, "dask": _dask}
     try:

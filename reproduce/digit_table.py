@@ -44,7 +44,7 @@ def main(
             where there is but one. Defaults to the test accuracy, with a
             column for every variance.
     """
-    parser = arguments.parser(
+    parser = arguments.make_parser(
         description,
         profiles=profiles,
         variances=colored_mnist.ALL_VARIANCES,

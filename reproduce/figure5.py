@@ -12,7 +12,7 @@ from reproduce.settings import german_credit
 
 def main(argv=None):
     """Draws the bars; returns the exit code."""
-    parser = arguments.parser(__doc__, profiles=german_credit.PROFILES)
+    parser = arguments.make_parser(__doc__, profiles=german_credit.PROFILES)
     arguments.add_age(parser)
     figures.add_directory(parser)
     options = arguments.parse(parser, argv)

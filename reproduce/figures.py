@@ -35,7 +35,7 @@ def main(
         variances: those of the figure unless others are asked for. Defaults
             to the profile's.
     """
-    parser = arguments.parser(
+    parser = arguments.make_parser(
         description,
         profiles=profiles,
         variances=colored_mnist.ALL_VARIANCES,

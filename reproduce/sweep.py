@@ -21,7 +21,8 @@ DEATHS = 2
 
 # One thread a process: as fast in total as fewer processes with more, and
 # the results do not depend on the number of jobs. TensorFlow leaves oneDNN
-# off on some processors, where it halves the time of a step.
+# off on some processors, where it halves the time of a step; and without its
+# own allocator every large tensor is asked of the system anew.
 ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "TF_NUM_INTRAOP_THREADS": "1",

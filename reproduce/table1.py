@@ -95,7 +95,7 @@ def published():
 def main(argv=None):
     """Runs what is missing and prints the table; returns the exit code."""
     profiles = {k: list(v["rows"]) for k, v in colored_mnist.PROFILES.items()}
-    parser = arguments.table_parser(
+    parser = arguments.make_table_parser(
         __doc__, profiles=profiles, variances=colored_mnist.ALL_VARIANCES
     )
     options = arguments.parse_table(parser, argv, profiles)

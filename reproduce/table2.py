@@ -50,7 +50,7 @@ def main(argv=None):
         name: list(profile["rows"])
         for name, profile in imdb_faces.PROFILES.items()
     }
-    parser = arguments.table_parser(__doc__, profiles=profiles)
+    parser = arguments.make_table_parser(__doc__, profiles=profiles)
     arguments.add_faces(parser)
     options = arguments.parse_table(parser, argv, profiles)
     options.profile = options.profile or cells.released_profile(

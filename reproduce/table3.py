@@ -70,7 +70,7 @@ def main(argv=None):
         name: list(profile["rows"])
         for name, profile in german_credit.PROFILES.items()
     }
-    parser = arguments.table_parser(__doc__, profiles=profiles)
+    parser = arguments.make_table_parser(__doc__, profiles=profiles)
     arguments.add_age(parser)
     options = arguments.parse_table(parser, argv, profiles)
     options.profile = options.profile or cells.released_profile(

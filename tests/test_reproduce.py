@@ -490,7 +490,7 @@ def test_row_that_the_profile_lacks(capsys):
 
 def test_methods_may_be_given_both_ways():
     profiles = {"quick": ["ERM", "conditional MI", "bias-balanced"]}
-    parser = arguments.table_parser(
+    parser = arguments.make_table_parser(
         "", profiles=profiles, variances=(0.02, 0.05)
     )
     argv = ["--methods", "ERM,conditional MI", "bias-balanced", "ERM"]
@@ -501,7 +501,7 @@ def test_methods_may_be_given_both_ways():
 
 def test_commands_fill_what_is_missing_and_can_be_typed():
     profiles = {"fast": ["ERM", "conditional MI"]}
-    parser = arguments.table_parser(
+    parser = arguments.make_table_parser(
         "", profiles=profiles, variances=(0.02, 0.05)
     )
     argv = ["--profile", "fast", "--output-dir", "my runs"]
@@ -521,7 +521,9 @@ def test_commands_fill_what_is_missing_and_can_be_typed():
 
 
 def test_a_figure_names_the_command_that_was_given():
-    parser = arguments.parser("", profiles=["fast"], variances=(0.02, 0.05))
+    parser = arguments.make_parser(
+        "", profiles=["fast"], variances=(0.02, 0.05)
+    )
     arguments.add_age(parser)
     argv = ["--variances", "0.02,0.05", "--seeds", "2", "--age", "in"]
     options = arguments.parse(parser, [*argv, "--data-dir", "my data"])

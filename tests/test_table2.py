@@ -95,7 +95,7 @@ def test_without_the_data_the_page_is_named(script, capsys):
 
 
 def test_other_weights_are_another_table():
-    parser = arguments.parser("", profiles=imdb_faces.PROFILES)
+    parser = arguments.make_parser("", profiles=imdb_faces.PROFILES)
     arguments.add_faces(parser)
     flags = "--profile paper --weights a/body.h5 --skip-bad-images"
     options = arguments.parse(parser, flags.split())

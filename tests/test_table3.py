@@ -234,7 +234,7 @@ def test_page_shows_whole_tables_where_there_is_room(
     ],
 )
 def test_tables_are_named_by_what_differs_from_the_profile(flags, name):
-    parser = arguments.table_parser("", profiles=german_credit.PROFILES)
+    parser = arguments.make_table_parser("", profiles=german_credit.PROFILES)
     arguments.add_age(parser)
     options = arguments.parse(parser, flags.split())
     assert arguments.asked(options, **table3.usual(options)) == name
