@@ -52,9 +52,12 @@ def stripes(rows):
     ("problem", "rows"),
     [
         (lambda rows: named(0.25, rows), 3000),
-        (lambda rows: named(0.7, rows), 4000),
-        pytest.param(
-            lambda rows: named(1.0, rows), 3000, marks=pytest.mark.slow
+        *(
+            pytest.param(*case, marks=pytest.mark.slow)
+            for case in (
+                (lambda rows: named(0.7, rows), 4000),
+                (lambda rows: named(1.0, rows), 3000),
+            )
         ),
         (product_of_signs, 5000),
     ],

@@ -152,7 +152,12 @@ def test_weights_of_unknown_classes_are_refused():
 @pytest.mark.parametrize(
     ("loss", "metric", "label"),
     [
-        (keras.losses.MeanSquaredError(), "mae", lambda a: a[:, :2].sum(1)),
+        pytest.param(
+            keras.losses.MeanSquaredError(),
+            "mae",
+            lambda a: a[:, :2].sum(1),
+            marks=pytest.mark.slow,
+        ),
         (
             keras.losses.BinaryCrossentropy(from_logits=True),
             keras.metrics.BinaryAccuracy(threshold=0.0),
@@ -221,13 +226,14 @@ def weights_after(model, optimizer, **kwargs):
 @pytest.mark.parametrize(
     ("make", "scaled"),
     [
-        (
+        pytest.param(
             lambda: MutualInformationBackpropagation(
                 functional(), 2, own_optimizer=False
             ),
             lambda: keras.optimizers.LossScaleOptimizer(
                 keras.optimizers.SGD(0.1)
             ),
+            marks=pytest.mark.slow,
         ),
         (
             lambda: MutualInformationBackpropagation(functional(), 2),

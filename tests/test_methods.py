@@ -54,7 +54,7 @@ def fit(model, problem, epochs=2, batch_size=128, **kwargs):
     ).history
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", EVERY_METHOD)
 def test_every_method_trains_evaluates_and_predicts(problem, name):
     model = make(problem, name)
     model.compile(keras.optimizers.Adam(5e-3))
