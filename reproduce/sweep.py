@@ -147,24 +147,13 @@ def _run(configs, output_dir, data_dir, workers):
             group = [c for c in waiting if deaths[c.run_id] < DEATHS]
             alone = not group
             group = group or waiting[:1]
-            reason = "It wrote no record."
-            try:
-                for run_id, failure, trace in parallel(
-                    joblib.delayed(_attempt)(
-                        _train, config, output_dir, data_dir
-                    )
-                    for config in group
-                ):
-                    if failure:
-                        failures[run_id] = failure
-                    bar.write(f"{run_id}: {trace or 'done'}", file=sys.stderr)
-                lost = True
-            except workers.death as error:
-                reason = f"A worker process died. {error}".replace("\n", " ")
-                bar.write(reason, file=sys.stderr)
-                lost = alone
+            failed, death = _attempt_all(
+                group, parallel, output_dir, data_dir, workers.death, bar
+            )
+            failures.update(failed)
             left = _unsettled(group, output_dir, failures)
-            if lost:
+            if alone or not death:
+                reason = death or "It wrote no record."
                 failures.update({c.run_id: reason for c in left})
             # What was running may be what kills: it goes last. (So does what
             # an earlier sweep began, which costs time alone.)
@@ -173,6 +162,29 @@ def _run(configs, output_dir, data_dir, workers):
             waiting = _unsettled(waiting, output_dir, failures)
             waiting.sort(key=lambda config: deaths[config.run_id])
     return failures
+
+
+def _attempt_all(configs, parallel, output_dir, data_dir, deadly, bar):
+    """Runs cells until all have ended, or until a worker dies.
+
+    Returns:
+        A dict from the run ids of those that failed to reasons, and what
+        the worker died of, `""` if none did.
+    """
+    failures = {}
+    try:
+        for run_id, failure, trace in parallel(
+            joblib.delayed(_attempt)(_train, config, output_dir, data_dir)
+            for config in configs
+        ):
+            if failure:
+                failures[run_id] = failure
+            bar.write(f"{run_id}: {trace or 'done'}", file=sys.stderr)
+    except deadly as error:
+        death = f"A worker process died. {error}".replace("\n", " ")
+        bar.write(death, file=sys.stderr)
+        return failures, death
+    return failures, ""
 
 
 def _unsettled(configs, output_dir, failures):
