@@ -148,6 +148,13 @@ def check(config):
 
 def _check_training(config):
     settings = {**DEFAULTS, **config.settings}
+    _check_counts(settings)
+    _check_numbers(config)
+    _check_widths(settings)
+    _check_choices(settings)
+
+
+def _check_counts(settings):
     for name, minimum in (
         ("epochs", 1),
         ("batch_size", 1),
@@ -170,10 +177,13 @@ def _check_training(config):
                 f"divisor of {total}. Received: {settings[part]!r}. Change "
                 "one of the two."
             )
+
+
+def _check_numbers(config):
     positive = set(POSITIVE)
     if config.method == "bias_balanced":
         positive.add("prior_strength")
-    for name in sorted({*POSITIVE, *NOT_NEGATIVE} & set(settings)):
+    for name in sorted({*POSITIVE, *NOT_NEGATIVE} & set(config.settings)):
         if name in positive:
             _check_number(config, name, "> 0", lambda number: number > 0)
         else:
@@ -182,28 +192,6 @@ def _check_training(config):
     _check_number(
         config, "weight_averaging", ">= 0 and < 1", lambda a: 0 <= a < 1
     )
-    for name in HIDDEN_LAYERS:
-        widths = settings.get(name, ())
-        if not isinstance(widths, (list, tuple)):
-            raise ValueError(
-                f"`{name}` holds the widths of layers. Expected: a list of "
-                f"integers >= 1. Received: {widths!r}. Write [64] for one."
-            )
-        for width in widths:
-            base.check_integer(f"a width in {name}", width, minimum=1)
-    for name, known in (
-        ("precision", PRECISIONS),
-        ("decay", ("constant", "cosine")),
-        ("estimator_optimizer", tuple(OPTIMIZERS)),
-        ("critic", tuple(mutual_information.CRITICS)),
-        ("jit_compile", (None, True, False)),
-        *((name, (True, False)) for name in SWITCHES),
-    ):
-        if name in settings and settings[name] not in known:
-            raise ValueError(
-                f"Unknown {name}. Expected: one of {known}. Received: "
-                f"{settings[name]!r}. Take one of them."
-            )
 
 
 def _check_number(config, name, expected, holds):
@@ -217,3 +205,31 @@ def _check_number(config, name, expected, holds):
             f"`{name}` of {config.method} is out of range. Expected: a number "
             f"{expected}. Received: {number!r}. Pass another number."
         )
+
+
+def _check_widths(settings):
+    for name in HIDDEN_LAYERS:
+        widths = settings.get(name, ())
+        if not isinstance(widths, (list, tuple)):
+            raise ValueError(
+                f"`{name}` holds the widths of layers. Expected: a list of "
+                f"integers >= 1. Received: {widths!r}. Write [64] for one."
+            )
+        for width in widths:
+            base.check_integer(name, width, minimum=1)
+
+
+def _check_choices(settings):
+    for name, known in (
+        ("precision", PRECISIONS),
+        ("decay", ("constant", "cosine")),
+        ("estimator_optimizer", tuple(OPTIMIZERS)),
+        ("critic", tuple(mutual_information.CRITICS)),
+        ("jit_compile", (None, True, False)),
+        *((name, (True, False)) for name in SWITCHES),
+    ):
+        if name in settings and settings[name] not in known:
+            raise ValueError(
+                f"Unknown {name}. Expected: one of {known}. Received: "
+                f"{settings[name]!r}. Take one of them."
+            )

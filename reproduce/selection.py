@@ -43,13 +43,11 @@ def comparable(records):
         ValueError: If none is left of some.
     """
     smallest = min(studies.SELECTION_MI_WEIGHTS)
-    left = [
-        record
-        for group in _by_variance(records).values()
-        if len({smallest, *map(_weight, group)}) > 1
-        and smallest in map(_weight, group)
-        for record in _of_common_seeds(group)
-    ]
+    left = []
+    for group in _by_variance(records).values():
+        weights = set(map(_weight, group))
+        if smallest in weights and len(weights) > 1:
+            left += _of_common_seeds(group)
     if records and not left:
         received = sorted(
             {(_weight(r), figures.variance(r), r.config.seed) for r in records}

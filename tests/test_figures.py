@@ -1,5 +1,6 @@
 """The scripts that draw, and the cells that they draw from."""
 
+import dataclasses
 import json
 import re
 
@@ -297,10 +298,20 @@ def test_figure_of_the_table(tmp_path):
 
 
 def test_figure_of_the_information(tmp_path):
-    release(tmp_path, colored_mnist.table1("fast", variances=(0.02,), seeds=2))
+    configs = colored_mnist.table1("fast", variances=(0.02,), seeds=2)
+    release(tmp_path, configs)
+    # One that was not audited is not drawn, and not named.
+    (bare,) = [
+        c for c in configs if (c.row, c.seed) == ("bias-balanced + MI", 2)
+    ]
+    (path,) = tmp_path.rglob(f"*{bare.run_id}*.json")
+    record = runs.read_record(path)
+    dataclasses.replace(record, audit={}).write(path)
     flags = ["--from-records", str(tmp_path), "--figures-dir", str(tmp_path)]
     assert figure_information.main(flags) == 0
     drawn = json.loads((tmp_path / "figure_information_fast.json").read_text())
+    assert len(drawn["runs"]) == 4 * 2 - 1
+    assert bare.run_id not in drawn["runs"]
     points = {point["row"]: point for point in drawn["points"]}
     assert points["MI backpropagation"]["training"] == [0.25, 0.25]
     assert points["MI backpropagation"]["audit"] == [2.0, 2.0]

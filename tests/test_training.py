@@ -253,7 +253,7 @@ def test_entropy_of_the_attribute_is_that_of_its_rows():
                 ("conditional", "false", r"\(True, False\). Rec.*'false'"),
                 ("jit_compile", "no", r"\(None, True, False\). Rec.*'no'"),
                 ("critic_hidden", 64, "`critic_hidden`.*a list .* 64. Write"),
-                ("critic_hidden", [0], "in critic_hidden.*>= 1. Received.*0"),
+                ("critic_hidden", [0], "integer >= 1. Rec.* critic_hidden=0"),
             )
         ),
         (
