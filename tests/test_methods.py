@@ -58,7 +58,11 @@ def fit(model, problem, epochs=2, batch_size=128, **kwargs):
 def test_every_method_trains_evaluates_and_predicts(problem, name):
     model = make(problem, name)
     model.compile(keras.optimizers.Adam(5e-3))
+    step, traces = model.train_step, []
+    model.train_step = lambda data: traces.append(data) or step(data)
     history = fit(model, problem, epochs=4, validation_data=problem.test)
+    # A step that creates variables would be traced once more.
+    assert len(traces) == 1
     keys = {"loss", "accuracy"}
     if name == "mi_backprop":
         keys.add("mutual_information")

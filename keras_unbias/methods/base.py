@@ -19,13 +19,6 @@ from keras_unbias.methods.inference import (
     named_inputs,
 )
 
-# Losses of as many yes-or-no answers as there are logits.
-BINARY_LOSSES = (
-    keras.losses.BinaryCrossentropy,
-    keras.losses.BinaryFocalCrossentropy,
-)
-
-
 @keras.saving.register_keras_serializable("keras_unbias")
 class RepresentationClassifier(keras.Model):
     """An encoder and a linear classifier, trained by empirical risk (ERM).
@@ -111,12 +104,7 @@ class RepresentationClassifier(keras.Model):
             loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         check_logits(loss)
         if metrics is None:
-            binary = isinstance(loss, BINARY_LOSSES)
-            metrics = [
-                keras.metrics.BinaryAccuracy("accuracy", threshold=0.0)
-                if binary
-                else "accuracy"
-            ]
+            metrics = [accuracy_of(loss)]
         super().compile(
             optimizer=optimizer, loss=loss, metrics=metrics, **kwargs
         )
@@ -180,10 +168,13 @@ class RepresentationClassifier(keras.Model):
         if weights != self.class_weight:
             # The compiled step holds the weights as constants.
             self.class_weight, self.train_function = weights, None
-        complete = all(layer.built for layer in self.layers)
-        if complete and self.compiled:
-            # A backup restores only the state that it finds.
-            with self.distribute_strategy.scope():
+        # Before the first step, which TensorFlow traces twice if it creates
+        # variables; and a backup restores only the state that it finds.
+        with self.distribute_strategy.scope():
+            taken = known_inputs(self.encoder)
+            if not self.built and taken is not None:
+                self.build(keras.tree.map_structure(lambda t: t.shape, taken))
+            if self.compiled and all(layer.built for layer in self.layers):
                 self.build_optimizers()
         return super().fit(*args, **kwargs)
 
@@ -371,3 +362,19 @@ def check_logits(loss):
             "class of keras.losses with from_logits=True, or leave `loss` out "
             "for the cross-entropy of class numbers."
         )
+
+
+def accuracy_of(loss):
+    """The accuracy of logits that a loss asks for, by Keras where it can."""
+    sparse = keras.losses.SparseCategoricalCrossentropy
+    binary = (
+        keras.losses.BinaryCrossentropy,
+        keras.losses.BinaryFocalCrossentropy,
+    )
+    # Keras would choose it, and create its variables, inside the first step.
+    if isinstance(loss, sparse):
+        return keras.metrics.SparseCategoricalAccuracy("accuracy")
+    if isinstance(loss, binary):
+        # As many yes-or-no answers as there are logits.
+        return keras.metrics.BinaryAccuracy("accuracy", threshold=0.0)
+    return "accuracy"
