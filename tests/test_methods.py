@@ -118,8 +118,8 @@ def test_export_holds_the_inference_path_alone(problem, name, tmp_path):
 @pytest.mark.parametrize(
     ("estimator_batches", "own_optimizer"),
     [
-        (0, False),
         (2, True),
+        pytest.param(0, False, marks=pytest.mark.slow),
         pytest.param(0, True, marks=pytest.mark.slow),
         pytest.param(2, False, marks=pytest.mark.slow),
     ],

@@ -264,7 +264,9 @@ def test_weights_of_rows_are_weights_of_the_loss(rows):
     assert (model.predict(X) == "yes").all()
 
 
-@pytest.mark.parametrize("prior_strength", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize(
+    "prior_strength", [0.0, pytest.param(0.5, marks=pytest.mark.slow), 1.0]
+)
 def test_what_the_attribute_says_is_taken_out(prior_strength):
     # Inputs that say nothing: of a rare class no more is known than its
     # share, whatever the attribute says of it in the training rows.
