@@ -32,7 +32,7 @@ def curves(records, *, panel, line, quantities, log_scale=(), steps=None):
 
     A row of panels for each value of `panel`, a column for each quantity,
     a line for each value of `line` with the standard deviation as a band, in
-    one color over all panels.
+    one color over all panels, for which there is one legend.
     Where `quantities` has `mutual_information`, the floor I(label; attribute)
     of the data is drawn in for runs that minimise I(Z;C). Diverged runs are
     left out.
@@ -98,7 +98,18 @@ def curves(records, *, panel, line, quantities, log_scale=(), steps=None):
                 ax.axhline(
                     floor, color="black", linestyle=":", label="floor I(Y;C)"
                 )
-            ax.legend(fontsize="small")
+    # One for all panels, outside of them: lines have their color everywhere.
+    labelled = {}
+    for ax in figure.axes:
+        for handle, label in zip(*ax.get_legend_handles_labels()):
+            labelled.setdefault(label, handle)
+    figure.legend(
+        labelled.values(),
+        labelled.keys(),
+        fontsize="small",
+        loc="outside lower center",
+        ncols=2 * len(quantities),
+    )
     return figure, points
 
 

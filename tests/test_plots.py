@@ -78,6 +78,10 @@ def test_curves_are_means_over_seeds_with_the_floor():
     assert first["runs"] == [r.config.run_id for r in records[:2]]
     floors = [p for p in points if p["line"] == "floor"]
     assert [p["mean"] for p in floors] == [1.25, 0.75]
+    # One legend for all panels, though the second has no lambda = 0.
+    (legend,) = figure.legends
+    shown = [text.get_text() for text in legend.get_texts()]
+    assert shown == ["1.0", "0.0", "floor I(Y;C)"]
     # What is drawn is what the points say.
     information, accuracy, *_ = figure.axes
     assert information.get_ylabel() == "bound of I(Z;C) (nats)"

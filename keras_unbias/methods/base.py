@@ -19,6 +19,7 @@ from keras_unbias.methods.inference import (
     named_inputs,
 )
 
+
 @keras.saving.register_keras_serializable("keras_unbias")
 class RepresentationClassifier(keras.Model):
     """An encoder and a linear classifier, trained by empirical risk (ERM).
