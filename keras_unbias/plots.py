@@ -98,18 +98,7 @@ def curves(records, *, panel, line, quantities, log_scale=(), steps=None):
                 ax.axhline(
                     floor, color="black", linestyle=":", label="floor I(Y;C)"
                 )
-    # One for all panels, outside of them: lines have their color everywhere.
-    labelled = {}
-    for ax in figure.axes:
-        for handle, label in zip(*ax.get_legend_handles_labels()):
-            labelled.setdefault(label, handle)
-    figure.legend(
-        labelled.values(),
-        labelled.keys(),
-        fontsize="small",
-        loc="outside lower center",
-        ncols=2 * len(quantities),
-    )
+    _draw_legend(figure, 2 * len(quantities))
     return figure, points
 
 
@@ -491,6 +480,21 @@ def _panels(rows, columns, scale=1):
         layout="constrained",
     )
     return figure, figure.subplots(rows, columns, squeeze=False)
+
+
+def _draw_legend(figure, columns):
+    """One for all panels, outside of them, of lines colored alike in each."""
+    labelled = {}
+    for ax in figure.axes:
+        for handle, label in zip(*ax.get_legend_handles_labels()):
+            labelled.setdefault(label, handle)
+    figure.legend(
+        labelled.values(),
+        labelled.keys(),
+        fontsize="small",
+        loc="outside lower center",
+        ncols=columns,
+    )
 
 
 def _aligned(records, quantity):

@@ -366,15 +366,15 @@ def check_logits(loss):
 
 
 def accuracy_of(loss):
-    """The accuracy of logits that a loss asks for, by Keras where it can."""
-    sparse = keras.losses.SparseCategoricalCrossentropy
+    """The accuracy of logits that goes with a loss, for `compile`."""
+    # One that Keras chooses, by the shapes of labels and logits, creates its
+    # variables inside the first step.
+    if isinstance(loss, keras.losses.SparseCategoricalCrossentropy):
+        return keras.metrics.SparseCategoricalAccuracy("accuracy")
     binary = (
         keras.losses.BinaryCrossentropy,
         keras.losses.BinaryFocalCrossentropy,
     )
-    # Keras would choose it, and create its variables, inside the first step.
-    if isinstance(loss, sparse):
-        return keras.metrics.SparseCategoricalAccuracy("accuracy")
     if isinstance(loss, binary):
         # As many yes-or-no answers as there are logits.
         return keras.metrics.BinaryAccuracy("accuracy", threshold=0.0)
