@@ -10,6 +10,8 @@ References:
     Information Backpropagation", equations 5 and 6.
 """
 
+import numbers
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -288,11 +290,6 @@ class SeparableCritic(Critic):
     def get_config(self):
         return {**super().get_config(), "constant": self.constant}
 
-    @classmethod
-    def from_config(cls, config):
-        # What was saved before there was a choice had none.
-        return cls(**{"constant": False, **config})
-
 
 CRITICS = {"concatenated": ConcatenatedCritic, "separable": SeparableCritic}
 
@@ -329,7 +326,7 @@ class MutualInformationEstimator(keras.layers.Layer):
         seed: int, seed of the re-pairings. Defaults to 0.
 
     Raises:
-        ValueError: `steps` or `accumulate` are below 1.
+        ValueError: `steps` or `accumulate` is no integer >= 1.
         ImportError: Keras does not run on TensorFlow.
     """
 
@@ -350,13 +347,13 @@ class MutualInformationEstimator(keras.layers.Layer):
     ):
         environment.check_backend()
         super().__init__(**{"dtype": "float32", **kwargs})
-        if steps < 1:
+        if not isinstance(steps, numbers.Integral) or steps < 1:
             raise ValueError(
                 "`steps` is the number of gradient steps of one update. "
                 f"Expected: an integer >= 1. Received: steps={steps}. "
                 "For a model without an estimator use RepresentationClassifier."
             )
-        if accumulate < 1:
+        if not isinstance(accumulate, numbers.Integral) or accumulate < 1:
             raise ValueError(
                 "`accumulate` is the number of mini-batches of one step. "
                 f"Expected: an integer >= 1. Received: accumulate={accumulate}."

@@ -41,7 +41,11 @@ class RunConfig:
 
     @property
     def run_id(self):
-        """Readable prefix and the hash of what changes the result."""
+        """Readable prefix and the hash of what changes the result.
+
+        Profile and row are in the prefix, so that a run of another name is
+        looked for in another place.
+        """
         identity = json.dumps(
             [self.dataset, self.method, self.seed, self.settings],
             sort_keys=True,
@@ -70,7 +74,8 @@ class Record:
         environment: dict of versions, device, precision, threads, commit;
             those of the last attempt.
         wall_seconds: float, of its epochs and of its last attempt's rest.
-        audit: dict, what a finished representation still tells (nats).
+        audit: dict, what a finished representation still tells: information
+            in nats, and areas under a probe's ROC curve.
         reason: why the run diverged; empty when it is done.
     """
 

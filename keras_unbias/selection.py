@@ -102,7 +102,11 @@ def _ends(records):
 
 def _check_same_recipe(records):
     recipes = [
-        {k: v for k, v in r.config.settings.items() if k != "mi_weight"}
+        {
+            "dataset": r.config.dataset,
+            "method": r.config.method,
+            **{k: v for k, v in r.config.settings.items() if k != "mi_weight"},
+        }
         for r in records
     ]
     for recipe in recipes[1:]:
@@ -113,9 +117,9 @@ def _check_same_recipe(records):
         }
         if differing:
             raise ValueError(
-                "The records are not of one recipe. Expected: settings that "
-                "differ in mi_weight alone. Received: records that differ in "
-                f"{sorted(differing)}. Select within each recipe."
+                "The records are not of one recipe. Expected: records that "
+                "differ in mi_weight and seed alone. Received: records that "
+                f"differ in {sorted(differing)}. Select within each recipe."
             )
 
 

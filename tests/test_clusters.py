@@ -89,3 +89,19 @@ def test_only_a_cluster_has_an_address():
         clusters.connect("loky", address="10.0.0.1:6379"),
     ):
         pass
+
+
+@pytest.mark.filterwarnings("default")
+def test_dask_workers_have_one_thread():
+    distributed = pytest.importorskip("distributed")
+    with (
+        distributed.LocalCluster(
+            n_workers=1,
+            threads_per_worker=2,
+            processes=False,
+            dashboard_address=None,
+        ) as cluster,
+        pytest.raises(ValueError, match="one thread. Received: 2 threads"),
+        clusters.connect("dask", address=cluster.scheduler_address),
+    ):
+        pass

@@ -6,6 +6,7 @@ import re
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from keras_unbias import run_settings, runs
 from keras_unbias.datasets import mnist
@@ -15,7 +16,9 @@ from reproduce import (
     digit_table,
     figure3,
     figure4,
+    figure5,
     figure_information,
+    figure_table2,
     figure_variances,
     figures,
     search,
@@ -155,31 +158,44 @@ def test_a_failed_sweep_is_told(monkeypatch, capsys, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("script", "name", "changes", "variances"),
+    ("script", "name", "changes", "variances", "lines", "quantities"),
     [
-        (figure4, "figure4", studies.mi_weights([0, 1]), (0.03,)),
+        (
+            figure4,
+            "figure4",
+            studies.mi_weights([0, 1]),
+            (0.03,),
+            {"λ = 0", "λ = 0.75", "λ = 1", "floor"},
+            {"mutual_information", "test_accuracy", "train_accuracy"},
+        ),
         (
             supplement_figure3,
             "supplement_figure3",
             studies.mi_weights([0, 0.5]),
             (0.02, 0.05),
+            {"λ = 0", "λ = 0.5", "λ = 0.75", "floor"},
+            {"mutual_information", "test_accuracy", "train_accuracy"},
         ),
         (
             supplement_figure2,
             "supplement_figure2",
-            {"K = 20": {"estimator_steps": 20}},
+            {f"K = {k}": {"estimator_steps": k} for k in (20, 80)},
             (0.02,),
+            {"K = 20", "K = 80"},
+            {"loss", "train_accuracy"},
         ),
         (
             selection,
             "selection",
             studies.mi_weights(studies.SELECTION_MI_WEIGHTS),
             (0.02,),
+            {None},
+            {"test_accuracy", "loss", "mutual_information"},
         ),
     ],
 )
 def test_figures_are_drawn_from_records(
-    script, name, changes, variances, tmp_path, capsys
+    script, name, changes, variances, lines, quantities, tmp_path, capsys
 ):
     release(
         tmp_path / "records", fast("MI backpropagation", changes, variances)
@@ -204,6 +220,9 @@ def test_figures_are_drawn_from_records(
     points = drawn["points"]
     panels = {point["panel"] for point in points}
     assert panels == {f"variance {variance:.3f}" for variance in variances}
+    assert {point.get("line") for point in points} == lines
+    # The floor is a line, of no run.
+    assert {p["quantity"] for p in points if "quantity" in p} == quantities
     assert "cells are missing. To run them, and all that runs " in err
     assert "--profile fast --seeds 1\n" in err
     assert script.main([*flags, "--dry-run"]) == 0
@@ -271,6 +290,8 @@ def test_selection_compares_the_same_seeds(tmp_path):
         assert point["panel"] == "variance 0.020"
         assert point["mi_weight"] == [0.0, 0.5, 1.0]
         assert point["runs"] == [1, 1, 1]
+        # No weight lowers the information; the last released tests best.
+        assert point["choices"] == {"rule": 0.0, "oracle": 1.0}
 
 
 def test_quick_selection_has_a_row_of_its_own():
@@ -434,3 +455,46 @@ def test_stress_cells_are_those_of_the_table(tmp_path, monkeypatch, capsys):
     assert header.split()[2:] == ["0.020"]
     assert "0.510" in out and "0.530" in out
     assert "2 records of this profile, 2 with another variance." in out
+
+
+FIGURES = figures.FIGURES
+RECORDS = FIGURES.parent / "reproduce" / "records"
+QUICK = ["--profile", "quick"]
+PAPER = ["--profile", "paper"]
+SEED = ["--seeds", "1"]
+COMMITTED = {
+    "figure4_fast_seeds_1": (figure4, SEED),
+    "figure4_paper_variances_0.02_seeds_1": (
+        figure4,
+        [*PAPER, *SEED, "--variances", "0.02"],
+    ),
+    "figure5_fast": (figure5, []),
+    "figure5_paper": (figure5, PAPER),
+    "figure_information_fast": (figure_information, []),
+    "figure_table2_quick_seeds_3_drawn": (
+        figure_table2,
+        [*QUICK, "--seeds", "3"],
+    ),
+    "figure_variances_fast": (figure_variances, []),
+    "selection_quick": (selection, QUICK),
+    "supplement_figure2_fast_seeds_1": (supplement_figure2, SEED),
+    "supplement_figure3_fast_seeds_1": (supplement_figure3, SEED),
+}
+
+
+@pytest.mark.parametrize("name", COMMITTED)
+def test_committed_figures_are_what_the_records_show(
+    name, tmp_path, monkeypatch
+):
+    script, flags = COMMITTED[name]
+    # The points alone are compared.
+    monkeypatch.setattr(Figure, "savefig", lambda *args, **kwargs: None)
+    flags = [*flags, "--from-records", str(RECORDS)]
+    assert script.main([*flags, "--figures-dir", str(tmp_path)]) == 0
+    drawn = json.loads((tmp_path / f"{name}.json").read_text())
+    assert drawn == json.loads((FIGURES / f"{name}.json").read_text())
+
+
+def test_every_committed_figure_but_the_digits_is_compared():
+    committed = {path.stem for path in FIGURES.glob("*.json")}
+    assert committed == {*COMMITTED, "figure3"}

@@ -508,8 +508,12 @@ def test_several_replicas_are_refused(problem, monkeypatch, name):
 
 
 def test_errors(problem):
-    with pytest.raises(ValueError, match="Expected: a number >= 0"):
-        make(problem, "mi_backprop", mi_weight=-1.0)
+    for weight in (-1.0, float("nan")):
+        with pytest.raises(ValueError, match=f"number >= 0.*{weight}"):
+            make(problem, "mi_backprop", mi_weight=weight)
+    for batches in (-1, 1.5):
+        with pytest.raises(ValueError, match=f"integer >= 0.*={batches}"):
+            make(problem, "mi_backprop", estimator_batches=batches)
     with pytest.raises(ValueError, match="estimator with num_classes=3"):
         make(
             problem,

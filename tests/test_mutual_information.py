@@ -339,8 +339,9 @@ def test_no_state_is_kept_from_a_gpu():
 
 
 def test_errors():
-    with pytest.raises(ValueError, match="Expected: an integer >= 1"):
-        MutualInformationEstimator(steps=0)
+    for steps in (0, 2.5):
+        with pytest.raises(ValueError, match=f"integer >= 1.*steps={steps}"):
+            MutualInformationEstimator(steps=steps)
     z, c, _ = one_hot_channel(0.7, rows=8)
     estimator = MutualInformationEstimator(num_classes=2)
     with pytest.raises(ValueError, match="needs the labels"):

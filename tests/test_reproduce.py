@@ -241,6 +241,27 @@ def test_unknown_backend(tmp_path):
         sweep.run([config()], output_dir=tmp_path, backend="threads")
 
 
+def test_flags_come_to_the_sweep(tmp_path, monkeypatch):
+    received = {}
+
+    def run(configs, **given):
+        received.update(given)
+        return []
+
+    monkeypatch.setattr(cells, "digits", lambda options: "mnist")
+    monkeypatch.setattr(sweep, "run", run)
+    flags = ["--backend", "dask", "--address", "tcp://10.0.0.1:8786"]
+    flags += ["--jobs", "3", "--data-dir", "data"]
+    assert table1.main([*flags, "--output-dir", str(tmp_path)]) == 0
+    assert received == {
+        "output_dir": str(tmp_path),
+        "data_dir": "data",
+        "jobs": 3,
+        "backend": "dask",
+        "address": "tcp://10.0.0.1:8786",
+    }
+
+
 def test_progress_counts_passes_over_all_cells(tmp_path, train, monkeypatch):
     train(quick_train)
     stream, bar = io.StringIO(), tqdm.tqdm

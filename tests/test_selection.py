@@ -1,3 +1,5 @@
+import dataclasses
+
 import pytest
 
 from keras_unbias import runs
@@ -29,6 +31,11 @@ def record(weight, loss, information, seed=0, status="done", **settings):
         environment={},
         wall_seconds=1.0,
     )
+
+
+def of_another(record, **changes):
+    config = dataclasses.replace(record.config, **changes)
+    return dataclasses.replace(record, config=config)
 
 
 CURVE = [
@@ -80,6 +87,14 @@ def test_a_diverged_weight_does_not_fit():
         (
             [*CURVE, record(4.0, 0.1, 0.1, epochs=9)],
             r"differ in \['epochs'\]",
+        ),
+        (
+            [*CURVE[:2], of_another(CURVE[2], dataset="faces")],
+            r"differ in \['dataset'\]",
+        ),
+        (
+            [*CURVE[:2], of_another(CURVE[2], method="erm")],
+            r"differ in \['method'\]",
         ),
         (
             [*CURVE[:2], record(0.5, 0.1, 0.1, seed=1)],

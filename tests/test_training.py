@@ -79,6 +79,76 @@ def test_a_run_leaves_record_history_and_models(method, tmp_path):
     assert (directory / "record.json").stat().st_mtime_ns == stamp
 
 
+def build(seed=3, **changes):
+    # Four batches: what estimator_accumulate may divide.
+    config = toy.config(**{"estimator_batches": 4, **changes})
+    config = dataclasses.replace(config, seed=seed)
+    return training.build_model(config, toy.load(64, seed=3), steps=20)
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "read"),
+    [
+        ("mi_weight", (0.25, 2.0), lambda m: m.mi_weight),
+        ("conditional", (False, True), lambda m: m.conditional),
+        (
+            "conditional",
+            (False, True),
+            lambda m: m.estimator.num_classes == 3,
+        ),
+        ("estimator_batches", (0, 2), lambda m: m.estimator_batches),
+        ("own_optimizer", (False, True), lambda m: m.own_optimizer),
+        ("clip", (False, True), lambda m: m.clip),
+        ("standardize", (False, True), lambda m: m.estimator.standardize),
+        ("estimator_steps", (2, 5), lambda m: m.estimator.steps),
+        (
+            "estimator_learning_rate",
+            (1e-4, 1e-2),
+            lambda m: m.estimator.optimizer.learning_rate.numpy(),
+        ),
+        (
+            "estimator_optimizer",
+            ("adam", "sgd"),
+            lambda m: type(m.estimator.optimizer).__name__.lower(),
+        ),
+        ("estimator_accumulate", (2, 4), lambda m: m.estimator.accumulate),
+        (
+            "critic",
+            ("concatenated", "separable"),
+            lambda m: type(m.estimator.critic).__name__.lower()[:-6],
+        ),
+        ("seed", (1, 2), lambda m: m.estimator.seed),
+        ("prior_strength", (0.5, 1.0), lambda m: m.label_prior.strength),
+        (
+            "learning_rate",
+            (1e-4, 1e-2),
+            lambda m: m.optimizer.learning_rate.numpy(),
+        ),
+        ("weight_averaging", (0.5, 0.9), lambda m: m.optimizer.ema_momentum),
+    ],
+)
+def test_a_setting_comes_to_the_model(name, values, read):
+    # Of two values, one is not what stands for what was left out.
+    for value in values:
+        assert read(build(**{name: value})) == pytest.approx(value)
+
+
+def test_settings_of_none_leave_their_part_out():
+    model = build(weight_averaging=0.0, prior_strength=0.0)
+    assert not model.optimizer.use_ema
+    assert model.label_prior is None
+
+
+def test_a_rate_falls_over_the_epochs_or_not_at_all():
+    for decay, end in (("cosine", 0.0), ("constant", 0.01)):
+        model = build(decay=decay, learning_rate=0.01, epochs=3)
+        rates = []
+        for step in (0, 30, 60):
+            model.optimizer.iterations.assign(step)
+            rates.append(float(model.optimizer.learning_rate))
+        assert rates == pytest.approx([0.01, (0.01 + end) / 2, end])
+
+
 class Killed(BaseException):
     """What no part of a run can catch."""
 

@@ -9,6 +9,8 @@ Where this differs from the paper, by default (each is an argument):
       the encoder does not change meanwhile.
 """
 
+import numbers
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -88,7 +90,8 @@ class MutualInformationBackpropagation(RepresentationClassifier):
         label_prior: as in `RepresentationClassifier`.
 
     Raises:
-        ValueError: `mi_weight` is negative, or the estimator's `num_classes`
+        ValueError: `mi_weight` or `estimator_batches` is negative or no
+            number, or the estimator's `num_classes`
             or `accumulate` do not go with `conditional` and
             `estimator_batches`; and as in `RepresentationClassifier`.
     """
@@ -107,11 +110,21 @@ class MutualInformationBackpropagation(RepresentationClassifier):
         attribute_size=None,
         **kwargs,
     ):
-        if mi_weight < 0:
+        # NaN is not >= 0 either.
+        if not mi_weight >= 0:
             raise ValueError(
                 "`mi_weight` weighs the mutual information in the objective. "
                 f"Expected: a number >= 0. Received: mi_weight={mi_weight}. "
                 "For plain training use 0 or RepresentationClassifier."
+            )
+        if not isinstance(estimator_batches, numbers.Integral) or (
+            estimator_batches < 0
+        ):
+            raise ValueError(
+                "`estimator_batches` is the number of mini-batches for the "
+                "estimator in every batch. Expected: an integer >= 0. "
+                f"Received: estimator_batches={estimator_batches}. With 0 it "
+                "learns from the task's rows."
             )
         # A single logit tells two labels apart.
         classes = max(2, num_classes) if conditional else None
