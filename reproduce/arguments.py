@@ -2,11 +2,9 @@
 
 import argparse
 import pathlib
-import shlex
 
-from keras_unbias import reporting, runs
+from keras_unbias import reporting
 from reproduce import clusters, release
-from reproduce.settings import FIRST_SEED
 
 
 def make_parser(
@@ -205,123 +203,6 @@ def parse_table(parser, argv, profiles):
                 f"Received: {row!r}. Choose another --profile."
             )
     return options
-
-
-def update_docs(options, parser, page, name, content):
-    """Writes a table into its page, if --update-docs asks for it.
-
-    Args:
-        options: what `parse` or `parse_table` returned.
-        parser: the parser that tells that the page has no such table.
-        page: path of the page.
-        name: of the table's block there.
-        content: the table, in Markdown.
-    """
-    if not options.update_docs:
-        return
-    try:
-        text = reporting.replace_block(page.read_text("utf-8"), name, content)
-    except ValueError as problem:
-        parser.error(str(problem))
-    runs.write_text(page, text)
-
-
-def asked(options, **usual):
-    """What is shown, in words: the profile, and what was not as usual.
-
-    The name of a table in its page, and of a figure's files: another choice
-    must not take the place of what stands there.
-
-    Args:
-        options: what `parse` or `parse_table` returned.
-        **usual: what flags stand for if they are not given, by name.
-
-    Returns:
-        List of strings.
-    """
-    words = [options.profile]
-    for flag, value in usual.items():
-        received = getattr(options, flag)
-        if received is None or received == value:
-            continue
-        values = received if isinstance(received, list) else [received]
-        # A name has no folders.
-        values = [str(value).replace("/", "-") for value in values]
-        words.append("_".join([flag, *values]))
-    return words
-
-
-def missing_notes(name, options, gathered):
-    """Says how many cells are missing, and which command runs them.
-
-    Args:
-        name: the script's.
-        options: what `parse` returned.
-        gathered: a `cells.Gathered`.
-
-    Returns:
-        List of strings, empty if none is missing.
-    """
-    if not gathered.missing:
-        return []
-    script = f"reproduce/{name}.py"
-    words = ["python", script, "--profile", options.profile]
-    if getattr(options, "variances", None):
-        words += ["--variances", ",".join(f"{v:g}" for v in options.variances)]
-    if options.seeds:
-        words += ["--seeds", str(options.seeds)]
-    # Records that are read from elsewhere are run once more.
-    which = "them"
-    if options.from_records:
-        which += f", and all that {options.output_dir} does not hold"
-    return [
-        f"{len(gathered.missing)} of {len(gathered.configs)} cells are "
-        f"missing. To run {which}: {shlex.join(words + _places(options))}"
-    ]
-
-
-def filling_commands(script, options, missing):
-    """The commands that run the missing cells of a table.
-
-    Args:
-        script: path of the script, as a user types it.
-        options: what `parse_table` returned.
-        missing: list of `RunConfig` of one table.
-
-    Returns:
-        List of strings, one for each set of variances and number of seeds.
-    """
-    variances, seeds = {}, {}
-    for config in missing:
-        variance = config.settings.get("color_variance")
-        variances.setdefault(config.row, {})[variance] = None
-        count = 1 + config.seed - FIRST_SEED
-        seeds[config.row] = max(seeds.get(config.row, 1), count)
-    rows = {}
-    for row, values in variances.items():
-        rows.setdefault((tuple(values), seeds[row]), []).append(row)
-    lines = []
-    for (values, count), names in rows.items():
-        words = ["python", script, "--profile", options.profile]
-        words += ["--methods", ",".join(names)]
-        if None not in values:
-            words += ["--variances", ",".join(f"{v:g}" for v in values)]
-        words += ["--seeds", str(count)]
-        lines.append(shlex.join(words + _places(options)))
-    return lines
-
-
-def _places(options):
-    """The flags of what else is read, and where it is."""
-    words = []
-    for flag in ("age", "weights", "data_dir"):
-        if getattr(options, flag, None):
-            words += [f"--{flag.replace('_', '-')}", getattr(options, flag)]
-    if getattr(options, "skip_bad_images", False):
-        words.append("--skip-bad-images")
-    if options.output_dir != "runs":
-        words += ["--output-dir", options.output_dir]
-    return words
 
 
 def _flat(lists):

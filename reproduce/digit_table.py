@@ -4,7 +4,7 @@ import dataclasses
 import pathlib
 
 from keras_unbias import reporting
-from reproduce import arguments, cells
+from reproduce import arguments, cells, commands, pages
 from reproduce.settings import colored_mnist
 
 PAGE = (
@@ -39,10 +39,10 @@ def main(
         variances: those of the table unless others are asked for.
         seeds: int, how many unless another number is asked for. Defaults to
             3.
-        columns: dict from headers to functions from a record to a float or
-            `None`; every variance has its rows then, or stands in the title
-            where there is but one. Defaults to the test accuracy, with a
-            column for every variance.
+        columns: function from a profile's name to a dict from headers to
+            functions from a record to a float or `None`; every variance has
+            its rows then, or stands in the title where there is but one.
+            Defaults to the test accuracy, with a column for every variance.
     """
     parser = arguments.make_parser(
         description,
@@ -65,7 +65,7 @@ def main(
     shown = {
         "title": f"{title}, profile {options.profile}",
         "seeds": sorted({c.seed for c in configs}),
-        "notes": arguments.missing_notes(name, options, gathered),
+        "notes": commands.missing_notes(name, options, gathered),
     }
     if columns is None:
         table = reporting.variance_table(
@@ -82,14 +82,14 @@ def main(
                 for r in records
             ]
         table = reporting.metric_table(
-            records, rows=_rows(configs), columns=columns, **shown
+            records,
+            rows=_rows(configs),
+            columns=columns(options.profile),
+            **shown,
         )
-    block = " ".join([name, *arguments.asked(options, seeds=seeds)])
-    arguments.update_docs(
-        options, parser, PAGE, block, table.render("markdown")
+    return pages.show(
+        [table], gathered, options, parser, page=PAGE, name=name, seeds=seeds
     )
-    print(table.render(options.format))
-    return 1 if gathered.error else 0
 
 
 def _rows(configs):

@@ -4,7 +4,7 @@ import pathlib
 import sys
 
 from keras_unbias import plots, reporting
-from reproduce import arguments, cells
+from reproduce import arguments, cells, commands, pages
 from reproduce.settings import colored_mnist
 
 FIGURES = pathlib.Path(__file__).resolve().parents[1] / "figures"
@@ -72,10 +72,10 @@ def write(gathered, options, *, name, draw, usual, choose=None):
         name: the figure's, first word of its files', and its script's.
         draw: as in `main`.
         usual: dict from flags to what they stand for if they are not given
-            (`arguments.asked`).
+            (`pages.asked`).
         choose: as in `main`.
     """
-    for note in arguments.missing_notes(name, options, gathered):
+    for note in commands.missing_notes(name, options, gathered):
         print(note, file=sys.stderr)
     try:
         records = (choose or list)(gathered.records)
@@ -92,7 +92,7 @@ def write(gathered, options, *, name, draw, usual, choose=None):
         ]
     )
     figure.suptitle(about, fontsize="medium")
-    words = [name, *arguments.asked(options, **usual)]
+    words = [name, *pages.asked(options, **usual)]
     words += _other_data(records)
     path = pathlib.Path(options.figures_dir, "_".join(words))
     plots.write(

@@ -9,7 +9,7 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 from keras_unbias import reporting, runs
-from reproduce import arguments, cells
+from reproduce import arguments, cells, commands, pages
 from reproduce.settings import FIRST_SEED, colored_mnist
 
 PAGE = pathlib.Path(__file__).resolve().parents[1] / "README.md"
@@ -109,14 +109,15 @@ def main(argv=None):
     )
     if gathered is None:
         return 0
-    table = _table(gathered, options)
-    seeds = colored_mnist.PROFILES[options.profile]["seeds"]
-    block = " ".join(["table1", *arguments.asked(options, seeds=seeds)])
-    arguments.update_docs(
-        options, parser, PAGE, block, table.render("markdown")
+    return pages.show(
+        [_table(gathered, options)],
+        gathered,
+        options,
+        parser,
+        page=PAGE,
+        name="table1",
+        seeds=colored_mnist.PROFILES[options.profile]["seeds"],
     )
-    print(table.render(options.format))
-    return 1 if gathered.error else 0
 
 
 def _gather(options, whole):
@@ -232,7 +233,7 @@ def _variance(config):
 
 def _table(gathered, options):
     configs = gathered.configs
-    commands = arguments.filling_commands(
+    filling = commands.filling_commands(
         "reproduce/table1.py", options, gathered.missing
     )
     variances = list(dict.fromkeys(_variance(config) for config in configs))
@@ -247,7 +248,7 @@ def _table(gathered, options):
         seeds=sorted({config.seed for config in configs}),
         published=published(),
         notes=[
-            *(f"To fill what is missing: {line}" for line in commands),
+            *(f"To fill what is missing: {line}" for line in filling),
             *gathered.notes,
             *_mi_weights(gathered.records),
             *_precisions(gathered.records),

@@ -8,7 +8,7 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 from keras_unbias import reporting
-from reproduce import arguments, cells
+from reproduce import arguments, cells, commands, pages
 from reproduce.settings import imdb_faces
 
 PAGE = pathlib.Path(__file__).resolve().parents[1] / "docs/experiments/faces.md"
@@ -59,17 +59,19 @@ def main(argv=None):
     gathered = collect(options, parser)
     if gathered is None:
         return 0
-    table = _table(gathered, options)
-    block = " ".join(["table2", *arguments.asked(options, **usual(options))])
-    arguments.update_docs(
-        options, parser, PAGE, block, table.render("markdown")
+    return pages.show(
+        [_table(gathered, options)],
+        gathered,
+        options,
+        parser,
+        page=PAGE,
+        name="table2",
+        **usual(options),
     )
-    print(table.render(options.format))
-    return 1 if gathered.error else 0
 
 
 def usual(options):
-    """What the flags stand for if they are not given (`arguments.asked`)."""
+    """What the flags stand for if they are not given (`pages.asked`)."""
     return {
         "seeds": imdb_faces.PROFILES[options.profile]["seeds"],
         "weights": None,
@@ -125,10 +127,10 @@ def _table(gathered, options):
         told.data_dir = options.data_dir or "DIR"
     else:
         notes.append(NOT_COMPARABLE)
-    commands = arguments.filling_commands(
+    filling = commands.filling_commands(
         "reproduce/table2.py", told, gathered.missing
     )
-    notes[:0] = [f"To fill what is missing: {line}" for line in commands]
+    notes[:0] = [f"To fill what is missing: {line}" for line in filling]
     return reporting.beside(
         [
             _half(gathered, train_split, notes, number, options.profile)

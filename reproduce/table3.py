@@ -8,7 +8,7 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 from keras_unbias import metrics, reporting
-from reproduce import arguments, cells
+from reproduce import arguments, cells, commands, pages
 from reproduce.settings import german_credit
 
 PAGE = (
@@ -79,20 +79,19 @@ def main(argv=None):
     gathered = collect(options, parser, options.methods)
     if gathered is None:
         return 0
-    tables = _tables(gathered, options)
-    arguments.update_docs(
+    return pages.show(
+        _tables(gathered, options),
+        gathered,
         options,
         parser,
-        PAGE,
-        " ".join(["table3", *arguments.asked(options, **usual(options))]),
-        "\n\n".join(table.render("markdown") for table in tables),
+        page=PAGE,
+        name="table3",
+        **usual(options),
     )
-    print("\n\n".join(table.render(options.format) for table in tables))
-    return 1 if gathered.error else 0
 
 
 def usual(options):
-    """What the flags stand for if they are not given (`arguments.asked`)."""
+    """What the flags stand for if they are not given (`pages.asked`)."""
     profile = german_credit.PROFILES[options.profile]
     return {
         "seeds": profile["seeds"],
@@ -131,7 +130,7 @@ def _tables(gathered, options):
     rows = list(dict.fromkeys(config.row for config in configs))
     age = "in" if configs[0].settings["age_input"] else "out"
     title = f"German credit, profile {options.profile}, age {age}"
-    commands = arguments.filling_commands(
+    filling = commands.filling_commands(
         "reproduce/table3.py", options, gathered.missing
     )
     tables = [
@@ -143,7 +142,7 @@ def _tables(gathered, options):
             seeds=sorted({config.seed for config in configs}),
             published=PUBLISHED,
             notes=[
-                *(f"To fill what is missing: {line}" for line in commands),
+                *(f"To fill what is missing: {line}" for line in filling),
                 *NOTES,
             ],
         )

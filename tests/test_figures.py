@@ -405,6 +405,19 @@ def test_ablation_table(tmp_path, capsys):
     ]
 
 
+def test_ablation_of_paper_compares_the_twentieth_epochs(tmp_path):
+    release(
+        tmp_path,
+        ablation.configs("paper", variances=(0.02,), seeds=1)[:1],
+    )
+    (record,) = runs.read_records(tmp_path)
+    accuracies = [epoch / 1000 for epoch in range(1, 151)]
+    record.history["test_accuracy"] = accuracies
+    shown = ablation.columns("paper")["test accuracy, epoch 20"]
+    assert shown(record) == 0.020
+    assert "test accuracy, epoch 20" not in ablation.columns("quick")
+
+
 def test_search_looks_at_held_out_digits_alone(tmp_path, capsys):
     configs = search.make_configs(
         profile="fast", variances=(0.02,), seeds=1, digits="mnist"

@@ -16,7 +16,7 @@ import tqdm
 from joblib.externals import loky
 
 from keras_unbias import runs
-from reproduce import arguments, cells, release, sweep, table1
+from reproduce import arguments, cells, commands, release, sweep, table1
 from reproduce.settings import colored_mnist
 
 SCRIPT = pathlib.Path(table1.__file__).resolve()
@@ -532,7 +532,7 @@ def test_commands_fill_what_is_missing_and_can_be_typed():
         config("conditional MI", 0.02, seed=3),
         config("bias-balanced", 0.05, seed=1),
     ]
-    both, other = arguments.filling_commands("table1.py", options, missing)
+    both, other = commands.filling_commands("table1.py", options, missing)
     assert shlex.split(both) == [
         *["python", "table1.py", "--profile", "fast"],
         *["--methods", "ERM,conditional MI", "--variances", "0.02"],
@@ -549,7 +549,7 @@ def test_a_figure_names_the_command_that_was_given():
     argv = ["--variances", "0.02,0.05", "--seeds", "2", "--age", "in"]
     options = arguments.parse(parser, [*argv, "--data-dir", "my data"])
     gathered = cells.Gathered([config("ERM", 0.02), config("ERM", 0.05)], [])
-    (note,) = arguments.missing_notes("figure4", options, gathered)
+    (note,) = commands.missing_notes("figure4", options, gathered)
     said, _, command = note.partition(": ")
     assert said == "2 of 2 cells are missing. To run them"
     words = shlex.split(command)
@@ -558,9 +558,9 @@ def test_a_figure_names_the_command_that_was_given():
     assert words[4:] == [*argv, "--data-dir", "my data"]
     # Those that are read from elsewhere are run again.
     options.from_records = "elsewhere"
-    (note,) = arguments.missing_notes("figure4", options, gathered)
+    (note,) = commands.missing_notes("figure4", options, gathered)
     assert "To run them, and all that runs does not hold: python" in note
-    assert not arguments.missing_notes(
+    assert not commands.missing_notes(
         "figure4", options, cells.Gathered([], [])
     )
 

@@ -6,7 +6,7 @@ from faces import people, write
 
 from keras_unbias import runs
 from keras_unbias.datasets import drawn_faces
-from reproduce import arguments, figure_table2, table2
+from reproduce import arguments, figure_table2, pages, table2
 from reproduce.settings import imdb_faces
 
 
@@ -99,7 +99,7 @@ def test_other_weights_are_another_table():
     arguments.add_faces(parser)
     flags = "--profile paper --weights a/body.h5 --skip-bad-images"
     options = arguments.parse(parser, flags.split())
-    assert arguments.asked(options, **table2.usual(options)) == [
+    assert pages.asked(options, **table2.usual(options)) == [
         "paper",
         "weights_a-body.h5",
         "skip_bad_images_True",

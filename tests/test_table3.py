@@ -12,7 +12,7 @@ from sklearn import metrics
 
 from keras_unbias import datasets, runs, training
 from keras_unbias.datasets import uci_german
-from reproduce import arguments, benchmark, figure5, sweep, table3
+from reproduce import arguments, benchmark, figure5, pages, sweep, table3
 from reproduce.settings import german_credit
 
 LAMBDA_1 = "MI backpropagation (lambda = 1)"
@@ -237,7 +237,7 @@ def test_tables_are_named_by_what_differs_from_the_profile(flags, name):
     parser = arguments.make_table_parser("", profiles=german_credit.PROFILES)
     arguments.add_age(parser)
     options = arguments.parse(parser, flags.split())
-    assert arguments.asked(options, **table3.usual(options)) == name
+    assert pages.asked(options, **table3.usual(options)) == name
 
 
 def test_bars_from_records(tmp_path, capsys):
