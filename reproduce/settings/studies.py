@@ -58,6 +58,7 @@ SEARCH = {
         ),
     },
     "conditional MI": {
+        "as it is": ((LOW,), {}),
         "constant rate": ((LOW,), {**CONSTANT, **BFLOAT16, "epochs": 5}),
         "constant rate, lambda = 1, 9 epochs": (
             (LOW,),
