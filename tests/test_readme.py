@@ -51,6 +51,7 @@ def test_the_example_for_own_data_runs(tmp_path, monkeypatch, capsys):
         (table1, "table1 fast", []),
         (search, "search fast", []),
         (stress, "stress fast", []),
+        (ablation, "ablation fast seeds_1", ["--seeds", "1"]),
         (ablation, "ablation quick", ["--profile", "quick"]),
         (
             ablation,
