@@ -508,7 +508,7 @@ def test_several_replicas_are_refused(problem, monkeypatch, name):
 
 
 def test_errors(problem):
-    for weight in (-1.0, float("nan")):
+    for weight in (-1.0, float("nan"), float("inf")):
         with pytest.raises(ValueError, match=f"number >= 0.*{weight}"):
             make(problem, "mi_backprop", mi_weight=weight)
     for batches in (-1, 1.5):

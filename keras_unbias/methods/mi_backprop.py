@@ -9,12 +9,13 @@ Where this differs from the paper, by default (each is an argument):
       the encoder does not change meanwhile.
 """
 
-import numbers
+import math
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_unbias.datasets.base import check_integer
 from keras_unbias.methods.base import RepresentationClassifier
 from keras_unbias.methods.batches import (
     attribute_of,
@@ -90,9 +91,9 @@ class MutualInformationBackpropagation(RepresentationClassifier):
         label_prior: as in `RepresentationClassifier`.
 
     Raises:
-        ValueError: `mi_weight` or `estimator_batches` is negative or no
-            number, or the estimator's `num_classes`
-            or `accumulate` do not go with `conditional` and
+        ValueError: `mi_weight` is negative or not finite,
+            `estimator_batches` is no integer >= 0, or the estimator's
+            `num_classes` or `accumulate` do not go with `conditional` and
             `estimator_batches`; and as in `RepresentationClassifier`.
     """
 
@@ -110,22 +111,14 @@ class MutualInformationBackpropagation(RepresentationClassifier):
         attribute_size=None,
         **kwargs,
     ):
-        # NaN is not >= 0 either.
-        if not mi_weight >= 0:
+        # Neither does NaN, whatever it is compared with.
+        if not 0 <= mi_weight < math.inf:
             raise ValueError(
                 "`mi_weight` weighs the mutual information in the objective. "
-                f"Expected: a number >= 0. Received: mi_weight={mi_weight}. "
+                f"Expected: a finite number >= 0. Received: mi_weight={mi_weight}. "
                 "For plain training use 0 or RepresentationClassifier."
             )
-        if not isinstance(estimator_batches, numbers.Integral) or (
-            estimator_batches < 0
-        ):
-            raise ValueError(
-                "`estimator_batches` is the number of mini-batches for the "
-                "estimator in every batch. Expected: an integer >= 0. "
-                f"Received: estimator_batches={estimator_batches}. With 0 it "
-                "learns from the task's rows."
-            )
+        check_integer("estimator_batches", estimator_batches, minimum=0)
         # A single logit tells two labels apart.
         classes = max(2, num_classes) if conditional else None
         if estimator is None:
