@@ -167,6 +167,7 @@ PAPER_ABLATIONS = {
     "estimator of fast": OURS,
     "20 epochs, standardized features": {**EARLY, "standardize": True},
     "20 epochs, eta = 1e-3": {**EARLY, "estimator_learning_rate": 1e-3},
+    "20 epochs, separable critic": {**EARLY, "critic": "separable"},
     "20 epochs, standardized features, eta = 1e-3": BOTH,
     "20 epochs, standardized features, eta = 1e-3, separable critic": {
         **BOTH,
