@@ -172,7 +172,8 @@ def read_record(path):
     if record.status not in STATUSES:
         raise ValueError(
             f"{path} has an unknown status. Expected: one of {STATUSES}. "
-            f"Received: status={record.status!r}."
+            f"Received: status={record.status!r}. Move it away to run this "
+            "cell again."
         )
     return record
 
@@ -196,8 +197,9 @@ def read_records(directory):
     directory = pathlib.Path(directory)
     if not directory.is_dir():
         raise FileNotFoundError(
-            f"No directory of records at {directory}. Expected: the output "
-            "directory of a sweep, or reproduce/records."
+            "Records are read from a directory. Expected: the output "
+            "directory of a sweep, or reproduce/records. Received: "
+            f"{directory}, which is none. Name another, or run the sweep."
         )
     paths = [
         path

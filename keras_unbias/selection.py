@@ -5,6 +5,7 @@ them says nothing. The paper's rule (section 5.1) looks at training alone.
 """
 
 import collections
+import math
 import statistics
 
 
@@ -29,8 +30,9 @@ def select_mi_weight(records, *, loss_tolerance=0.2):
 
     Raises:
         ValueError: there are fewer than two weights, the smallest one
-            diverged, the records differ in more than weight and seed, or the
-            weights have other seeds than each other.
+            diverged, the records differ in more than weight and seed, the
+            weights have other seeds than each other, or the tolerance is
+            negative or not finite.
     """
     by_weight = collections.defaultdict(list)
     for record in records:
@@ -63,9 +65,15 @@ def select(ends, *, loss_tolerance=0.2):
         float, the weight.
 
     Raises:
-        ValueError: there are fewer than two weights, or the smallest one
-            diverged.
+        ValueError: there are fewer than two weights, the smallest one
+            diverged, or the tolerance is negative or not finite.
     """
+    if not 0 <= loss_tolerance < math.inf:
+        raise ValueError(
+            "A weight fits if its loss is no more than the tolerance above "
+            "that of the smallest. Expected: loss_tolerance >= 0, finite. "
+            f"Received: {loss_tolerance}. Leave it out for 0.2."
+        )
     if len(ends) < 2:
         raise ValueError(
             "A weight is selected among several. Expected: two or more. "

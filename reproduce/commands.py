@@ -18,27 +18,27 @@ def missing_notes(name, options, gathered):
     """
     if not gathered.missing:
         return []
-    script = f"reproduce/{name}.py"
-    words = ["python", script, "--profile", options.profile]
-    if getattr(options, "variances", None):
-        words += ["--variances", ",".join(f"{v:g}" for v in options.variances)]
-    if options.seeds:
-        words += ["--seeds", str(options.seeds)]
+    command = _command(
+        name,
+        options,
+        variances=getattr(options, "variances", None),
+        seeds=options.seeds,
+    )
     # Records that are read from elsewhere are run once more.
     which = "them"
     if options.from_records:
         which += f", and all that {options.output_dir} does not hold"
     return [
         f"{len(gathered.missing)} of {len(gathered.configs)} cells are "
-        f"missing. To run {which}: {shlex.join(words + _places(options))}"
+        f"missing. To run {which}: {command}"
     ]
 
 
-def filling_commands(script, options, missing):
+def filling_commands(name, options, missing):
     """The commands that run the missing cells of a table.
 
     Args:
-        script: path of the script, as a user types it.
+        name: the script's.
         options: what `parse_table` returned.
         missing: list of `RunConfig` of one table.
 
@@ -54,20 +54,27 @@ def filling_commands(script, options, missing):
     rows = {}
     for row, values in variances.items():
         rows.setdefault((tuple(values), seeds[row]), []).append(row)
-    lines = []
-    for (values, count), names in rows.items():
-        words = ["python", script, "--profile", options.profile]
-        words += ["--methods", ",".join(names)]
-        if None not in values:
-            words += ["--variances", ",".join(f"{v:g}" for v in values)]
-        words += ["--seeds", str(count)]
-        lines.append(shlex.join(words + _places(options)))
-    return lines
+    return [
+        _command(
+            name,
+            options,
+            methods=names,
+            variances=[v for v in values if v is not None],
+            seeds=count,
+        )
+        for (values, count), names in rows.items()
+    ]
 
 
-def _places(options):
-    """The flags of what else is read, and where it is."""
-    words = []
+def _command(name, options, *, methods=None, variances, seeds):
+    """The command of a script, with the flags of what it reads and where."""
+    words = ["python", f"reproduce/{name}.py", "--profile", options.profile]
+    if methods:
+        words += ["--methods", ",".join(methods)]
+    if variances:
+        words += ["--variances", ",".join(f"{v:g}" for v in variances)]
+    if seeds:
+        words += ["--seeds", str(seeds)]
     for flag in ("age", "weights", "data_dir"):
         if getattr(options, flag, None):
             words += [f"--{flag.replace('_', '-')}", getattr(options, flag)]
@@ -75,4 +82,4 @@ def _places(options):
         words.append("--skip-bad-images")
     if options.output_dir != "runs":
         words += ["--output-dir", options.output_dir]
-    return words
+    return shlex.join(words)

@@ -9,7 +9,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import numpy as np
 
 from keras_unbias import plots
-from reproduce import figures, sweep
+from reproduce import figures, pages, sweep
 from reproduce.settings import FIRST_SEED, colored_mnist
 
 PICTURES = 2  # of each digit
@@ -29,10 +29,10 @@ def main(argv=None):
     figures.add_directory(parser)
     options = parser.parse_args(argv)
     with sweep.environment():
-        from keras_unbias.datasets.colored_mnist import available_digits, load
+        from keras_unbias.datasets import colored_mnist as coloring
     try:
-        digits = available_digits(options.data_dir)
-        dataset = load(
+        digits = coloring.available_digits(options.data_dir)
+        dataset = coloring.load(
             color_variance=options.variance,
             seed=options.seed,
             attribute="bins",
@@ -41,39 +41,54 @@ def main(argv=None):
         )
     except (OSError, ValueError) as problem:
         parser.error(str(problem))
-    pictures, titles, points = [], [], []
-    for name in ("training", "test"):
-        split = dataset.train if name == "training" else dataset.test
-        chosen = np.concatenate(
-            [
-                np.flatnonzero(split.labels == label)[:PICTURES]
-                for label in range(dataset.num_classes)
-            ]
-        ).reshape(dataset.num_classes, PICTURES)
-        for column in chosen.T:
-            pictures.append(list(split.inputs[column]))
-            titles.append(name)
-            points.append(
-                {
-                    "split": name,
-                    "row": column.tolist(),
-                    "label": split.labels[column].tolist(),
-                    "color": split.inputs[column].max((1, 2)).tolist(),
-                }
-            )
-    figure = plots.samples(pictures, titles=titles)
+    splits = {"training": dataset.train, "test": dataset.test}
+    points = _points(splits, dataset.num_classes)
+    figure = plots.samples(
+        [list(splits[p["split"]].inputs[p["row"]]) for p in points],
+        titles=[point["split"] for point in points],
+    )
+    facts = dataset.facts
     about = f"color variance {options.variance:.3f}, seed {options.seed}"
-    figure.suptitle(about, fontsize="medium")
-    words = ["figure3"]
-    for flag in ("variance", "seed"):
+    figures.save(
+        figure,
+        {
+            "about": ", ".join(filter(None, [about, facts["note"]])),
+            "data": {key: facts[key] for key in ("source", "checksum")},
+            "points": points,
+        },
+        options,
         # Another choice must not take the place of the usual figure.
-        if getattr(options, flag) != parser.get_default(flag):
-            words.append(f"{flag}_{getattr(options, flag)}")
-    path = pathlib.Path(options.figures_dir, "_".join(words))
-    facts = {key: dataset.facts[key] for key in ("source", "checksum")}
-    plots.write(figure, {"about": about, "data": facts, "points": points}, path)
-    print(f"{path}.png, .pdf and .json")
+        words=[
+            "figure3",
+            *pages.unusual(
+                options,
+                variance=parser.get_default("variance"),
+                seed=parser.get_default("seed"),
+            ),
+            *figures.other_data([{"digits": digits}]),
+        ],
+    )
     return 0
+
+
+def _points(splits, num_classes):
+    """Columns of digits, one of each class: rows, labels and colors."""
+    points = []
+    for name, split in splits.items():
+        chosen = [
+            np.flatnonzero(split.labels == label)[:PICTURES]
+            for label in range(num_classes)
+        ]
+        points += [
+            {
+                "split": name,
+                "row": column.tolist(),
+                "label": split.labels[column].tolist(),
+                "color": split.inputs[column].max((1, 2)).tolist(),
+            }
+            for column in np.transpose(chosen)
+        ]
+    return points
 
 
 if __name__ == "__main__":

@@ -91,21 +91,36 @@ def write(gathered, options, *, name, draw, usual, choose=None):
             *_missing(gathered),
         ]
     )
-    figure.suptitle(about, fontsize="medium")
-    words = [name, *pages.asked(options, **usual)]
-    words += _other_data(records)
-    path = pathlib.Path(options.figures_dir, "_".join(words))
-    plots.write(
+    save(
         figure,
         {
             "about": about,
             "runs": [record.config.run_id for record in records],
             "points": points,
         },
-        path,
+        options,
+        words=[
+            name,
+            *pages.asked(options, **usual),
+            *other_data([record.config.settings for record in records]),
+        ],
     )
-    print(f"{path}.png, .pdf and .json")
     return 1 if gathered.error else 0
+
+
+def save(figure, drawn, options, *, words):
+    """Writes a figure's files and says where.
+
+    Args:
+        figure: a matplotlib figure.
+        drawn: dict, what is in it; `about` is its title.
+        options: with `figures_dir` (`add_directory`).
+        words: list of strings, the name of the files.
+    """
+    figure.suptitle(drawn["about"], fontsize="medium")
+    path = pathlib.Path(options.figures_dir, "_".join(words))
+    plots.write(figure, drawn, path)
+    print(f"{path}.png, .pdf and .json")
 
 
 def variance(record):
@@ -125,13 +140,17 @@ def _missing(gathered):
     return [f"{missing} of {total} cells missing"] if missing else []
 
 
-def _other_data(records):
-    """Names of data that are not the best for the experiment."""
+def other_data(settings):
+    """Names of data that are not the best for the experiment.
+
+    Args:
+        settings: list of dicts of settings, of all that is drawn.
+    """
     return [
         name
         for kind, (best, *others) in cells.DATA.items()
         for name in others
-        if any(r.config.settings.get(kind) == name for r in records)
+        if any(chosen.get(kind) == name for chosen in settings)
     ]
 
 

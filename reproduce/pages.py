@@ -45,7 +45,12 @@ def asked(options, **usual):
     Returns:
         List of strings.
     """
-    words = [options.profile]
+    return [options.profile, *unusual(options, **usual)]
+
+
+def unusual(options, **usual):
+    """Of `asked`, what was not as usual."""
+    words = []
     for flag, value in usual.items():
         received = getattr(options, flag)
         if received is None or received == value:

@@ -29,8 +29,12 @@ def main(argv=None):
 
 
 def make_configs(variances, **cells):
-    """The cells of every recipe, where it was tried."""
-    return [
+    """The cells of every recipe, where it was tried.
+
+    Raises:
+        ValueError: nothing was tried at these variances.
+    """
+    configs = [
         config
         for row, recipes in studies.SEARCH.items()
         for label, (tried, change) in recipes.items()
@@ -42,6 +46,13 @@ def make_configs(variances, **cells):
             **cells,
         )
     ]
+    if not configs:
+        raise ValueError(
+            "No recipe was tried there. Expected: some of the color variances "
+            f"{list(studies.SEARCH_VARIANCES)}. Received: {list(variances)}. "
+            "Name one of these, or leave out --variances."
+        )
+    return configs
 
 
 if __name__ == "__main__":

@@ -233,9 +233,7 @@ def _variance(config):
 
 def _table(gathered, options):
     configs = gathered.configs
-    filling = commands.filling_commands(
-        "reproduce/table1.py", options, gathered.missing
-    )
+    filling = commands.filling_commands("table1", options, gathered.missing)
     variances = list(dict.fromkeys(_variance(config) for config in configs))
     return reporting.variance_table(
         gathered.records,

@@ -127,9 +127,7 @@ def _table(gathered, options):
         told.data_dir = options.data_dir or "DIR"
     else:
         notes.append(NOT_COMPARABLE)
-    filling = commands.filling_commands(
-        "reproduce/table2.py", told, gathered.missing
-    )
+    filling = commands.filling_commands("table2", told, gathered.missing)
     notes[:0] = [f"To fill what is missing: {line}" for line in filling]
     return reporting.beside(
         [

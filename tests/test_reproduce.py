@@ -489,7 +489,7 @@ def test_block_is_rewritten(tmp_path, monkeypatch, capsys):
         ("--backend smoke", "--backend: Expected.*Received: 'smoke'"),
         ("--format html", "--format: Expected.*Received: 'html'"),
         ("--update-docs", "Expected: --from-records"),
-        ("--from-records absent", "No directory of records at absent"),
+        ("--from-records absent", "Received: absent, which is none"),
     ],
 )
 def test_wrong_flags(capsys, flags, message):
@@ -532,9 +532,9 @@ def test_commands_fill_what_is_missing_and_can_be_typed():
         config("conditional MI", 0.02, seed=3),
         config("bias-balanced", 0.05, seed=1),
     ]
-    both, other = commands.filling_commands("table1.py", options, missing)
+    both, other = commands.filling_commands("table1", options, missing)
     assert shlex.split(both) == [
-        *["python", "table1.py", "--profile", "fast"],
+        *["python", "reproduce/table1.py", "--profile", "fast"],
         *["--methods", "ERM,conditional MI", "--variances", "0.02"],
         *["--seeds", "3", "--output-dir", "my runs"],
     ]
@@ -585,4 +585,4 @@ def test_release_copies_the_records_of_finished_runs(tmp_path, capsys):
     assert runs.read_records(tmp_path / "records") == [again]
     with pytest.raises(SystemExit):
         release.main(["--output-dir", str(tmp_path / "nowhere")])
-    assert "No directory of records" in capsys.readouterr().err
+    assert "Records are read from a directory" in capsys.readouterr().err

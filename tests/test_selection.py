@@ -105,3 +105,9 @@ def test_a_diverged_weight_does_not_fit():
 def test_records_that_do_not_fit_each_other(records, message):
     with pytest.raises(ValueError, match=message):
         select_mi_weight(records)
+
+
+@pytest.mark.parametrize("tolerance", [-0.1, float("nan"), float("inf")])
+def test_a_tolerance_is_a_loss(tolerance):
+    with pytest.raises(ValueError, match=f">= 0, finite. .*: {tolerance}"):
+        select_mi_weight(CURVE, loss_tolerance=tolerance)
