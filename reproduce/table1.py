@@ -75,6 +75,7 @@ SAME_METHOD = {
     "MI backpropagation, lambda = 1.0": "MI backpropagation",
 }
 NOTES = (
+    "Our mean colors are read off a published figure of the data set.",
     "The paper's text calls the color variances a standard deviation, sigma; "
     "they are variances.",
     "Kim et al. report for their own baseline 0.4055, 0.4813, 0.5996, 0.6626, "
@@ -250,6 +251,7 @@ def _table(gathered, options):
             *gathered.notes,
             *_mi_weights(gathered.records),
             *_precisions(gathered.records),
+            colored_mnist.PROFILES[configs[0].profile]["source"],
             *NOTES,
         ],
     )

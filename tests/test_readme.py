@@ -45,6 +45,19 @@ def test_the_example_for_own_data_runs(tmp_path, monkeypatch, capsys):
     )
 
 
+def test_the_first_command_prints_what_the_readme_shows(capsys):
+    records = README.parent / "reproduce" / "records"
+    flags = ["--profile", "quick", "--from-records", str(records)]
+    assert table1.main(flags) == 0
+    # What was run beside it, of which the command knows nothing.
+    lines = [
+        line
+        for line in capsys.readouterr().out.splitlines()
+        if not line.startswith("  Not shown:")
+    ]
+    assert "\n".join(lines) in README.read_text("utf-8")
+
+
 @pytest.mark.parametrize(
     ("script", "block", "flags"),
     [
