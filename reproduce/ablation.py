@@ -6,7 +6,7 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 from reproduce import digit_table
-from reproduce.settings import colored_mnist, studies
+from reproduce.settings import studies
 
 EARLY = studies.EARLY["epochs"]
 
@@ -19,7 +19,7 @@ def main(argv=None):
         description=__doc__,
         title="Ablation. A row as it is, and with changes",
         make_configs=configs,
-        profiles=list(colored_mnist.PROFILES),
+        profiles=list(studies.ABLATIONS),
         variances=studies.ABLATION_VARIANCES,
         columns=columns,
     )
@@ -52,14 +52,7 @@ def _early_accuracy(record):
 
 def configs(profile, **cells):
     """The cells: changes of the row that the profile is there for."""
-    row, changes = {
-        "paper": (studies.CURVES, studies.PAPER_ABLATIONS),
-        "fast": (
-            studies.ABLATED,
-            studies.ABLATIONS | studies.ABLATIONS_OF_THE_BEST,
-        ),
-        "quick": (studies.QUICK_MI, studies.ABLATIONS),
-    }[profile]
+    row, changes = studies.ABLATIONS[profile]
     return studies.variants(row, changes, profile=profile, **cells)
 
 
