@@ -68,17 +68,7 @@ def select(ends, *, loss_tolerance=0.2):
         ValueError: there are fewer than two weights, the smallest one
             diverged, or the tolerance is negative or not finite.
     """
-    if not 0 <= loss_tolerance < math.inf:
-        raise ValueError(
-            "A weight fits if its loss is no more than the tolerance above "
-            "that of the smallest. Expected: loss_tolerance >= 0, finite. "
-            f"Received: {loss_tolerance}. Leave it out for 0.2."
-        )
-    if len(ends) < 2:
-        raise ValueError(
-            "A weight is selected among several. Expected: two or more. "
-            f"Received: {list(ends)}."
-        )
+    check(ends, loss_tolerance)
     smallest, *others = sorted(ends)
     if ends[smallest] is None:
         raise ValueError(
@@ -96,6 +86,30 @@ def select(ends, *, loss_tolerance=0.2):
         ):
             selected = weight
     return selected
+
+
+def check(weights, loss_tolerance):
+    """Refuses what `select` cannot choose by, before anything is trained.
+
+    Args:
+        weights: iterable of the weights.
+        loss_tolerance: as in `select_mi_weight`.
+
+    Raises:
+        ValueError: there are fewer than two different weights, or the
+            tolerance is negative or not finite.
+    """
+    if len(set(weights)) < 2:
+        raise ValueError(
+            "A weight is selected among several. Expected: two or more. "
+            f"Received: {list(weights)}."
+        )
+    if not 0 <= loss_tolerance < math.inf:
+        raise ValueError(
+            "A weight fits if its loss is no more than the tolerance above "
+            "that of the smallest. Expected: loss_tolerance >= 0, finite. "
+            f"Received: {loss_tolerance}. Leave it out for 0.2."
+        )
 
 
 def _ends(records):

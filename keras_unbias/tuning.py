@@ -53,15 +53,12 @@ def tune(
         A `Tuning`.
 
     Raises:
-        ValueError: there are fewer than two different weights, or the run of
-            the smallest one diverged.
+        ValueError: there are fewer than two different weights, the tolerance
+            is negative or not finite, or the run of the smallest one
+            diverged.
     """
+    selection.check(mi_weights, loss_tolerance)
     weights = sorted(set(mi_weights))
-    if len(weights) < 2:
-        raise ValueError(
-            "A weight is selected among several. Expected: two or more. "
-            f"Received: mi_weights={mi_weights}."
-        )
     models, ends, rows = {}, dict.fromkeys(weights), []
     given = fit.pop("callbacks", None) or []
     if not isinstance(given, (list, tuple)):

@@ -64,6 +64,13 @@ def test_the_smallest_weight_that_diverges_ends_it(problem):
     assert built == [0.5]
 
 
+def test_a_tolerance_that_is_none_is_refused_before_training(problem):
+    built = []
+    with pytest.raises(ValueError, match=">= 0, finite. Received: -1"):
+        tune(built.append, *problem.train, loss_tolerance=-1)
+    assert not built
+
+
 def test_one_weight_is_no_choice(problem):
     with pytest.raises(ValueError, match="two or more"):
         tune(builder(problem), *problem.train, mi_weights=(1.0, 1.0))

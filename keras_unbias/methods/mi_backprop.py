@@ -111,12 +111,12 @@ class MutualInformationBackpropagation(RepresentationClassifier):
         attribute_size=None,
         **kwargs,
     ):
-        # Neither does NaN, whatever it is compared with.
+        # NaN fails every comparison.
         if not 0 <= mi_weight < math.inf:
             raise ValueError(
                 "`mi_weight` weighs the mutual information in the objective. "
-                f"Expected: a finite number >= 0. Received: mi_weight={mi_weight}. "
-                "For plain training use 0 or RepresentationClassifier."
+                "Expected: a finite number >= 0. Received: mi_weight="
+                f"{mi_weight}. For plain training use 0 or RepresentationClassifier."
             )
         check_integer("estimator_batches", estimator_batches, minimum=0)
         # A single logit tells two labels apart.

@@ -105,7 +105,7 @@ FAST_ESTIMATOR = {
 PROFILES = {
     "paper": {
         "source": "The paper's settings, where it has none the released "
-        "code's; P = 8 is ours.",
+        "code's; P = 8 and bfloat16 are ours.",
         "variances": VARIANCES,
         "seeds": 3,
         "shared": PAPER,
@@ -185,7 +185,7 @@ PROFILES = {
     },
     "quick": {
         "source": "oracle: our settings, chosen on held-out training digits "
-        "in random colors; a rate by test accuracy.",
+        "in random colors; prototypes of seed 0 and a rate by test accuracy.",
         "variances": (0.020, 0.050),
         "seeds": 1,
         "shared": {**FAST, "batch_size": 256, "learning_rate": 1e-3},
