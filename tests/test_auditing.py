@@ -313,8 +313,9 @@ def test_frames_are_features_and_estimators_are_not():
     rng = np.random.default_rng(0)
     features = pd.DataFrame(rng.normal(size=(90, 2)))
     rows = (None, {"attribute": features[[0]] > 0})
-    found = audit(features, rows, resamples=10)
-    assert found.leakage.information.value > 0.3
+    matrix, _, targets, _ = observation.observe(features, rows)
+    np.testing.assert_array_equal(matrix, features)
+    np.testing.assert_array_equal(targets["attribute"], features[[0]] > 0)
     with pytest.raises(ValueError, match="Pass `estimator.transform"):
         audit(preprocessing.StandardScaler(), rows)
 
@@ -334,14 +335,18 @@ def test_values_too_rare_to_learn_are_counted_still():
         assert found.leakage.ceiling == pytest.approx(np.log(values), abs=0.2)
 
 
-def test_a_gpu_is_not_needed_by_a_function_of_batches():
+def test_a_function_of_batches_gives_the_features():
     rng = np.random.default_rng(0)
     inputs = rng.normal(size=(120, 2)).astype("float32")
     rows = tf.data.Dataset.from_tensor_slices(
         (inputs, {"attribute": inputs[:, :1] > 0})
     ).batch(50)
-    found = audit(lambda x: {"features": 2 * x}, rows, resamples=10)
-    assert found.rows == 120
+    features, logits, targets, _ = observation.observe(
+        lambda x: {"features": 2 * x}, rows
+    )
+    np.testing.assert_array_equal(features, 2 * inputs)
+    assert logits is None
+    assert targets["attribute"].shape == (120, 1)
 
 
 def test_endless_batches_are_refused():

@@ -155,14 +155,14 @@ class Killed(BaseException):
 
 @pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")
 def test_a_killed_run_goes_on_to_the_same_weights(tmp_path, monkeypatch):
-    config = toy.config(epochs=5)
+    config = toy.config(epochs=3)
     directory = config.directory(tmp_path / "killed")
     backup = directory / "backup" / "latest.weights.h5"
 
     def kill_once(self, epoch, logs=None):
         on_epoch_end(self, epoch, logs)
         epochs.append(epoch)
-        if epochs == [0, 1, 2]:
+        if epochs == [0, 1]:
             raise Killed
 
     epochs, on_epoch_end = [], callbacks.Backup.on_epoch_end
@@ -178,7 +178,7 @@ def test_a_killed_run_goes_on_to_the_same_weights(tmp_path, monkeypatch):
         records.append(training.train(config, output_dir=tmp_path / name))
         directory = config.directory(tmp_path / name)
         models.append(keras.saving.load_model(directory / "model.keras"))
-    assert epochs == [0, 1, 2] + [3, 4] + [0, 1, 2, 3, 4]
+    assert epochs == [0, 1] + [2] + [0, 1, 2]
     for parts in ("variables", "optimizer", "mi_optimizer", "estimator"):
         one, other = (getattr(model, parts) for model in models)
         if parts == "estimator":
@@ -190,7 +190,7 @@ def test_a_killed_run_goes_on_to_the_same_weights(tmp_path, monkeypatch):
             np.testing.assert_array_equal(a, b, err_msg=a.path)
     for name in ("loss", "test_accuracy", "mutual_information"):
         assert records[0].history[name] == records[1].history[name]
-        assert len(records[0].history[name]) == 5
+        assert len(records[0].history[name]) == 3
 
 
 @pytest.mark.slow
