@@ -1,5 +1,7 @@
 """The tables of the page on coloured digits that are written by hand."""
 
+import re
+
 import pytest
 
 from keras_unbias import runs
@@ -26,6 +28,39 @@ def table(start):
         for line in lines
         if not line.startswith("|-")
     ]
+
+
+# The names of the page for settings.
+SETTINGS = {
+    "eta": ["estimator_learning_rate"],
+    "batch": ["batch_size"],
+    "averaging": ["weight_averaging"],
+    "K, P": ["estimator_steps", "estimator_batches"],
+    "lambda": ["mi_weight"],
+}
+
+
+@pytest.mark.parametrize("name", list(SETTINGS))
+def test_the_values_of_fast(name):
+    _, *rows = table("By setting of `fast`")
+    cells, setting = [], None
+    for first, value, _ in rows:
+        setting = first or setting
+        if setting == name:
+            cells += re.split("; |(?<=decay), ", value)
+    # A value, and where two are named both, with the rows it is for.
+    number = r"\d[\d.]*(?:e-\d)?"
+    stated = {
+        tuple(map(float, re.findall(number, cell.split(" for ")[0])))
+        for cell in cells
+    }
+    configs = colored_mnist.table1("fast", seeds=1, variances=[0.02])
+    used = {
+        tuple(config.settings[key] for key in SETTINGS[name])
+        for config in configs
+        if all(key in config.settings for key in SETTINGS[name])
+    }
+    assert stated == used
 
 
 def curve(records, variance, **change):
