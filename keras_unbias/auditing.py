@@ -383,15 +383,19 @@ def _accuracies(labels, predictions, attribute, bootstrap):
     binary = len(np.unique(labels)) == 2 and len(attribute.names) == 1
     if binary and len(attribute.names[0]) > 1:
         values = attribute.values[:, 0]
-        opportunity = bootstrap(
-            lambda rows: metrics.equal_opportunity(
+
+        def difference(rows):
+            # A sample may miss a group: then there is nothing to compare.
+            if len(np.unique(values[rows])) < len(np.unique(values)):
+                return math.nan
+            return metrics.equal_opportunity(
                 labels[rows],
                 predictions[rows],
                 values[rows],
                 positive=labels.max(),
-            ),
-            len(labels),
-        )
+            )
+
+        opportunity = bootstrap(difference, len(labels))
     worst = min(cells, key=cells.get, default="none of 10 rows")
     return {
         "accuracy": bootstrap.mean(hits),
@@ -416,7 +420,6 @@ class _Bootstrap:
             statistic(self.generator.integers(0, rows, rows))
             for _ in range(self.resamples)
         ]
-        # A sample may miss a group: then it has no rate.
         values = np.array(values)[~np.isnan(values)]
         low, high = (
             np.percentile(values, (2.5, 97.5))

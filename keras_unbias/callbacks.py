@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from keras_unbias import fresh_estimators, observation
+from keras_unbias.checks import check_integer, check_weight
 
 
 class Backup(keras.callbacks.Callback):
@@ -73,6 +74,11 @@ class StopOnDivergence(keras.callbacks.Callback):
                 self._stop(f"{name} is {logs[name]} at batch {batch}")
 
     def on_epoch_end(self, epoch, logs=None):
+        # The last step's harm shows in no training loss: each is taken before
+        # its step.
+        loss = logs.get("val_loss", 0.0)
+        if not math.isfinite(loss):
+            self._stop(f"val_loss is {loss} after epoch {epoch + 1}")
         bound = logs.get("mutual_information", 0.0)
         if bound > self.entropy:
             self._stop(
@@ -103,16 +109,13 @@ class MutualInformationMonitor(keras.callbacks.Callback):
         seed: int, of the fresh critic.
 
     Raises:
-        ValueError: `every` is below 1.
+        ValueError: `every` or `passes` is no integer >= 1.
     """
 
     def __init__(self, dataset, *, every=1, passes=20, seed=0):
         super().__init__()
-        if every < 1:
-            raise ValueError(
-                "`every` counts the epochs between measurements. Expected: "
-                f"an integer >= 1. Received: every={every}."
-            )
+        check_integer("every", every, minimum=1)
+        check_integer("passes", passes, minimum=1)
         self.dataset = dataset
         self.every = every
         self.passes = passes
@@ -163,11 +166,7 @@ class MiWeightSchedule(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         weight = self.schedule(epoch, self.model.mi_weight)
-        if not weight >= 0:
-            raise ValueError(
-                "The schedule gave an impossible weight. Expected: a number "
-                f">= 0. Received: {weight} in epoch {epoch}."
-            )
+        check_weight("mi_weight", weight)
         self.model.present_mi_weight.assign(weight)
 
     def on_epoch_end(self, epoch, logs=None):

@@ -27,15 +27,12 @@ class FairSVC(ClassifierMixin, BaseEstimator):
         kernel: `"linear"` or `"rbf"`. Defaults to `"linear"`.
         gamma: of the RBF kernel: float, or `"scale"` (the default) for
             `1 / (n_features * X.var())`.
-        positive: the label whose rows are constrained. `None` (the default)
-            is the larger of the two.
     """
 
-    def __init__(self, C=1.0, kernel="linear", gamma="scale", positive=None):
+    def __init__(self, C=1.0, kernel="linear", gamma="scale"):
         self.C = C
         self.kernel = kernel
         self.gamma = gamma
-        self.positive = positive
 
     def fit(self, X, y, sensitive_features=None):
         """Fits the classifier.
@@ -114,7 +111,7 @@ class FairSVC(ClassifierMixin, BaseEstimator):
                 "The constraint is on the positive of two classes. Expected: "
                 f"two labels. Received: {len(self.classes_)}."
             )
-        positive = self.classes_[1] if self.positive is None else self.positive
+        positive = self.classes_[1]
         contrast = np.zeros(len(y))
         for value, sign in zip(values, (1, -1), strict=True):
             rows = (groups == value) & (y == positive)

@@ -12,6 +12,9 @@ from sklearn.metrics import roc_auc_score
 
 from keras_unbias import mutual_information
 
+# Training rows that a run's audit looks at.
+ROWS = 24_000
+
 
 def held_out_bound(
     features,
@@ -128,7 +131,7 @@ def fit_critic(
         order = generator.permutation(fitted)[: steps * batch_size]
         estimator.update(*take(order.reshape(steps, batch_size)))
         value = float(bound(*take(choice)))
-        if value > best:
+        if weights is None or value > best:
             best, weights = value, estimator.get_weights()
     estimator.set_weights(weights)
     return best, lambda rows: float(bound(*take(rows)))
@@ -139,15 +142,14 @@ def split_rows(rows, generator):
     return np.split(generator.permutation(rows), [2 * rows // 3, 5 * rows // 6])
 
 
-def held_out_information(model, dataset, *, rows=24_000, seed=0):
+def held_out_information(model, dataset, *, seed=0):
     """What the features of training inputs tell, by fresh estimators.
 
     Args:
         model: a `RepresentationClassifier`.
         dataset: a `BiasedDataset`.
-        rows: int, training rows that are looked at, drawn by seed; all of
-            them where there are fewer. Defaults to 24,000.
-        seed: int.
+        seed: int, of the estimators and of the `ROWS` training rows that are
+            looked at; all of them where there are fewer.
 
     Returns:
         Dict of floats, nats: `mutual_information` is I(Z;C) and
@@ -157,7 +159,7 @@ def held_out_information(model, dataset, *, rows=24_000, seed=0):
         ValueError: as in `held_out_bound`.
     """
     split = dataset.train
-    chosen = np.random.default_rng(seed).permutation(len(split))[:rows]
+    chosen = np.random.default_rng(seed).permutation(len(split))[:ROWS]
     features = _features(model, dataset, "train", chosen)
     attributes = dataset.attributes("train")[chosen]
     labels = split.labels[chosen]

@@ -123,8 +123,8 @@ def equal_opportunity(labels, predictions, attribute_values, *, positive=1):
         positive: As in `true_positive_rates`.
 
     Returns:
-        A float in 0..1; NaN if a value has no positive row, for there is
-        nothing to compare then.
+        A float in 0..1; NaN if a value has no positive row or there is but
+        one value, for there is nothing to compare then.
 
     Raises:
         ValueError: If the arguments are not filled vectors of the same
@@ -137,6 +137,8 @@ def equal_opportunity(labels, predictions, attribute_values, *, positive=1):
             ).values()
         )
     )
+    if len(rates) < 2:
+        return float("nan")
     return float(rates.max() - rates.min())
 
 

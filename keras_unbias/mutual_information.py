@@ -10,13 +10,12 @@ References:
     Information Backpropagation", equations 5 and 6.
 """
 
-import numbers
-
 import keras
 import numpy as np
 import tensorflow as tf
 
 from keras_unbias import environment
+from keras_unbias.checks import check_integer
 
 
 def donsker_varadhan_bound(
@@ -347,18 +346,8 @@ class MutualInformationEstimator(keras.layers.Layer):
     ):
         environment.check_backend()
         super().__init__(**{"dtype": "float32", **kwargs})
-        if not isinstance(steps, numbers.Integral) or steps < 1:
-            raise ValueError(
-                "`steps` is the number of gradient steps of one update. "
-                f"Expected: an integer >= 1. Received: steps={steps}. "
-                "For a model without an estimator use RepresentationClassifier."
-            )
-        if not isinstance(accumulate, numbers.Integral) or accumulate < 1:
-            raise ValueError(
-                "`accumulate` is the number of mini-batches of one step. "
-                f"Expected: an integer >= 1. Received: accumulate={accumulate}."
-                " 1 takes each by itself."
-            )
+        check_integer("steps", steps, minimum=1)
+        check_integer("accumulate", accumulate, minimum=1)
         self.critic = SeparableCritic() if critic is None else critic
         self.optimizer = (
             keras.optimizers.Adam(2e-3) if optimizer is None else optimizer

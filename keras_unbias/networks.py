@@ -8,6 +8,9 @@ import keras
 import tensorflow as tf
 from keras import layers
 
+BATCH_NORMS = ("inference", "training")
+PREPROCESSINGS = ("backbone", "released")
+
 
 def digit_encoder(dtype="float32", shape=(28, 28, 3)):
     """The convolutional encoder of the coloured digits (paper, 5.1).
@@ -104,8 +107,8 @@ def face_encoder(
         ValueError: an argument is none of these, or the weights do not fit.
         FileNotFoundError: there is no such file.
     """
-    _check_choice("batch_norm", batch_norm, ("inference", "training"))
-    _check_choice("preprocessing", preprocessing, ("backbone", "released"))
+    _check_choice("batch_norm", batch_norm, BATCH_NORMS)
+    _check_choice("preprocessing", preprocessing, PREPROCESSINGS)
     path = weights_file(backbone, weights, data_dir)
     body = _body(backbone, weights, path, dtype, shape)
     for layer in body.layers:

@@ -98,15 +98,11 @@ def _named_targets(batch):
 def _checked(output):
     """Refuses what is not a dict with features."""
     if not isinstance(output, dict) or "features" not in output:
-        received = (
-            sorted(output)
-            if isinstance(output, dict)
-            else type(output).__name__
-        )
         raise ValueError(
             "The model does not name its features. Expected: a dict with "
-            f"'features' and, if there are any, 'logits'. Received: {received}. "
-            "Wrap an encoder: `lambda x: {'features': encoder(x)}`."
+            "'features' and, if there are any, 'logits'. Received: "
+            f"{batches.named(output)}. Wrap an encoder: `lambda x: "
+            "{'features': encoder(x)}`."
         )
     return output
 
@@ -182,8 +178,15 @@ def named_classes(logits, labels):
     """The classes, `(rows,)`, that logits `(rows, classes)` name.
 
     Raises:
-        ValueError: the labels are of other classes.
+        ValueError: the logits are no matrix, or the labels are of other
+            classes.
     """
+    if logits.ndim != 2:
+        raise ValueError(
+            "Logits are a row of numbers for each row. Expected: shape (rows, "
+            f"classes), or (rows, 1). Received: shape {logits.shape}. Add an "
+            "axis to a single logit."
+        )
     classes = max(2, logits.shape[1])
     if labels.min() < 0 or labels.max() >= classes:
         raise ValueError(

@@ -124,7 +124,7 @@ def accuracy_by_variance(records, *, rows, published=None, pairs=None):
         ValueError: If there are no finished records of these rows.
     """
     cells = _grouped(
-        [r for r in records if r.status == "done" and r.config.row in rows],
+        [record for record in records if record.config.row in rows],
         lambda r: (r.config.row, r.config.settings["color_variance"]),
     )
     lines = {row: {} for row in rows}
@@ -176,7 +176,7 @@ def by_mi_weight(records, *, panel, quantities, marks):
         ValueError: If there are no finished records.
     """
     cells = _grouped(
-        [record for record in records if record.status == "done"],
+        records,
         lambda r: (panel(r), r.config.settings["mi_weight"]),
     )
     panels = list(dict.fromkeys(name for name, _ in cells))
@@ -241,7 +241,7 @@ def bars(records, *, bar, quantities, marks=None):
     Raises:
         ValueError: If there are no finished records.
     """
-    groups = _grouped([r for r in records if r.status == "done"], bar)
+    groups = _grouped(records, bar)
     figure, axes = _panels(len(quantities), 1, scale=1.3)
     points = []
     for (panel, quantity), (ax,) in zip(quantities.items(), axes, strict=True):
@@ -318,10 +318,10 @@ def training_against_audit(records):
             else "conditional_mutual_information"
         )
         training = [r.metrics["mutual_information"] for r in members]
-        audited = [r.audit[bounded] for r in members]
+        fresh = [r.audit[bounded] for r in members]
         axes[panels.index(information)].plot(
             training,
-            audited,
+            fresh,
             linestyle="none",
             marker="o",
             # Hollow: points of several rows fall on each other.
@@ -333,7 +333,7 @@ def training_against_audit(records):
                 "panel": information,
                 "row": row,
                 "training": _rounded(training),
-                "audit": _rounded(audited),
+                "audit": _rounded(fresh),
                 "runs": [r.config.run_id for r in members],
             }
         )
@@ -465,7 +465,8 @@ def _draw_line(ax, name, values, style, color):
 def _grouped(records, key):
     groups = collections.defaultdict(list)
     for record in records:
-        groups[key(record)].append(record)
+        if record.status == "done":
+            groups[key(record)].append(record)
     if not groups:
         raise ValueError(
             "A figure needs records. Expected: at least one that belongs to "

@@ -264,5 +264,7 @@ def _is_one_hot(block):
 
 
 def _name(category):
-    number = isinstance(category, numbers.Number)
-    return f"{category:g}" if number else str(category)
+    if not isinstance(category, numbers.Number):
+        return str(category)
+    # All digits of a float32, for names tell the groups apart.
+    return np.format_float_positional(np.float32(category), trim="-")

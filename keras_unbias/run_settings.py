@@ -8,12 +8,12 @@ import keras
 
 from keras_unbias import (
     baselines,
+    checks,
     datasets,
     methods,
     mutual_information,
     networks,
 )
-from keras_unbias.datasets import base
 
 SETTINGS = {
     "batch_size",
@@ -164,7 +164,7 @@ def _check_counts(settings):
         ("estimator_accumulate", 1),
     ):
         if name in settings:
-            base.check_integer(name, settings[name], minimum=minimum)
+            checks.check_integer(name, settings[name], minimum=minimum)
     for part, whole in (
         ("epochs_per_report", "epochs"),
         ("estimator_accumulate", "estimator_batches"),
@@ -216,7 +216,7 @@ def _check_widths(settings):
                 f"integers >= 1. Received: {widths!r}. Write [64] for one."
             )
         for width in widths:
-            base.check_integer(name, width, minimum=1)
+            checks.check_integer(name, width, minimum=1)
 
 
 def _check_choices(settings):
@@ -226,6 +226,8 @@ def _check_choices(settings):
         ("estimator_optimizer", tuple(OPTIMIZERS)),
         ("critic", tuple(mutual_information.CRITICS)),
         ("jit_compile", (None, True, False)),
+        ("batch_norm", networks.BATCH_NORMS),
+        ("preprocessing", networks.PREPROCESSINGS),
         *((name, (True, False)) for name in SWITCHES),
     ):
         if name in settings and settings[name] not in known:

@@ -25,7 +25,8 @@ class RunConfig:
 
     Args:
         dataset: name in `keras_unbias.datasets.DATASETS`.
-        method: name in `keras_unbias.methods.METHODS`.
+        method: name in `keras_unbias.methods.METHODS` or
+            `keras_unbias.baselines.SETTINGS`.
         row: the table row that the run belongs to, for people.
         profile: the profile that its settings come from, for people.
         seed: int, of the data's colours, the weights and all random orders.
@@ -70,7 +71,8 @@ class Record:
         status: `"done"` or `"diverged"`.
         metrics: dict of final values.
         data: dict, the facts of the data set.
-        history: dict of lists, one value an epoch.
+        history: dict of lists, one value an epoch, or one a report
+            (`epochs_per_report` epochs).
         environment: dict of versions, device, precision, threads, commit;
             those of the last attempt.
         wall_seconds: float, of its epochs and of its last attempt's rest.

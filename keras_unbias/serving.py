@@ -43,10 +43,13 @@ def load_classifier(path, *, activation="softmax"):
 
     Raises:
         FileNotFoundError: there is neither at `path`.
+        ValueError: there is another model at `path`.
     """
     path = pathlib.Path(path)
     if (path / "saved_model.pb").is_file():
         model = tf.saved_model.load(str(path))
+        if not hasattr(model, "serve"):
+            raise _no_classifier("a SavedModel without the endpoint `serve`")
         names = None
         if hasattr(model, "class_names"):
             strings = model.class_names()["class_names"].numpy()
@@ -59,11 +62,21 @@ def load_classifier(path, *, activation="softmax"):
         )
     if path.suffix == ".keras" and path.is_file():
         model = keras.saving.load_model(path, compile=False)
-        if isinstance(model, methods.RepresentationClassifier):
-            return Classifier(model.inference_model(activation=activation))
+        if not isinstance(model, methods.RepresentationClassifier):
+            raise _no_classifier(type(model).__name__)
+        return Classifier(model.inference_model(activation=activation))
     raise FileNotFoundError(
         "No classifier to load. Expected: the directory that `export` wrote "
         f"or a .keras file that `save` wrote. Received: path={str(path)!r}."
+    )
+
+
+def _no_classifier(received):
+    return ValueError(
+        "The model is no classifier of this package. Expected: what a "
+        "RepresentationClassifier's `export` or `save` wrote. Received: "
+        f"{received}. Load it with Keras or TensorFlow, or export such a "
+        "classifier."
     )
 
 

@@ -32,7 +32,7 @@ def train(config, *, output_dir="runs", data_dir=None, threads=None):
     """Carries out one run, or goes on where it was killed.
 
     The run's directory holds `config.json`, `history.csv` (a line per
-    epoch), `data.json`, `backup/` while it runs, and in the end `model/`
+    report), `data.json`, `backup/` while it runs, and in the end `model/`
     (SavedModel), `model.keras` and `record.json`; that of a scikit-learn
     classifier (`baselines`) only JSON files. A finished run is only read.
     Keras's session is cleared and its global seed set.

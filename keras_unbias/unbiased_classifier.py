@@ -13,6 +13,7 @@ from sklearn import base, preprocessing
 from sklearn.utils import check_random_state, multiclass, validation
 
 from keras_unbias import attributes, methods
+from keras_unbias.checks import check_integer
 from keras_unbias.mutual_information import (
     MutualInformationEstimator,
     SeparableCritic,
@@ -230,21 +231,23 @@ class UnbiasedClassifier(
                 "prior_strength in 0 to 1. Received: prior_strength=None. For "
                 "plain training take method='erm'."
             )
-        limits = {
-            "epochs": (1, math.inf),
-            "batch_size": (1, math.inf),
-            "prior_strength": (0, 1),
-        }
+        check_integer("batch_size", self.batch_size, minimum=1)
+        if self.epochs is not None:
+            check_integer("epochs", self.epochs, minimum=1)
+        limits = {"prior_strength": (0, 1)}
         # What is not used is not looked at.
         if self.method == "mi_backprop":
-            limits["mi_weight"] = limits["estimator_batches"] = (0, math.inf)
+            check_integer(
+                "estimator_batches", self.estimator_batches, minimum=0
+            )
+            limits["mi_weight"] = (0, math.inf)
         if self.encoder is None:
             limits["dropout"] = (0, 0.99)
         if not isinstance(self.learning_rate, Schedule):
             limits["learning_rate"] = (1e-9, math.inf)
         for name, (least, most) in limits.items():
             value = getattr(self, name)
-            if value is None and name in ("epochs", "prior_strength"):
+            if value is None and name == "prior_strength":
                 continue
             if value is None or not least <= value <= most:
                 raise ValueError(

@@ -33,6 +33,16 @@ class Gathered:
     notes: list = dataclasses.field(default_factory=list)
 
     @property
+    def rows(self):
+        """The names of the rows, in their order."""
+        return list(dict.fromkeys(config.row for config in self.configs))
+
+    @property
+    def seeds(self):
+        """The seeds, sorted."""
+        return sorted({config.seed for config in self.configs})
+
+    @property
     def missing(self):
         """The cells without a record."""
         found = {cell(record.config) for record in self.records}

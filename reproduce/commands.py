@@ -34,8 +34,8 @@ def missing_notes(name, options, gathered):
     ]
 
 
-def filling_commands(name, options, missing):
-    """The commands that run the missing cells of a table.
+def filling_notes(name, options, missing):
+    """Says by which commands the missing cells of a table are filled.
 
     Args:
         name: the script's.
@@ -55,7 +55,8 @@ def filling_commands(name, options, missing):
     for row, values in variances.items():
         rows.setdefault((tuple(values), seeds[row]), []).append(row)
     return [
-        _command(
+        "To fill what is missing: "
+        + _command(
             name,
             options,
             methods=names,

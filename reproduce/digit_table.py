@@ -64,7 +64,7 @@ def main(
         title = f"{title}, color variance {variances[0]:.3f}"
     shown = {
         "title": f"{title}, profile {options.profile}",
-        "seeds": sorted({c.seed for c in configs}),
+        "seeds": gathered.seeds,
         "notes": commands.missing_notes(name, options, gathered),
     }
     if columns is None:

@@ -12,7 +12,9 @@ from reproduce.settings import imdb_faces
 
 def main(argv=None):
     """Draws the curves; returns the exit code."""
-    parser = arguments.make_parser(__doc__, profiles=imdb_faces.PROFILES)
+    parser = arguments.make_parser(
+        __doc__, profiles=imdb_faces.PROFILES, default="quick"
+    )
     arguments.add_faces(parser)
     figures.add_directory(parser)
     options = arguments.parse(parser, argv)

@@ -85,17 +85,17 @@ def main(argv=None):
         "--from-records", metavar="DIR", help="only show what is there"
     )
     options = parser.parse_args(argv)
-    with sweep.environment():
-        wanted = configs(options.seeds)
-        if not options.from_records:
-            for config in tqdm.tqdm(
-                _missing(wanted, options.output_dir), unit="run"
-            ):
-                directory = runs.open_run(config, options.output_dir)
-                _run(config).write(directory / "record.json")
     try:
+        with sweep.environment():
+            wanted = configs(options.seeds)
+            if not options.from_records:
+                for config in tqdm.tqdm(
+                    _missing(wanted, options.output_dir), unit="run"
+                ):
+                    directory = runs.open_run(config, options.output_dir)
+                    _run(config).write(directory / "record.json")
         records = runs.read_records(options.from_records or options.output_dir)
-    except (OSError, ValueError) as problem:
+    except (ImportError, OSError, ValueError) as problem:
         parser.error(str(problem))
     ids = {config.run_id for config in wanted}
     found = [record for record in records if record.config.run_id in ids]
@@ -233,8 +233,10 @@ def _accuracy(config, problem, train, test):
 def _ours(config, train):
     import keras_unbias
 
+    known = keras_unbias.UnbiasedClassifier().get_params()
     model = keras_unbias.UnbiasedClassifier(
-        config.settings["method"], random_state=config.seed
+        random_state=config.seed,
+        **{k: v for k, v in config.settings.items() if k in known},
     )
     given = {"sensitive_features": train.attributes}
     if config.settings.get("reweighing"):

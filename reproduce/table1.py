@@ -234,7 +234,7 @@ def _variance(config):
 
 def _table(gathered, options):
     configs = gathered.configs
-    filling = commands.filling_commands("table1", options, gathered.missing)
+    filling = commands.filling_notes("table1", options, gathered.missing)
     variances = list(dict.fromkeys(_variance(config) for config in configs))
     return reporting.variance_table(
         gathered.records,
@@ -242,12 +242,12 @@ def _table(gathered, options):
             "Table 1. Test accuracy on coloured MNIST, profile "
             f"{configs[0].profile}"
         ),
-        rows=list(dict.fromkeys(config.row for config in configs)),
+        rows=gathered.rows,
         variances=variances,
-        seeds=sorted({config.seed for config in configs}),
+        seeds=gathered.seeds,
         published=published(),
         notes=[
-            *(f"To fill what is missing: {line}" for line in filling),
+            *filling,
             *gathered.notes,
             *_mi_weights(gathered.records),
             *_precisions(gathered.records),

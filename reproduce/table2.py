@@ -127,8 +127,7 @@ def _table(gathered, options):
         told.data_dir = options.data_dir or "DIR"
     else:
         notes.append(NOT_COMPARABLE)
-    filling = commands.filling_commands("table2", told, gathered.missing)
-    notes[:0] = [f"To fill what is missing: {line}" for line in filling]
+    notes[:0] = commands.filling_notes("table2", told, gathered.missing)
     return reporting.beside(
         [
             _half(gathered, train_split, notes, number, options.profile)
@@ -148,7 +147,6 @@ def _half(gathered, train_split, notes, number, profile):
             "test_accuracy"
         ),
     }
-    configs = gathered.configs
     return reporting.metric_table(
         [
             record
@@ -156,9 +154,9 @@ def _half(gathered, train_split, notes, number, profile):
             if record.config.settings["train_split"] == train_split
         ],
         title=f"Table 2. Gender of faces, profile {profile}",
-        rows=list(dict.fromkeys(config.row for config in configs)),
+        rows=gathered.rows,
         columns=columns,
-        seeds=sorted({config.seed for config in configs}),
+        seeds=gathered.seeds,
         published={
             name: dict(
                 zip(columns, values[2 * number : 2 * number + 2], strict=True)

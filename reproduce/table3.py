@@ -127,20 +127,19 @@ def collect(options, parser, rows):
 def _tables(gathered, options):
     """The table, and the changes from plain training on the same splits."""
     configs, records = gathered.configs, gathered.records
-    rows = list(dict.fromkeys(config.row for config in configs))
     age = "in" if configs[0].settings["age_input"] else "out"
     title = f"German credit, profile {options.profile}, age {age}"
-    filling = commands.filling_commands("table3", options, gathered.missing)
+    filling = commands.filling_notes("table3", options, gathered.missing)
     tables = [
         reporting.metric_table(
             records,
             title=f"Table 3. {title}",
-            rows=rows,
+            rows=gathered.rows,
             columns=COLUMNS,
-            seeds=sorted({config.seed for config in configs}),
+            seeds=gathered.seeds,
             published=PUBLISHED,
             notes=[
-                *(f"To fill what is missing: {line}" for line in filling),
+                *filling,
                 *NOTES,
             ],
         )
@@ -148,7 +147,7 @@ def _tables(gathered, options):
     changes = reporting.paired_table(
         records,
         title=title,
-        rows=rows,
+        rows=gathered.rows,
         reference=german_credit.REFERENCE,
         columns={k: v for k, v in COLUMNS.items() if k != "EO by chance"},
         ratio=RATIO,

@@ -9,6 +9,7 @@ ROOT = pathlib.Path(__file__).parents[1]
 LIBRARY = sorted((ROOT / "keras_unbias").rglob("*.py"))
 # Each may import those before it.
 ORDER = (
+    "checks",
     "metrics",
     "fair_svm",
     "baselines",

@@ -7,7 +7,13 @@ import tensorflow as tf
 from known_information import binary, representation
 from sklearn import metrics, preprocessing
 
-from keras_unbias import audit, fresh_estimators, observation, probes
+from keras_unbias import (
+    audit,
+    auditing,
+    fresh_estimators,
+    observation,
+    probes,
+)
 
 
 def test_too_few_rows_are_refused():
@@ -236,6 +242,18 @@ def test_a_number_is_cut_into_deciles():
     found.plot()
 
 
+def test_samples_that_miss_a_group_have_no_equal_opportunity():
+    # Three rows of the first group, whose positives are never found.
+    values = np.arange(600) >= 3
+    bounds = auditing._accuracies(
+        np.tile([1, 1, 0], 200),
+        np.where(values, np.tile([1, 1, 0], 200), 0),
+        probes.codes(values[:, None].astype(float)),
+        auditing._Bootstrap(200, np.random.default_rng(0)),
+    )["equal_opportunity"]
+    assert (bounds.low, bounds.value, bounds.high) == (1, 1, 1)
+
+
 def test_codes_of_attribute_vectors():
     eye = np.eye(3)
     blocks = np.concatenate(
@@ -250,6 +268,8 @@ def test_codes_of_attribute_vectors():
     assert len(np.unique(codes.cells)) == 4
     deciles = probes.codes(np.arange(100.0)[:, None])
     assert not deciles.exact
+    near = probes.codes(np.array([[1000001.0], [1000002.0], [0.1]]))
+    assert near.names == [["0.1", "1000001", "1000002"]]
     np.testing.assert_array_equal(np.bincount(deciles.values[:, 0]), 10 * [10])
 
 
@@ -365,6 +385,11 @@ def test_an_attribute_may_be_a_column_of_numbers_with_rare_values():
     found = audit(features, (None, {"attribute": attribute}), resamples=10)
     assert found.leakage.ceiling == pytest.approx(np.log(2), abs=0.05)
     assert found.leakage.information.value == pytest.approx(np.log(2), abs=0.08)
+
+
+def test_logits_are_a_row_for_each_row():
+    with pytest.raises(ValueError, match=r"shape \(60,\). Add an axis"):
+        observation.named_classes(np.zeros(60), np.zeros(60, int))
 
 
 def test_a_bare_encoder_is_refused_and_the_way_out_named():

@@ -72,8 +72,20 @@ def test_a_diverged_model_is_not_measured(problem):
 
 
 def test_a_monitor_measures_now_and_then():
-    with pytest.raises(ValueError, match="every=0"):
-        callbacks.MutualInformationMonitor(None, every=0)
+    for wrong in ({"every": 0}, {"every": 1.5}, {"passes": 0}):
+        ((name, value),) = wrong.items()
+        with pytest.raises(ValueError, match=f"{name}={value}"):
+            callbacks.MutualInformationMonitor(None, **wrong)
+
+
+def test_a_model_that_its_last_step_broke_has_diverged():
+    stop = callbacks.StopOnDivergence(entropy=1.0)
+    stop.set_model(keras.Model())
+    stop.on_epoch_end(0, {"loss": 0.1, "val_loss": 0.2})
+    assert not stop.reason
+    stop.on_epoch_end(1, {"loss": 0.1, "val_loss": np.nan})
+    assert stop.reason == "val_loss is nan after epoch 2"
+    assert stop.model.stop_training
 
 
 @pytest.mark.parametrize("own_optimizer", [True, False])
@@ -107,7 +119,7 @@ def test_the_weight_warms_up(problem):
 
 def test_a_negative_weight_is_refused(problem):
     schedule = callbacks.MiWeightSchedule(lambda epoch, weight: -weight)
-    with pytest.raises(ValueError, match="Received: -1.0 in epoch 0"):
+    with pytest.raises(ValueError, match="Received: mi_weight=-1.0"):
         fit(compiled(problem), problem, 1, [schedule])
 
 

@@ -108,6 +108,16 @@ def test_few_rows_still_teach_the_critic():
     assert told["mutual_information"] == pytest.approx(np.log(2), abs=0.1)
 
 
+def test_features_beyond_all_measure_have_no_bound():
+    rng = np.random.default_rng(0)
+    features = rng.choice([-3e38, 3e38], (90, 2))
+    attribute = rng.integers(0, 2, (90, 1))
+    bound = fresh_estimators.held_out_bound(
+        features, attribute, epochs=1, batch_size=30
+    )
+    assert np.isnan(bound)
+
+
 def test_too_few_rows_are_refused():
     with pytest.raises(ValueError, match="Expected: 768 or more. Received: 12"):
         fresh_estimators.held_out_bound(np.zeros((12, 2)), np.zeros((12, 1)))

@@ -306,6 +306,20 @@ def test_dataset_and_subclassed_encoder(problem):
     dataset = tf.data.Dataset.from_tensor_slices(problem.train).batch(256)
     history = model.fit(dataset, verbose=0).history
     assert np.isfinite(history["mutual_information"]).all()
+    # Of the training's batches of 256 it knows nothing.
+    assert model.inference_model().input_shape == (None, 2 * problem.classes)
+
+
+def test_a_generator_without_the_attribute_is_refused(problem):
+    model = MutualInformationBackpropagation(
+        problem.encoder(), problem.classes, attribute_size=problem.classes
+    )
+    model.build((None, 2 * problem.classes))
+    model.compile(run_eagerly=True)
+    inputs, targets = problem.train
+    batch = inputs, {"label": targets["label"]}
+    with pytest.raises(ValueError, match="does not name the attribute"):
+        model.fit((batch for _ in range(1)), verbose=0)
 
 
 def test_clipping_per_variable():
@@ -385,8 +399,22 @@ def test_the_penalty_is_added_to_the_loss_of_training_alone(problem):
         for on in (True, False)
     ]
     assert both[0] - both[1] == pytest.approx(3 * penalty, rel=1e-4)
-    with pytest.raises(ValueError, match="Received: penalty_weight=-1"):
-        make(problem, "chi_squared", penalty_weight=-1)
+
+
+@pytest.mark.parametrize(
+    ("method", "name"),
+    [
+        ("mi_backprop", "mi_weight"),
+        ("chi_squared", "penalty_weight"),
+        ("attribute_confusion", "confusion_weight"),
+        ("adversarial_unlearning", "entropy_weight"),
+        ("adversarial_unlearning", "reversal_weight"),
+    ],
+)
+@pytest.mark.parametrize("value", [-1, np.nan, np.inf])
+def test_weights_are_finite_and_not_negative(problem, method, name, value):
+    with pytest.raises(ValueError, match=f">= 0. Received: {name}={value}"):
+        make(problem, method, **{name: value})
 
 
 @pytest.mark.parametrize(
@@ -593,7 +621,7 @@ def test_one_adversarial_step_is_the_papers_equations(problem, name, hidden):
     copy = keras.models.clone_model(model.encoder)
     copy.set_weights(model.encoder.get_weights())
     psi = [tf.Variable(w) for w in model.classifier.get_weights()]
-    phi = [tf.Variable(w) for w in model.head]
+    phi = [tf.Variable(w) for w in model.attribute_variables]
 
     def attribute_logits(z):
         *first, kernel, bias = phi
@@ -633,7 +661,7 @@ def test_one_adversarial_step_is_the_papers_equations(problem, name, hidden):
 
     for one, other in zip(model.trainable_variables, expected):
         np.testing.assert_allclose(one, other, atol=1e-5)
-    for one, other in zip(model.head, phi, strict=True):
+    for one, other in zip(model.attribute_variables, phi, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-5)
 
 

@@ -125,6 +125,7 @@ def test_a_group_without_positives_is_nan_and_not_zero():
     assert np.isnan(rates[1])
     value = metrics.equal_opportunity([1, 0, 0], [1, 0, 1], [0, 1, 1])
     assert np.isnan(value)
+    assert np.isnan(metrics.equal_opportunity([1, 0], [1, 0], [1, 1]))
 
 
 def test_what_is_said_of_a_binary_task_is_what_fairlearn_says():

@@ -532,8 +532,10 @@ def test_commands_fill_what_is_missing_and_can_be_typed():
         config("conditional MI", 0.02, seed=3),
         config("bias-balanced", 0.05, seed=1),
     ]
-    both, other = commands.filling_commands("table1", options, missing)
-    assert shlex.split(both) == [
+    both, other = commands.filling_notes("table1", options, missing)
+    said, _, command = both.partition(": ")
+    assert said == "To fill what is missing"
+    assert shlex.split(command) == [
         *["python", "reproduce/table1.py", "--profile", "fast"],
         *["--methods", "ERM,conditional MI", "--variances", "0.02"],
         *["--seeds", "3", "--output-dir", "my runs"],

@@ -1,3 +1,5 @@
+import dataclasses
+
 import pytest
 
 from keras_unbias import run_settings
@@ -110,3 +112,11 @@ def test_rows_without_training_are_one_record_for_all_profiles():
 def test_table3_has_no_such_row():
     with pytest.raises(ValueError, match="Received: 'FERM \\(RBF\\)'"):
         german_credit.table3("paper", ["FERM (RBF)"])
+
+
+@pytest.mark.parametrize("name", ["batch_norm", "preprocessing"])
+def test_wrong_settings_of_the_face_encoder_are_refused(name):
+    config = imdb_faces.table2("paper", seeds=1)[0]
+    wrong = {**config.settings, name: "traning"}
+    with pytest.raises(ValueError, match=f"{name}.*Received: 'traning'"):
+        run_settings.check(dataclasses.replace(config, settings=wrong))

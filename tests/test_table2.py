@@ -87,6 +87,13 @@ def test_the_papers_settings():
 
 
 @pytest.mark.parametrize("script", [table2, figure_table2])
+def test_without_a_profile_faces_are_drawn(script, tmp_path, capsys):
+    flags = ["--dry-run", "--output-dir", str(tmp_path)]
+    assert script.main(flags) == 0
+    assert ": quick-" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("script", [table2, figure_table2])
 def test_without_the_data_the_page_is_named(script, capsys):
     with pytest.raises(SystemExit):
         script.main(["--profile", "paper"])

@@ -15,11 +15,12 @@ NAMES = list(uci_german.COLUMNS)
 
 
 @pytest.fixture(autouse=True)
-def canonical(monkeypatch):
+def canonical(monkeypatch, tmp_path):
     """Makes the made-up customers the real ones; there is no network."""
     checksum = hashlib.sha256(german.text(ROWS).encode()).hexdigest()
     monkeypatch.setattr(uci_german, "SHA256", checksum)
     monkeypatch.setattr(network, "probe", lambda url: "no network")
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
     install(monkeypatch)
     uci_german._read_elsewhere.cache_clear()
     yield
@@ -46,6 +47,7 @@ def changed(row, column, value):
 
 def write(path, rows=ROWS, delimiter=" ", header=None):
     lines = ([header] if header else []) + list(rows)
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(german.text(lines, delimiter))
     return path
 
@@ -114,6 +116,14 @@ def test_uci_is_asked_first(tmp_path, monkeypatch):
         lambda origin, file_hash: {
             (uci_german.URL, uci_german.SHA256): str(path)
         }[origin, file_hash],
+    )
+    assert uci_german.read().source == "uci"
+
+
+def test_what_keras_has_downloaded_needs_no_network(tmp_path, monkeypatch):
+    path = write(tmp_path / "keras" / "datasets" / "german.data")
+    monkeypatch.setattr(
+        uci_german.keras.utils, "get_file", lambda **of: str(path)
     )
     assert uci_german.read().source == "uci"
 

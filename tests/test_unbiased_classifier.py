@@ -324,6 +324,9 @@ def test_bad_arguments_are_refused(rows):
         UnbiasedClassifier(method="magic").fit(X, labels)
     with pytest.raises(ValueError, match="mi_weight=-1"):
         UnbiasedClassifier(mi_weight=-1).fit(X, labels)
+    for name in ("epochs", "batch_size", "estimator_batches"):
+        with pytest.raises(ValueError, match=f"an integer.*{name}=1.5"):
+            UnbiasedClassifier(**{name: 1.5}).fit(X, labels)
     with pytest.raises(ValueError, match="mi_weight=None"):
         UnbiasedClassifier(mi_weight=None).fit(X, labels)
     with pytest.raises(ValueError, match="learning_rate=0"):

@@ -4,10 +4,11 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from numbers import Integral
 
 import numpy as np
 import tensorflow as tf
+
+from keras_unbias.checks import check_integer
 
 
 @dataclass(frozen=True, eq=False)
@@ -381,12 +382,3 @@ def _epoch(seed, epoch, rows, batch_size, mini_batches):
         tf.range(steps, dtype=tf.int64),
     )
     return orders, seeds
-
-
-def check_integer(name, value, *, minimum):
-    """Raises a `ValueError` unless `value` is an integer >= `minimum`."""
-    if not isinstance(value, Integral) or value < minimum:
-        raise ValueError(
-            f"`{name}` is out of range. Expected: an integer >= {minimum}. "
-            f"Received: {name}={value!r}. Pass another number."
-        )

@@ -16,9 +16,10 @@ import numpy as np
 import tensorflow as tf
 
 from keras_unbias import metrics
+from keras_unbias.checks import check_integer
 from keras_unbias.datasets import mnist, restricted_pickle
 from keras_unbias.datasets.augmentation import random_affine
-from keras_unbias.datasets.base import BiasedDataset, Split, check_integer
+from keras_unbias.datasets.base import BiasedDataset, Split
 
 logger = logging.getLogger(__name__)
 

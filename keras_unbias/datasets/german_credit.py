@@ -11,8 +11,9 @@ import numpy as np
 from sklearn import compose, model_selection, preprocessing
 
 from keras_unbias import metrics
+from keras_unbias.checks import check_integer
 from keras_unbias.datasets import uci_german
-from keras_unbias.datasets.base import BiasedDataset, Split, check_integer
+from keras_unbias.datasets.base import BiasedDataset, Split
 
 logger = logging.getLogger(__name__)
 

@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 
 from keras_unbias import metrics
+from keras_unbias.checks import check_integer
 from keras_unbias.datasets import image_files, imdb_wiki
-from keras_unbias.datasets.base import BiasedDataset, Split, check_integer
+from keras_unbias.datasets.base import BiasedDataset, Split
 
 logger = logging.getLogger(__name__)
 

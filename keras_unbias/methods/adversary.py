@@ -93,12 +93,12 @@ class AttributeAdversary(RepresentationClassifier):
         super().build(input_shape)
         self.attribute_classifier.build((None, self.classifier.kernel.shape[0]))
         # The task's optimizer and its weight average leave it alone.
-        for variable in self.head:
+        for variable in self.attribute_variables:
             variable.trainable = False
 
     @property
-    def head(self):
-        """The variables that train the attribute classifier."""
+    def attribute_variables(self):
+        """What the attribute classifier's own optimizer trains."""
         return [
             variable
             for variable in self.attribute_classifier.variables
@@ -116,7 +116,7 @@ class AttributeAdversary(RepresentationClassifier):
     def build_optimizers(self):
         super().build_optimizers()
         if not self.attribute_optimizer.built:
-            self.attribute_optimizer.build(self.head)
+            self.attribute_optimizer.build(self.attribute_variables)
 
     def fit(self, x=None, y=None, *args, **kwargs):
         """Keras's `fit`; batches hold labels (n,) and attributes (n, a).
@@ -153,7 +153,9 @@ class AttributeAdversary(RepresentationClassifier):
         theta = self.task_variables
         gradients = tape.gradient(objective, theta)
         with tf.GradientTape() as tape:
-            tape.watch([variable.value for variable in self.head])
+            tape.watch(
+                [variable.value for variable in self.attribute_variables]
+            )
             attribute_loss = losses.attribute_cross_entropy(
                 self.attribute_classifier(
                     tf.stop_gradient(y_pred["features"]), training=True
@@ -162,9 +164,11 @@ class AttributeAdversary(RepresentationClassifier):
                 self.attribute_parts,
             )
             attribute_loss = self.attribute_optimizer.scale_loss(attribute_loss)
-        of_head = tape.gradient(attribute_loss, [v.value for v in self.head])
+        of_head = tape.gradient(
+            attribute_loss, [v.value for v in self.attribute_variables]
+        )
         self.optimizer.apply(gradients, theta)
-        self.attribute_optimizer.apply(of_head, self.head)
+        self.attribute_optimizer.apply(of_head, self.attribute_variables)
         self.track_loss(loss, y)
         return self.compute_metrics(x, y, y_pred, sample_weight)
 

@@ -254,8 +254,10 @@ class RepresentationClassifier(keras.Model):
             )
         taken = known_inputs(self.encoder)
         if taken is None:
+            # The training's batch size is none of inference.
             taken = keras.tree.map_shape_structure(
-                keras.KerasTensor, self.input_shapes
+                lambda shape: keras.KerasTensor((None, *shape[1:])),
+                self.input_shapes,
             )
         raw = known_inputs(preprocessing)
         inputs = named_inputs(taken if raw is None else raw)

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from keras_unbias import losses
+from keras_unbias.checks import check_weight
 from keras_unbias.methods.base import RepresentationClassifier
 from keras_unbias.methods.batches import (
     attribute_of,
@@ -35,19 +36,14 @@ class ChiSquaredPenalty(RepresentationClassifier):
         label_prior: as in `RepresentationClassifier`.
 
     Raises:
-        ValueError: `penalty_weight` is negative, there is no such class, or
+        ValueError: `penalty_weight` is no finite number >= 0, there is no such class, or
             as in `RepresentationClassifier`.
     """
 
     def __init__(
         self, encoder, num_classes, *, penalty_weight=1.0, positive=1, **kwargs
     ):
-        if penalty_weight < 0:
-            raise ValueError(
-                "`penalty_weight` weighs the penalty in the objective. "
-                "Expected: a number >= 0. Received: penalty_weight="
-                f"{penalty_weight}."
-            )
+        check_weight("penalty_weight", penalty_weight)
         if not 0 <= positive < num_classes:
             raise ValueError(
                 "`positive` is the class whose rows are looked at. Expected: "

@@ -8,6 +8,7 @@ of Biases and Variation from Deep Neural Network Embeddings", ECCV workshops
 import keras
 
 from keras_unbias import losses
+from keras_unbias.checks import check_weight
 from keras_unbias.methods.adversary import AttributeAdversary
 
 
@@ -25,16 +26,11 @@ class AttributeConfusion(AttributeAdversary):
         **kwargs: as in `AttributeAdversary`; `attribute_parts` is needed.
 
     Raises:
-        ValueError: the weight is negative, or as in `AttributeAdversary`.
+        ValueError: the weight is no finite number >= 0, or as in `AttributeAdversary`.
     """
 
     def __init__(self, encoder, num_classes, *, confusion_weight=1.0, **kwargs):
-        if confusion_weight < 0:
-            raise ValueError(
-                "`confusion_weight` weighs the confusion in the objective. "
-                "Expected: a number >= 0. Received: confusion_weight="
-                f"{confusion_weight}."
-            )
+        check_weight("confusion_weight", confusion_weight)
         super().__init__(encoder, num_classes, **kwargs)
         self.confusion_weight = confusion_weight
 

@@ -9,13 +9,11 @@ Where this differs from the paper, by default (each is an argument):
       the encoder does not change meanwhile.
 """
 
-import math
-
 import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_unbias.datasets.base import check_integer
+from keras_unbias.checks import check_integer, check_weight
 from keras_unbias.methods.base import RepresentationClassifier
 from keras_unbias.methods.batches import (
     attribute_of,
@@ -111,13 +109,7 @@ class MutualInformationBackpropagation(RepresentationClassifier):
         attribute_size=None,
         **kwargs,
     ):
-        # NaN fails every comparison.
-        if not 0 <= mi_weight < math.inf:
-            raise ValueError(
-                "`mi_weight` weighs the mutual information in the objective. "
-                "Expected: a finite number >= 0. Received: mi_weight="
-                f"{mi_weight}. For plain training use 0 or RepresentationClassifier."
-            )
+        check_weight("mi_weight", mi_weight)
         check_integer("estimator_batches", estimator_batches, minimum=0)
         # A single logit tells two labels apart.
         classes = max(2, num_classes) if conditional else None
@@ -270,13 +262,14 @@ class MutualInformationBackpropagation(RepresentationClassifier):
 
     def train_step(self, data):
         (x, y, sample_weight), reserve = self._split(data)
+        attributes = attribute_of(y)
         with tf.GradientTape(persistent=True) as tape:
             y_pred = self(x, training=True)
             loss = self.compute_loss(x, y, y_pred, sample_weight, True)
             with tape.stop_recording():
                 self._update_estimator(y_pred["features"], y, reserve)
             bound = self.estimator.bound(
-                y_pred["features"], y["attribute"], y["label"]
+                y_pred["features"], attributes, y["label"]
             )
             # Of 16-bit floats: `apply` divides by the scale.
             scaled_loss = self.optimizer.scale_loss(loss)

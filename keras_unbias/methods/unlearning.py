@@ -7,6 +7,7 @@ Neural Networks with Biased Data", CVPR 2019.
 import keras
 
 from keras_unbias import losses
+from keras_unbias.checks import check_weight
 from keras_unbias.methods.adversary import AttributeAdversary
 
 
@@ -29,7 +30,7 @@ class AdversarialUnlearning(AttributeAdversary):
         **kwargs: as in `AttributeAdversary`; `attribute_parts` is needed.
 
     Raises:
-        ValueError: a weight is negative, or as in `AttributeAdversary`.
+        ValueError: a weight is no finite number >= 0, or as in `AttributeAdversary`.
     """
 
     def __init__(
@@ -41,12 +42,8 @@ class AdversarialUnlearning(AttributeAdversary):
         reversal_weight=0.1,
         **kwargs,
     ):
-        if min(entropy_weight, reversal_weight) < 0:
-            raise ValueError(
-                "The weights of the objective are not negative. Expected: "
-                "numbers >= 0. Received: entropy_weight="
-                f"{entropy_weight}, reversal_weight={reversal_weight}."
-            )
+        check_weight("entropy_weight", entropy_weight)
+        check_weight("reversal_weight", reversal_weight)
         super().__init__(encoder, num_classes, **kwargs)
         self.entropy_weight = entropy_weight
         self.reversal_weight = reversal_weight

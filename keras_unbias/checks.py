@@ -1,0 +1,24 @@
+"""Numbers that a user passes, refused where they make no sense."""
+
+import math
+from numbers import Integral
+
+
+def check_integer(name, value, *, minimum):
+    """Raises a `ValueError` unless `value` is an integer >= `minimum`."""
+    if not isinstance(value, Integral) or value < minimum:
+        raise ValueError(
+            f"`{name}` is out of range. Expected: an integer >= {minimum}. "
+            f"Received: {name}={value!r}. Pass another number."
+        )
+
+
+def check_weight(name, value):
+    """Raises a `ValueError` unless `value` can weigh a part of an objective."""
+    # NaN fails every comparison.
+    if not 0 <= value < math.inf:
+        raise ValueError(
+            f"`{name}` weighs a part of the objective. Expected: a finite "
+            f"number >= 0. Received: {name}={value}. With 0 that part is left "
+            "out."
+        )
