@@ -189,8 +189,8 @@ def _hidden(gathered, records):
         whys = collections.Counter(_why(c, gathered.configs) for c in hidden)
         counts = [f"{number} with {why}" for why, number in whys.items()]
         notes.append(
-            f"Not shown: {len(hidden)} records of this profile, "
-            f"{', '.join(counts)}."
+            f"Not shown: {len(hidden)} records of this profile "
+            f"({', '.join(counts)})."
         )
     return notes
 

@@ -480,7 +480,7 @@ def test_stress_cells_are_those_of_the_table(tmp_path, monkeypatch, capsys):
     (header,) = (x for x in out.splitlines() if x.startswith("color variance"))
     assert header.split()[2:] == ["0.020"]
     assert "0.510" in out and "0.530" in out
-    assert "2 records of this profile, 2 with another variance." in out
+    assert "2 records of this profile (2 with another variance)." in out
 
 
 FIGURES = figures.FIGURES

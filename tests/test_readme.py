@@ -63,7 +63,7 @@ def test_the_first_command_prints_what_the_readme_shows(capsys):
     [
         (table1, "table1 fast", []),
         (search, "search fast", []),
-        (stress, "stress fast", []),
+        (stress, "stress fast seeds_1", ["--seeds", "1"]),
         (ablation, "ablation fast seeds_1", ["--seeds", "1"]),
         (ablation, "ablation quick", ["--profile", "quick"]),
         (

@@ -389,7 +389,7 @@ def test_records_of_the_settings_of_today_win(tmp_path, capsys):
     assert table1.main(["--from-records", str(tmp_path)]) == 0
     out = capsys.readouterr().out
     assert "0.250" in out and "0.999" not in out
-    assert "records of this profile, 1 with other settings." in out
+    assert "records of this profile (1 with other settings)." in out
 
 
 def test_better_digits_win(tmp_path, capsys):
@@ -397,7 +397,7 @@ def test_better_digits_win(tmp_path, capsys):
     assert table1.main(["--from-records", str(tmp_path)]) == 0
     out = capsys.readouterr().out
     assert "0.750 (n=1)" in out
-    assert "Not shown: 1 records of this profile, 1 with other digits." in out
+    assert "Not shown: 1 records of this profile (1 with other digits)." in out
 
 
 def test_of_two_other_recipes_none_is_taken(tmp_path, capsys):

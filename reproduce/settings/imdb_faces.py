@@ -45,7 +45,7 @@ PAPER = {
     "batch_norm": "inference",
 }
 PAPER_ESTIMATOR = {
-    # Supplement: K, eta, its plain descent, 10 mini-batches a step.
+    # Supplement: K, eta, its plain descent. Released code: 10 mini-batches.
     "estimator_steps": 20,
     "estimator_learning_rate": 0.1,
     "estimator_optimizer": "sgd",
