@@ -148,24 +148,7 @@ class RepresentationClassifier(keras.Model):
         Raises:
             ValueError: `class_weight` is of other labels.
         """
-        weights = None
-        if class_weight is not None:
-            classes = range(max(2, self.num_classes))
-            if not isinstance(class_weight, collections.abc.Mapping):
-                raise ValueError(
-                    "`class_weight` weighs labels. Expected: a dict from "
-                    f"labels to weights. Received: {class_weight!r}. "
-                    "scikit-learn's compute_class_weight computes balanced "
-                    "ones."
-                )
-            weights = [float(class_weight.get(c, 1.0)) for c in classes]
-            unknown = class_weight.keys() - set(classes)
-            if unknown:
-                raise ValueError(
-                    "`class_weight` weighs labels. Expected: keys in "
-                    f"0..{classes[-1]}. Received: "
-                    f"{sorted(map(str, unknown))}. Number the classes from 0."
-                )
+        weights = self._class_weights(class_weight)
         if weights != self.class_weight:
             # The compiled step holds the weights as constants.
             self.class_weight, self.train_function = weights, None
@@ -178,6 +161,26 @@ class RepresentationClassifier(keras.Model):
             if self.compiled and all(layer.built for layer in self.layers):
                 self.build_optimizers()
         return super().fit(*args, **kwargs)
+
+    def _class_weights(self, class_weight):
+        """A weight for each class, or `None`."""
+        if class_weight is None:
+            return None
+        if not isinstance(class_weight, collections.abc.Mapping):
+            raise ValueError(
+                "`class_weight` weighs labels. Expected: a dict from labels to "
+                f"weights. Received: {class_weight!r}. scikit-learn's "
+                "compute_class_weight computes balanced ones."
+            )
+        classes = range(max(2, self.num_classes))
+        unknown = class_weight.keys() - set(classes)
+        if unknown:
+            raise ValueError(
+                "`class_weight` weighs labels. Expected: keys in "
+                f"0..{classes[-1]}. Received: {sorted(map(str, unknown))}. "
+                "Number the classes from 0."
+            )
+        return [float(class_weight.get(c, 1.0)) for c in classes]
 
     def check_one_device(self):
         """Refuses a strategy under which Keras would divide the objective.

@@ -68,19 +68,7 @@ class LabelPrior(keras.layers.Layer):
                 f"{attributes.shape}, labels of shape {labels.shape}."
             )
         check_known(attributes)
-        numbers = labels.dtype.kind in "biuf" and np.isfinite(labels).all()
-        if not numbers or (labels != np.floor(labels)).any():
-            raise ValueError(
-                "A label prior counts class numbers. Expected: integers. "
-                f"Received: labels of {labels.dtype}. Number the classes."
-            )
-        labels = labels.reshape(rows).astype(np.int64)
-        if labels.min() < 0 or labels.max() >= self.num_classes:
-            raise ValueError(
-                "A label prior counts class numbers. Expected: labels in "
-                f"0..{self.num_classes - 1}. Received: {labels.min()}.."
-                f"{labels.max()}. Renumber them or raise num_classes."
-            )
+        labels = self._class_numbers(labels.reshape(rows))
         cells, cell = np.unique(attributes, axis=0, return_inverse=True)
         if len(cells) > self.MAX_CELLS:
             raise ValueError(
@@ -106,6 +94,22 @@ class LabelPrior(keras.layers.Layer):
         self.log_prior.assign(
             np.log(counts / counts.sum(axis=1, keepdims=True))
         )
+
+    def _class_numbers(self, labels):
+        numbers = labels.dtype.kind in "biuf" and np.isfinite(labels).all()
+        if not numbers or (labels != np.floor(labels)).any():
+            raise ValueError(
+                "A label prior counts class numbers. Expected: integers. "
+                f"Received: labels of {labels.dtype}. Number the classes."
+            )
+        labels = labels.astype(np.int64)
+        if labels.min() < 0 or labels.max() >= self.num_classes:
+            raise ValueError(
+                "A label prior counts class numbers. Expected: labels in "
+                f"0..{self.num_classes - 1}. Received: {labels.min()}.."
+                f"{labels.max()}. Renumber them or raise num_classes."
+            )
+        return labels
 
     def build_from_config(self, config):
         if self.built:
