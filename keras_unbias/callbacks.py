@@ -166,7 +166,7 @@ class MiWeightSchedule(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         weight = self.schedule(epoch, self.model.mi_weight)
-        check_weight("mi_weight", weight)
+        check_weight(f"schedule(epoch={epoch}, weight)", weight)
         self.model.present_mi_weight.assign(weight)
 
     def on_epoch_end(self, epoch, logs=None):

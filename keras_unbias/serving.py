@@ -8,6 +8,9 @@ import tensorflow as tf
 # Registers the classes that a .keras file names.
 from keras_unbias import methods
 
+# Of every classifier; probabilities are left out of some.
+OUTPUTS = {"logits", "features"}
+
 
 class Classifier:
     """A function of a batch of inputs, and the names of its classes.
@@ -50,11 +53,14 @@ def load_classifier(path, *, activation="softmax"):
         model = tf.saved_model.load(str(path))
         if not hasattr(model, "serve"):
             raise _no_classifier("a SavedModel without the endpoint `serve`")
+        (function,) = model.serve.concrete_functions
+        outputs = function.structured_outputs
+        if not isinstance(outputs, dict) or not OUTPUTS <= outputs.keys():
+            raise _no_classifier(f"a SavedModel that returns {outputs}")
         names = None
         if hasattr(model, "class_names"):
             strings = model.class_names()["class_names"].numpy()
             names = [string.decode() for string in strings]
-        (function,) = model.serve.concrete_functions
         (arguments, _) = function.structured_input_signature
         # Through `model`: its variables live only as long as it does.
         return Classifier(

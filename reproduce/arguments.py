@@ -146,6 +146,11 @@ def parse(parser, argv):
         An `argparse.Namespace`.
     """
     options = parser.parse_args(argv)
+    if options.address and options.backend == "loky":
+        parser.error(
+            "argument --address: only a cluster has one. Expected: --backend "
+            "ray or dask. Received: loky. Name one, or leave out --address."
+        )
     for flag in ("methods", "variances"):
         if hasattr(options, flag):
             setattr(options, flag, _flat(getattr(options, flag)))

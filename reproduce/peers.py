@@ -1,6 +1,7 @@
 """Audit and UnbiasedClassifier against known truths and other packages."""
 
 import argparse
+import importlib.util
 import pathlib
 import sys
 import time
@@ -85,17 +86,23 @@ def main(argv=None):
         "--from-records", metavar="DIR", help="only show what is there"
     )
     options = parser.parse_args(argv)
+    if not options.from_records and not importlib.util.find_spec("fairlearn"):
+        parser.error(
+            "The comparison trains a classifier of fairlearn. Expected: that "
+            "it is installed. Received: it is not. Run `pip install -e "
+            '".[test]"`, or show --from-records.'
+        )
+    with sweep.environment():
+        wanted = configs(options.seeds)
+        if not options.from_records:
+            for config in tqdm.tqdm(
+                _missing(wanted, options.output_dir), unit="run"
+            ):
+                directory = runs.open_run(config, options.output_dir)
+                _run(config).write(directory / "record.json")
     try:
-        with sweep.environment():
-            wanted = configs(options.seeds)
-            if not options.from_records:
-                for config in tqdm.tqdm(
-                    _missing(wanted, options.output_dir), unit="run"
-                ):
-                    directory = runs.open_run(config, options.output_dir)
-                    _run(config).write(directory / "record.json")
         records = runs.read_records(options.from_records or options.output_dir)
-    except (ImportError, OSError, ValueError) as problem:
+    except (OSError, ValueError) as problem:
         parser.error(str(problem))
     ids = {config.run_id for config in wanted}
     found = [record for record in records if record.config.run_id in ids]

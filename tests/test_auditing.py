@@ -231,6 +231,7 @@ def test_attributes_of_several_parts_are_named_whole():
     assert found.leakage.ceiling == pytest.approx(np.log(6), abs=0.01)
 
 
+@pytest.mark.slow
 def test_a_number_is_cut_into_deciles():
     rng = np.random.default_rng(0)
     number = rng.normal(size=(3000, 1))

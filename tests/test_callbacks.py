@@ -119,7 +119,9 @@ def test_the_weight_warms_up(problem):
 
 def test_a_negative_weight_is_refused(problem):
     schedule = callbacks.MiWeightSchedule(lambda epoch, weight: -weight)
-    with pytest.raises(ValueError, match="Received: mi_weight=-1.0"):
+    with pytest.raises(
+        ValueError, match="Received: schedule\\(epoch=0, weight\\)=-1.0"
+    ):
         fit(compiled(problem), problem, 1, [schedule])
 
 

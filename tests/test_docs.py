@@ -12,7 +12,7 @@ import keras_unbias
 
 ROOT = pathlib.Path(__file__).parents[1]
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
-SLOW = {"images", "index", "tabular", "text"}
+SLOW = {"images", "index", "serving", "tabular", "text"}
 
 
 @pytest.mark.parametrize(

@@ -51,9 +51,9 @@ def rows(count=256, seed=0):
     return inputs, {"label": label, "attribute": attribute}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
-    ("encoder", "batches_for_estimator"),
-    [(Encoder, 0), pytest.param(functional, 1, marks=pytest.mark.slow)],
+    ("encoder", "batches_for_estimator"), [(Encoder, 0), (functional, 1)]
 )
 def test_dicts_of_inputs_and_validation_data(encoder, batches_for_estimator):
     model = MutualInformationBackpropagation(
@@ -75,6 +75,7 @@ def test_dicts_of_inputs_and_validation_data(encoder, batches_for_estimator):
     assert model.estimator.optimizer.iterations > 0
 
 
+@pytest.mark.slow
 def test_another_optimizer_of_the_critic_is_used_and_saved(problem, tmp_path):
     model = MutualInformationBackpropagation(problem.encoder(), 3)
     model.compile(estimator_optimizer="adam")
@@ -121,7 +122,11 @@ def cross_entropies(model):
 
 
 @pytest.mark.parametrize(
-    "method", [RepresentationClassifier, MutualInformationBackpropagation]
+    "method",
+    [
+        RepresentationClassifier,
+        pytest.param(MutualInformationBackpropagation, marks=pytest.mark.slow),
+    ],
 )
 def test_class_and_sample_weights_weigh_the_loss(method):
     model = fresh(method)

@@ -183,7 +183,13 @@ def test_independent_variables(name):
     assert abs(value) < 0.05 + 2 * error
 
 
-@pytest.mark.parametrize("name", CRITICS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] * (name != "separable"))
+        for name in CRITICS
+    ],
+)
 def test_conditional_independence(name):
     rng = np.random.default_rng(0)
     y = rng.integers(0, 3, 8192)

@@ -228,6 +228,12 @@ def test_nothing_to_load(tmp_path):
     other.save(tmp_path / "other.keras")
     with pytest.raises(ValueError, match="no classifier.*Received: Sequential"):
         keras_unbias.load_classifier(tmp_path / "other.keras")
+    other.export(tmp_path / "other", verbose=False)
+    with pytest.raises(ValueError, match="no classifier.*a SavedModel that"):
+        keras_unbias.load_classifier(tmp_path / "other")
+    tf.saved_model.save(tf.Module(), str(tmp_path / "module"))
+    with pytest.raises(ValueError, match="a SavedModel without the endpoint"):
+        keras_unbias.load_classifier(tmp_path / "module")
 
 
 class Doubled(keras.layers.Layer):

