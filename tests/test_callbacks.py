@@ -88,6 +88,16 @@ def test_a_model_that_its_last_step_broke_has_diverged():
     assert stop.model.stop_training
 
 
+def test_a_bound_above_the_entropy_is_impossible():
+    stop = callbacks.StopOnDivergence(entropy=1.0)
+    stop.set_model(keras.Model())
+    stop.on_epoch_end(0, {"mutual_information": 0.9})
+    assert not stop.reason
+    stop.on_epoch_end(1, {"mutual_information": 1.1})
+    assert "1.100 nats after epoch 2, above H(C) = 1.000" in stop.reason
+    assert stop.model.stop_training
+
+
 @pytest.mark.parametrize("own_optimizer", [True, False])
 @pytest.mark.slow
 def test_a_weight_of_zero_is_plain_training(problem, own_optimizer):

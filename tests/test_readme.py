@@ -17,6 +17,7 @@ from reproduce import (
 README = pathlib.Path(__file__).parents[1] / "README.md"
 
 
+@pytest.mark.slow
 def test_the_example_for_own_data_runs(tmp_path, monkeypatch, capsys):
     (code,) = re.findall(
         r"## Your own data.*?```python\n(import.*?)```",

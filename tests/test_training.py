@@ -240,6 +240,7 @@ def test_nan_ends_the_run_with_a_record(tmp_path):
     assert again.status == "diverged"
 
 
+@pytest.mark.slow
 def test_an_impossible_bound_ends_the_run(tmp_path, monkeypatch):
     monkeypatch.setattr(training, "_attribute_entropy", lambda _: -10.0)
     record = training.train(toy.config(), output_dir=tmp_path)
