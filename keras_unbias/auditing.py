@@ -362,8 +362,7 @@ def _best_critic(rows, inside):
         )
         for critic in CRITICS
     ]
-    # NaN is no best.
-    return max(fits, key=lambda fit: np.nan_to_num(fit[0], nan=-np.inf))[1]
+    return max(fits, key=lambda fit: fit[0])[1]
 
 
 def _accuracies(labels, predictions, attribute, bootstrap):

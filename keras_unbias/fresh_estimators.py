@@ -131,8 +131,10 @@ def fit_critic(
         order = generator.permutation(fitted)[: steps * batch_size]
         estimator.update(*take(order.reshape(steps, batch_size)))
         value = float(bound(*take(choice)))
-        # A critic that starts at NaN may come back.
-        if weights is None or np.isnan(best) or value > best:
+        if np.isnan(value):
+            # Worse than any bound, here and among critics.
+            value = -np.inf
+        if weights is None or value > best:
             best, weights = value, estimator.get_weights()
     estimator.set_weights(weights)
     return best, lambda rows: float(bound(*take(rows)))

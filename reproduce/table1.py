@@ -234,7 +234,6 @@ def _variance(config):
 
 def _table(gathered, options):
     configs = gathered.configs
-    filling = commands.filling_notes("table1", options, gathered.missing)
     variances = list(dict.fromkeys(_variance(config) for config in configs))
     return reporting.variance_table(
         gathered.records,
@@ -247,7 +246,7 @@ def _table(gathered, options):
         seeds=gathered.seeds,
         published=published(),
         notes=[
-            *filling,
+            *commands.filling_notes("table1", options, gathered.missing),
             *gathered.notes,
             *_mi_weights(gathered.records),
             *_precisions(gathered.records),

@@ -129,7 +129,6 @@ def _tables(gathered, options):
     configs, records = gathered.configs, gathered.records
     age = "in" if configs[0].settings["age_input"] else "out"
     title = f"German credit, profile {options.profile}, age {age}"
-    filling = commands.filling_notes("table3", options, gathered.missing)
     tables = [
         reporting.metric_table(
             records,
@@ -139,7 +138,7 @@ def _tables(gathered, options):
             seeds=gathered.seeds,
             published=PUBLISHED,
             notes=[
-                *filling,
+                *commands.filling_notes("table3", options, gathered.missing),
                 *NOTES,
             ],
         )
