@@ -124,7 +124,6 @@ ONE_CHANGE = {
     "P = 6": {"estimator_batches": 6},
     "eta = 1e-4": {"estimator_learning_rate": 1e-4},
     "no weight average": {"weight_averaging": 0.0},
-    "attribute in bits": {"attribute": "bits"},
     "I(Z;C)": {"conditional": False},
     "lambda = 0": {"mi_weight": 0.0},
     "lambda = 1": {"mi_weight": 1.0},
@@ -146,7 +145,10 @@ EARLY = {"epochs": 20}
 BOTH = {**EARLY, "standardize": True, "estimator_learning_rate": 1e-3}
 FAST_CURVES = {**FAST_ESTIMATOR, **PROFILES["fast"]["rows"][CURVES]}
 OURS = {setting: FAST_CURVES[setting] for setting in PRINTED}
-# By profile: the row, and the changes.
+IN_BITS = {"attribute": "bits"}
+NO_PRIOR = {"prior_strength": 0.0}
+# By profile: the row, and the changes. A prior is counted per value of the
+# attribute, and has too many of them in bits.
 ABLATIONS = {
     # What each setting of Table 1's best row does (an oracle's choice).
     "fast": (
@@ -154,7 +156,8 @@ ABLATIONS = {
         {
             **ONE_CHANGE,
             "not augmented": {"augment": False},
-            "no prior": {"prior_strength": 0.0},
+            "no prior": NO_PRIOR,
+            "no prior, attribute in bits": {**NO_PRIOR, **IN_BITS},
         },
     ),
     # And of conditional MI, with the paper's estimator too, and with that and
@@ -163,6 +166,7 @@ ABLATIONS = {
         QUICK_MI,
         {
             **ONE_CHANGE,
+            "attribute in bits": IN_BITS,
             "printed estimator": PRINTED,
             "printed estimator, eta = 2e-3": {
                 **PRINTED,
