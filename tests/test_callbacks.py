@@ -115,6 +115,9 @@ def test_a_weight_of_zero_is_plain_training(problem, own_optimizer):
     off = callbacks.MiWeightSchedule(lambda epoch, weight: 0 * weight)
     scheduled = trained(made(2.0), [off])
     np.testing.assert_allclose(scheduled, trained(made(0.0), []), atol=1e-6)
+    assigned = made(2.0)
+    assigned.mi_weight = 0.0
+    np.testing.assert_allclose(scheduled, trained(assigned, []), atol=1e-6)
     assert np.abs(scheduled - trained(made(2.0), [])).max() > 1e-3
 
 
@@ -127,7 +130,19 @@ def test_the_weight_warms_up(problem):
     np.testing.assert_allclose(history["mi_weight"], [0.2, 0.4, 0.6, 0.6])
 
 
+def test_a_schedule_begins_with_the_weight_that_was_assigned(problem):
+    model = compiled(problem, mi_weight=0.6)
+    model.run_eagerly = True
+    model.mi_weight = 0.3
+    schedule = callbacks.MiWeightSchedule(callbacks.warm_up(2))
+    history = fit(model, problem, 2, [schedule], steps_per_epoch=1)
+    np.testing.assert_allclose(history["mi_weight"], [0.1, 0.2])
+    assert model.mi_weight == model.get_config()["mi_weight"] == 0.3
+
+
 def test_a_negative_weight_is_refused(problem):
+    with pytest.raises(ValueError, match="number >= 0.*-1.0"):
+        compiled(problem).mi_weight = -1.0
     schedule = callbacks.MiWeightSchedule(lambda epoch, weight: -weight)
     with pytest.raises(
         ValueError, match="Received: schedule\\(epoch=0, weight\\)=-1.0"
