@@ -481,7 +481,8 @@ class Late(RepresentationClassifier):
 
 def test_weights_that_come_late_are_trained():
     model = Late(functional(), 2)
-    model.compile(keras.optimizers.Adam(1e-2))
+    # A compilation takes longer than its one pass.
+    model.compile(keras.optimizers.Adam(1e-2), run_eagerly=True)
     model.build({"a": (None, 5), "b": (None, 4)})
     model.fit(*rows(), verbose=0)
     assert len(model.trainable_variables) == 8
