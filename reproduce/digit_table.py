@@ -58,7 +58,6 @@ def main(
     )
     if gathered is None:
         return 0
-    records, configs = gathered.records, gathered.configs
     variances = options.variances or variances
     if columns is not None and len(variances) == 1:
         title = f"{title}, color variance {variances[0]:.3f}"
@@ -69,21 +68,17 @@ def main(
     }
     if columns is None:
         table = reporting.variance_table(
-            records,
-            rows=_rows(configs),
+            gathered.records,
+            rows=gathered.rows,
             variances=variances,
             **shown,
         )
     else:
         if len(variances) > 1:
-            configs = [_with_its_variance(config) for config in configs]
-            records = [
-                dataclasses.replace(r, config=_with_its_variance(r.config))
-                for r in records
-            ]
+            gathered = _with_variances(gathered)
         table = reporting.metric_table(
-            records,
-            rows=_rows(configs),
+            gathered.records,
+            rows=gathered.rows,
             columns=columns(options.profile),
             **shown,
         )
@@ -92,10 +87,18 @@ def main(
     )
 
 
-def _rows(configs):
-    return list(dict.fromkeys(config.row for config in configs))
+def _with_variances(gathered):
+    """The same, with the variance in the names of the rows."""
 
+    def named(config):
+        variance = config.settings["color_variance"]
+        return dataclasses.replace(config, row=f"{config.row} ({variance:.3f})")
 
-def _with_its_variance(config):
-    variance = config.settings["color_variance"]
-    return dataclasses.replace(config, row=f"{config.row} ({variance:.3f})")
+    return dataclasses.replace(
+        gathered,
+        configs=[named(config) for config in gathered.configs],
+        records=[
+            dataclasses.replace(record, config=named(record.config))
+            for record in gathered.records
+        ],
+    )
