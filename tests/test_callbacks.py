@@ -134,6 +134,10 @@ def test_a_schedule_begins_with_the_weight_that_was_assigned(problem):
     model = compiled(problem, mi_weight=0.6)
     model.run_eagerly = True
     model.mi_weight = 0.3
+    assert float(model.present_mi_weight) == pytest.approx(0.3)
+    assert float(model.mi_optimizer.learning_rate) == pytest.approx(
+        0.3 * float(model.optimizer.learning_rate)
+    )
     schedule = callbacks.MiWeightSchedule(callbacks.warm_up(2))
     history = fit(model, problem, 2, [schedule], steps_per_epoch=1)
     np.testing.assert_allclose(history["mi_weight"], [0.1, 0.2])

@@ -479,10 +479,13 @@ class Late(RepresentationClassifier):
         return super().compute_loss(x, y, y_pred, *args, **kwargs) + other
 
 
-def test_weights_that_come_late_are_trained():
+# A compilation takes longer than its one pass.
+@pytest.mark.parametrize(
+    "run_eagerly", [True, pytest.param(False, marks=pytest.mark.slow)]
+)
+def test_weights_that_come_late_are_trained(run_eagerly):
     model = Late(functional(), 2)
-    # A compilation takes longer than its one pass.
-    model.compile(keras.optimizers.Adam(1e-2), run_eagerly=True)
+    model.compile(keras.optimizers.Adam(1e-2), run_eagerly=run_eagerly)
     model.build({"a": (None, 5), "b": (None, 4)})
     model.fit(*rows(), verbose=0)
     assert len(model.trainable_variables) == 8

@@ -68,8 +68,8 @@ class MutualInformationBackpropagation(RepresentationClassifier):
         num_classes: as in `RepresentationClassifier`.
         mi_weight: float >= 0, the paper's lambda. Defaults to 1. It may be
             assigned between calls of `fit`. The variable `present_mi_weight`
-            begins with it; `callbacks.MiWeightSchedule` changes that one
-            during training.
+            begins with it; `callbacks.MiWeightSchedule` and `load_weights`
+            change that one alone, until `mi_weight` is assigned again.
         conditional: bool, whether I(Z;C|Y) is minimised instead of the
             paper's I(Z;C). The latter cannot go below I(Y;C) while z tells
             y; the former has no such floor. Its pairs lie inside the classes
@@ -110,6 +110,7 @@ class MutualInformationBackpropagation(RepresentationClassifier):
         attribute_size=None,
         **kwargs,
     ):
+        check_weight("mi_weight", mi_weight)
         check_integer("estimator_batches", estimator_batches, minimum=0)
         # A single logit tells two labels apart.
         classes = max(2, num_classes) if conditional else None
@@ -130,15 +131,14 @@ class MutualInformationBackpropagation(RepresentationClassifier):
                 f"estimator_batches={estimator_batches}."
             )
         super().__init__(encoder, num_classes, **kwargs)
+        self._mi_weight = mi_weight
         self.present_mi_weight = self.add_weight(
             shape=(),
-            # Nothing is drawn: it would change all that is drawn after it.
-            initializer="zeros",
+            initializer=keras.initializers.Constant(mi_weight),
             trainable=False,
             dtype="float32",
             name="present_mi_weight",
         )
-        self.mi_weight = mi_weight
         self.conditional = conditional
         self.estimator = estimator
         self.estimator_batches = estimator_batches
@@ -156,8 +156,8 @@ class MutualInformationBackpropagation(RepresentationClassifier):
     @mi_weight.setter
     def mi_weight(self, weight):
         check_weight("mi_weight", weight)
-        self._mi_weight = weight
         self.present_mi_weight.assign(weight)
+        self._mi_weight = weight
 
     def build(self, input_shape):
         super().build(input_shape)
