@@ -146,11 +146,10 @@ def parse(parser, argv):
         An `argparse.Namespace`.
     """
     options = parser.parse_args(argv)
-    if options.address and options.backend == "loky":
-        parser.error(
-            "argument --address: only a cluster has one. Expected: --backend "
-            "ray or dask. Received: loky. Name one, or leave out --address."
-        )
+    try:
+        clusters.check_address(options.backend, options.address)
+    except ValueError as problem:
+        parser.error(f"argument --address: {problem}")
     for flag in ("methods", "variances"):
         if hasattr(options, flag):
             setattr(options, flag, _flat(getattr(options, flag)))

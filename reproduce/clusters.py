@@ -28,6 +28,24 @@ class Workers:
     death: tuple = ()
 
 
+def check_address(backend, address):
+    """Refuses an address for processes on this machine.
+
+    Args:
+        backend: as in `connect`.
+        address: as in `connect`.
+
+    Raises:
+        ValueError: the backend has no address.
+    """
+    if address and backend == "loky":
+        raise ValueError(
+            "Only a cluster has an address. Expected: backend 'ray' or "
+            f"'dask'. Received: backend='loky', address={address!r}. "
+            "Name one, or leave out the address."
+        )
+
+
 @contextlib.contextmanager
 def connect(backend, *, jobs=None, address=None):
     """Starts the workers, or connects to those of a cluster.
@@ -53,12 +71,7 @@ def connect(backend, *, jobs=None, address=None):
             f"Unknown backend. Expected: one of {BACKENDS}. Received: "
             f"backend={backend!r}. Correct the name."
         )
-    if address and backend == "loky":
-        raise ValueError(
-            "Only a cluster has an address. Expected: backend 'ray' or "
-            f"'dask'. Received: backend='loky', address={address!r}. "
-            "Name one, or leave out the address."
-        )
+    check_address(backend, address)
     connections = {"loky": _loky, "ray": _ray, "dask": _dask}
     try:
         with connections[backend](jobs, address) as workers:

@@ -262,6 +262,13 @@ def test_flags_come_to_the_sweep(tmp_path, monkeypatch):
     }
 
 
+def test_only_a_cluster_has_an_address_among_the_flags(capsys):
+    with pytest.raises(SystemExit):
+        table1.main(["--address", "tcp://10.0.0.1:8786", "--dry-run"])
+    error = capsys.readouterr().err
+    assert "argument --address: Only a cluster has an address" in error
+
+
 def test_progress_counts_passes_over_all_cells(tmp_path, train, monkeypatch):
     train(quick_train)
     stream, bar = io.StringIO(), tqdm.tqdm
