@@ -8,7 +8,7 @@ import time
 import keras
 import numpy as np
 
-from keras_unbias import fresh_estimators, observation
+from keras_unbias.auditing import critics, outputs
 from keras_unbias.checks import check_integer, check_weight
 
 
@@ -95,7 +95,7 @@ class MutualInformationMonitor(keras.callbacks.Callback):
     """Measures the information with a fresh critic on held-out rows.
 
     The estimator of the training may lag behind its features; this shows what
-    they tell in truth (`fresh_estimators.held_out_bound`). It adds to the
+    they tell in truth (`critics.held_out_bound`). It adds to the
     logs, in nats, `held_out_mutual_information`, I(Z;C), and, if labels are
     class numbers, `held_out_conditional_mutual_information`, I(Z;C|Y): NaN in
     the epochs between, and once the features are not finite. Callbacks that
@@ -122,8 +122,8 @@ class MutualInformationMonitor(keras.callbacks.Callback):
         self.seed = seed
 
     def on_train_begin(self, logs=None):
-        _, _, targets, _ = observation.observe(np.empty(0), self.dataset)
-        labels = observation.class_numbers(targets.get("label"))
+        _, _, targets, _ = outputs.collect_outputs(np.empty(0), self.dataset)
+        labels = outputs.class_numbers(targets.get("label"))
         self.num_classes = {"held_out_mutual_information": None}
         if labels is not None:
             name = "held_out_conditional_mutual_information"
@@ -134,18 +134,20 @@ class MutualInformationMonitor(keras.callbacks.Callback):
         logs.update(dict.fromkeys(self.num_classes, math.nan))
         if epoch % self.every:
             return
-        features, _, targets, _ = observation.observe(self.model, self.dataset)
+        features, _, targets, _ = outputs.collect_outputs(
+            self.model, self.dataset
+        )
         if not np.isfinite(features).all():
             return  # The model has diverged, and there is nothing to measure.
         for name, num_classes in self.num_classes.items():
-            logs[name] = fresh_estimators.held_out_bound(
+            logs[name] = critics.held_out_bound(
                 features,
                 targets["attribute"],
-                observation.class_numbers(targets.get("label")),
+                outputs.class_numbers(targets.get("label")),
                 num_classes=num_classes,
                 seed=self.seed,
                 epochs=self.passes,
-                batch_size=fresh_estimators.batch_size_of(len(features)),
+                batch_size=critics.batch_size_of(len(features)),
             )
 
 
@@ -167,10 +169,10 @@ class MiWeightSchedule(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None):
         weight = self.schedule(epoch, self.model.mi_weight)
         check_weight(f"schedule(epoch={epoch}, weight)", weight)
-        self.model.present_mi_weight.assign(weight)
+        self.model.mi_weight_variable.assign(weight)
 
     def on_epoch_end(self, epoch, logs=None):
-        logs["mi_weight"] = float(self.model.present_mi_weight)
+        logs["mi_weight"] = float(self.model.mi_weight_variable)
 
 
 def warm_up(epochs):

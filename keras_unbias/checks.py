@@ -3,6 +3,8 @@
 import math
 from numbers import Integral
 
+import numpy as np
+
 
 def check_integer(name, value, *, minimum):
     """Raises a `ValueError` unless `value` is an integer >= `minimum`."""
@@ -21,4 +23,24 @@ def check_weight(name, value):
             f"`{name}` weighs a part of the objective. Expected: a finite "
             f"number >= 0. Received: {name}={value}. With 0 that part is left "
             "out."
+        )
+
+
+def check_vector(values):
+    values = np.asarray(values)
+    if values.ndim != 1 or not len(values):
+        raise ValueError(
+            "Metrics are taken over vectors. Expected: shape (rows,) with "
+            f"at least one row. Received: shape={values.shape}. Flatten the "
+            "array or take the argmax of scores first."
+        )
+    return values
+
+
+def check_same_length(**vectors):
+    lengths = {name: len(vector) for name, vector in vectors.items()}
+    if len(set(lengths.values())) > 1:
+        raise ValueError(
+            "The vectors must describe the same rows. Expected: equal "
+            f"lengths. Received: {lengths}. Pass one value per row in each."
         )

@@ -1,11 +1,12 @@
 """The paper's rule for lambda, on a user's own data."""
 
 import dataclasses
+import math
 
 import keras
 import pandas as pd
 
-from keras_unbias import callbacks, selection
+from keras_unbias import callbacks
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -34,7 +35,7 @@ def tune(
 ):
     """Trains with every weight and selects one without unbiased data.
 
-    By `selection.select_mi_weight`, the paper's rule (section 5.1): the
+    By `select_mi_weight`, the paper's rule (section 5.1): the
     largest weight that still fits the training data and lowers the mutual
     information. It looks at nothing but the training.
 
@@ -57,7 +58,7 @@ def tune(
             is negative or not finite, or the run of the smallest one
             diverged.
     """
-    selection.check(mi_weights, loss_tolerance)
+    check_weights(mi_weights, loss_tolerance)
     weights = sorted(set(mi_weights))
     models, ends, rows = {}, dict.fromkeys(weights), []
     given = fit.pop("callbacks", None) or []
@@ -78,5 +79,65 @@ def tune(
         rows.append(
             {"mi_weight": weight, **last, "diverged": bool(stop.reason)}
         )
-    selected = selection.select(ends, loss_tolerance=loss_tolerance)
+    selected = select_mi_weight(ends, loss_tolerance=loss_tolerance)
     return Tuning(selected, models[selected], pd.DataFrame(rows))
+
+
+def select_mi_weight(ends, *, loss_tolerance=0.2):
+    """The rule of `select_mi_weight`, of numbers.
+
+    Args:
+        ends: dict from weights to pairs of the last epoch's training loss and
+            estimate of the information; `None` in place of a pair for a run
+            that diverged.
+        loss_tolerance: as there.
+
+    Returns:
+        float, the weight.
+
+    Raises:
+        ValueError: there are fewer than two weights, the smallest one
+            diverged, or the tolerance is negative or not finite.
+    """
+    check_weights(ends, loss_tolerance)
+    smallest, *others = sorted(ends)
+    if ends[smallest] is None:
+        raise ValueError(
+            "The smallest weight says what fits. Expected: finished runs. "
+            f"Received: a diverged run at mi_weight={smallest}."
+        )
+    base_loss, base_information = ends[smallest]
+    selected = smallest
+    for weight in others:
+        if ends[weight] is None:
+            continue
+        loss, information = ends[weight]
+        if loss <= base_loss + loss_tolerance and (
+            information < base_information
+        ):
+            selected = weight
+    return selected
+
+
+def check_weights(weights, loss_tolerance):
+    """Refuses what `select` cannot choose by, before anything is trained.
+
+    Args:
+        weights: iterable of the weights.
+        loss_tolerance: as in `select_mi_weight`.
+
+    Raises:
+        ValueError: there are fewer than two different weights, or the
+            tolerance is negative or not finite.
+    """
+    if len(set(weights)) < 2:
+        raise ValueError(
+            "A weight is selected among several. Expected: two or more. "
+            f"Received: {list(weights)}."
+        )
+    if not 0 <= loss_tolerance < math.inf:
+        raise ValueError(
+            "A weight fits if its loss is no more than the tolerance above "
+            "that of the smallest. Expected: loss_tolerance >= 0, finite. "
+            f"Received: {loss_tolerance}. Leave it out for 0.2."
+        )

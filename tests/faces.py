@@ -6,7 +6,7 @@ import pickle
 import numpy as np
 from PIL import Image
 
-from keras_unbias.datasets import drawn_faces, imdb_wiki
+from keras_unbias.data import drawn_faces, imdb_wiki
 
 
 def row(number, age, gender, **changes):

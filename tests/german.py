@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_unbias.datasets import uci_german
+from keras_unbias.data import uci_german
 
 
 def rows():

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from keras_unbias.datasets import BiasedDataset, Split
+from keras_unbias.data import BiasedDataset, Split
 from keras_unbias.methods import RepresentationClassifier
 
 

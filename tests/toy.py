@@ -4,9 +4,10 @@ import keras
 import numpy as np
 import pytest
 
-from keras_unbias import datasets, networks
+from keras_unbias import data as datasets
+from keras_unbias import encoders
 from keras_unbias.methods import METHODS
-from keras_unbias.runs import RunConfig
+from reproduce.experiment.records import RunConfig
 
 # Where it is the base class that works: confusion's adversary is that of
 # unlearning, and the penalty has no state of its own.
@@ -98,4 +99,4 @@ def register(registry=None):
     """Adds the data set; `registry` sets an item, and may undo it later."""
     registry = registry or dict.__setitem__
     registry(datasets.DATASETS, "toy", load)
-    registry(networks.ENCODERS, "toy", encoder)
+    registry(encoders.ENCODERS, "toy", encoder)

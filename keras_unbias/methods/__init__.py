@@ -1,12 +1,14 @@
 """The training methods: every one a `RepresentationClassifier`."""
 
+from keras_unbias.methods.adversarial_unlearning import AdversarialUnlearning
 from keras_unbias.methods.adversary import AttributeAdversary
+from keras_unbias.methods.attribute_confusion import AttributeConfusion
 from keras_unbias.methods.base import RepresentationClassifier
 from keras_unbias.methods.bias_balanced import BiasBalanced, LabelPrior
 from keras_unbias.methods.chi_squared import ChiSquaredPenalty
-from keras_unbias.methods.confusion import AttributeConfusion
-from keras_unbias.methods.mi_backprop import MutualInformationBackpropagation
-from keras_unbias.methods.unlearning import AdversarialUnlearning
+from keras_unbias.methods.mutual_information import (
+    MutualInformationBackpropagation,
+)
 
 __all__ = [
     "METHODS",

@@ -4,21 +4,21 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_unbias import losses
-from keras_unbias.methods.base import RepresentationClassifier
-from keras_unbias.methods.batches import (
+from keras_unbias.data.targets import (
     attribute_of,
     check_categories,
     check_vectors,
 )
-from keras_unbias.methods.optimizers import follower
+from keras_unbias.methods import penalties
+from keras_unbias.methods.base import RepresentationClassifier
+from keras_unbias.methods.optimizers import companion_optimizer
 
 
 class AttributeAdversary(RepresentationClassifier):
     """An encoder, a classifier, and a classifier of the attribute.
 
     A step trains encoder and classifier on the task loss and
-    `against(features, attributes)`, then the attribute classifier on the
+    `adversarial_loss(features, attributes)`, then the attribute classifier on the
     features as they were, with an optimizer of its own like the task's.
 
     Metrics: `loss` (the task's), those of `compile`, and `attribute_loss`,
@@ -29,7 +29,7 @@ class AttributeAdversary(RepresentationClassifier):
         encoder: as in `RepresentationClassifier`.
         num_classes: as in `RepresentationClassifier`.
         attribute_parts: tuple of ints, as in
-            `losses.attribute_cross_entropy`.
+            `penalties.attribute_cross_entropy`.
         attribute_hidden: tuple of ints, units of the attribute classifier's
             hidden layers, each with batch normalisation and ReLU: else the
             encoder can win by the mere scale of its features. Defaults to
@@ -77,7 +77,7 @@ class AttributeAdversary(RepresentationClassifier):
         self.attribute_optimizer = None
         self.attribute_tracker = keras.metrics.Mean(name="attribute_loss")
 
-    def against(self, features, attributes):
+    def adversarial_loss(self, features, attributes):
         """What the encoder minimises beside the task loss.
 
         Args:
@@ -109,7 +109,7 @@ class AttributeAdversary(RepresentationClassifier):
 
     def compile(self, *args, **kwargs):
         super().compile(*args, **kwargs)
-        self.attribute_optimizer = follower(
+        self.attribute_optimizer = companion_optimizer(
             self.optimizer, self.attribute_rate, "attribute"
         )
 
@@ -148,7 +148,7 @@ class AttributeAdversary(RepresentationClassifier):
             y_pred = self(x, training=True)
             loss = self.compute_loss(x, y, y_pred, sample_weight, True)
             objective = self.optimizer.scale_loss(
-                loss + self.against(y_pred["features"], y["attribute"])
+                loss + self.adversarial_loss(y_pred["features"], y["attribute"])
             )
         theta = self.task_variables
         gradients = tape.gradient(objective, theta)
@@ -156,7 +156,7 @@ class AttributeAdversary(RepresentationClassifier):
             tape.watch(
                 [variable.value for variable in self.attribute_variables]
             )
-            attribute_loss = losses.attribute_cross_entropy(
+            attribute_loss = penalties.attribute_cross_entropy(
                 self.attribute_classifier(
                     tf.stop_gradient(y_pred["features"]), training=True
                 ),
@@ -174,7 +174,7 @@ class AttributeAdversary(RepresentationClassifier):
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         self.attribute_tracker.update_state(
-            losses.attribute_cross_entropy(
+            penalties.attribute_cross_entropy(
                 self.attribute_classifier(y_pred["features"]),
                 attribute_of(y),
                 self.attribute_parts,

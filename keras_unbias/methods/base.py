@@ -6,14 +6,14 @@ import inspect
 import keras
 import tensorflow as tf
 
-from keras_unbias import environment
-from keras_unbias.methods.batches import (
+from keras_unbias import backend
+from keras_unbias.data.targets import (
+    as_class_numbers,
     attribute_of,
     labels_and_weights,
-    one_a_row,
 )
-from keras_unbias.methods.inference import (
-    InFront,
+from keras_unbias.serving.export import (
+    PreprocessingLayer,
     check_fractions,
     known_inputs,
     named_inputs,
@@ -44,7 +44,7 @@ class RepresentationClassifier(keras.Model):
     """
 
     def __init__(self, encoder, num_classes, *, label_prior=None, **kwargs):
-        environment.check_backend()
+        backend.check_backend()
         # Any layer from attributes to logits will do; a LabelPrior says more.
         of_prior = getattr(label_prior, "num_classes", num_classes)
         if of_prior != num_classes:
@@ -211,7 +211,7 @@ class RepresentationClassifier(keras.Model):
         if training and self.label_prior is not None:
             logits = logits + self.label_prior(attribute_of(y))
         if training and self.class_weight is not None:
-            of_row = tf.gather(self.class_weight, one_a_row(labels))
+            of_row = tf.gather(self.class_weight, as_class_numbers(labels))
             sample_weight = (
                 of_row
                 if sample_weight is None
@@ -266,7 +266,7 @@ class RepresentationClassifier(keras.Model):
         inputs = named_inputs(taken if raw is None else raw)
         encoded = inputs
         if preprocessing is not None:
-            encoded = InFront(preprocessing)(inputs)
+            encoded = PreprocessingLayer(preprocessing)(inputs)
             check_fractions(encoded, taken)
         features = self.encoder(encoded)
         logits = self.classifier(features)

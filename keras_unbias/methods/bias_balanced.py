@@ -8,8 +8,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_unbias.data.targets import check_known
 from keras_unbias.methods.base import RepresentationClassifier
-from keras_unbias.methods.batches import check_known
 
 
 @keras.saving.register_keras_serializable("keras_unbias")

@@ -7,15 +7,15 @@ Continuous Attributes and Treatments", ICML 2019.
 import keras
 import numpy as np
 
-from keras_unbias import losses
 from keras_unbias.checks import check_weight
-from keras_unbias.methods.base import RepresentationClassifier
-from keras_unbias.methods.batches import (
+from keras_unbias.data.targets import (
     attribute_of,
     check_categories,
     check_vectors,
     labels_and_weights,
 )
+from keras_unbias.methods import penalties
+from keras_unbias.methods.base import RepresentationClassifier
 
 
 @keras.saving.register_keras_serializable("keras_unbias")
@@ -23,7 +23,7 @@ class ChiSquaredPenalty(RepresentationClassifier):
     """Task loss plus `penalty_weight` times a chi-squared dependence.
 
     The dependence is that of the positive class's probability and the
-    attribute on the rows of that class (`losses.equal_opportunity_penalty`):
+    attribute on the rows of that class (`penalties.equal_opportunity_penalty`):
     where it is 0, the true positive rates are equal at every threshold. It
     is estimated on each batch, which must hold some rows of every group: 128
     rows of the positive class or more.
@@ -76,7 +76,7 @@ class ChiSquaredPenalty(RepresentationClassifier):
         if not training:
             return loss
         labels, sample_weight = labels_and_weights(y, sample_weight)
-        return loss + self.penalty_weight * losses.equal_opportunity_penalty(
+        return loss + self.penalty_weight * penalties.equal_opportunity_penalty(
             y_pred["logits"],
             labels,
             attribute_of(y),

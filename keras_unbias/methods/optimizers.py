@@ -1,7 +1,7 @@
 """A second optimizer beside the task's."""
 
 
-def follower(optimizer, factor, prefix):
+def companion_optimizer(optimizer, factor, prefix):
     """A new optimizer like `optimizer`, at `factor` times its present rate.
 
     The factor is a number or a variable.

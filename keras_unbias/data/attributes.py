@@ -1,0 +1,241 @@
+"""Attribute vectors: what their columns mean, and the categories in them."""
+
+import dataclasses
+import numbers
+
+import numpy as np
+import pandas as pd
+
+# A number with more values than this is continuous.
+MAX_VALUES = 12
+
+
+@dataclasses.dataclass(frozen=True)
+class AttributeSpec:
+    """Describes the columns of attribute vectors.
+
+    An attribute vector consists of parts, one after the other. A part of
+    width 2 or more is the one-hot code of a category. A part of width 1 is a
+    number.
+
+    Args:
+        widths: sequence of int, the width of each part.
+        names: sequence of str, the name of each part. Defaults to `()`, which
+            numbers the parts.
+
+    Raises:
+        ValueError: if `widths` is empty or not of integers >= 1, or if there
+            is not one name per part.
+
+    Example:
+
+    >>> spec = AttributeSpec((3, 1))
+    >>> spec.size
+    4
+    >>> AttributeSpec.infer(np.array([[1, 0, 0.3], [0, 1, 0.8]])).widths
+    (2, 1)
+    """
+
+    widths: tuple[int, ...]
+    names: tuple[str, ...] = ()
+
+    def __post_init__(self):
+        widths = tuple(self.widths)
+        if not widths or not all(
+            isinstance(width, numbers.Integral) and width >= 1
+            for width in widths
+        ):
+            raise ValueError(
+                "The widths of an attribute's parts must be integers >= 1. "
+                "Expected: a sequence such as (8, 8, 8). Received: "
+                f"widths={self.widths!r}. List one width per part."
+            )
+        names = tuple(self.names) or tuple(map(str, range(len(widths))))
+        if len(names) != len(widths):
+            raise ValueError(
+                "Every part of an attribute must have one name. Expected: "
+                f"{len(widths)} names. Received: names={self.names!r}. Leave "
+                "`names` out to number the parts."
+            )
+        object.__setattr__(self, "widths", tuple(map(int, widths)))
+        object.__setattr__(self, "names", names)
+
+    @classmethod
+    def infer(cls, attributes: np.ndarray) -> "AttributeSpec":
+        """Finds the parts of attribute vectors, from the left.
+
+        Columns that hold exactly one 1 among zeros in every row form the
+        one-hot code of one category. Every other column is a number.
+
+        Args:
+            attributes: float array of shape `(rows, a)`.
+
+        Returns:
+            The `AttributeSpec` of width `a`.
+        """
+        ones = (attributes == 0) | (attributes == 1)
+        widths, start = [], 0
+        while start < attributes.shape[1]:
+            widths.append(1)
+            sums = np.zeros(len(attributes))
+            for end in range(start, attributes.shape[1]):
+                sums = sums + attributes[:, end]
+                if not ones[:, end].all() or sums.max() > 1:
+                    break
+                if sums.min() == 1:
+                    widths[-1] = end + 1 - start
+                    break
+            start += widths[-1]
+        return cls(tuple(widths))
+
+    @property
+    def size(self) -> int:
+        """The width of a whole vector."""
+        return sum(self.widths)
+
+    def split(self, rows):
+        """Cuts vectors, or scores of the same width, into their parts.
+
+        Args:
+            rows: array or tensor of shape `(n, size)`.
+
+        Returns:
+            List of arrays or tensors of shape `(n, width)`, one per part.
+        """
+        ends = np.cumsum(self.widths).tolist()
+        starts = [0, *ends[:-1]]
+        return [
+            rows[:, start:end] for start, end in zip(starts, ends, strict=True)
+        ]
+
+    def check_categories(self, attributes: np.ndarray) -> None:
+        """Checks that vectors are what an attribute classifier can name.
+
+        Args:
+            attributes: array of shape `(rows, size)`. A part of width 2 or
+                more must be a one-hot code, shares of the categories, or
+                zeros for an unknown category. A part of width 1 must lie in
+                0..1.
+
+        Raises:
+            ValueError: if they are not, or if a number is not finite.
+        """
+        attributes = np.asarray(attributes, float)
+        check_finite(attributes)
+        sums = [
+            part.sum(1) for part in self.split(attributes) if part.shape[1] > 1
+        ]
+        if (
+            (attributes < 0).any()
+            or (attributes > 1).any()
+            or not all(
+                np.isclose(s, np.round(s) > 0, atol=1e-3).all() for s in sums
+            )
+        ):
+            raise ValueError(
+                "The attribute must consist of categories. Expected: one-hot "
+                f"codes of the widths {self.widths}, or 0..1 where a width is "
+                "1. Received: other numbers. Encode it with AttributeEncoder, "
+                "whose `bins` turn numbers into categories."
+            )
+
+    def categories(self, attributes: np.ndarray) -> "Categories":
+        """Reads categories off vectors.
+
+        The values of a number are its categories. A number with more than
+        `MAX_VALUES` values is cut by `deciles`.
+
+        Args:
+            attributes: float array of shape `(rows, size)`.
+
+        Returns:
+            The `Categories` of the rows.
+        """
+        values, names, exact = [], [], True
+        for block in self.split(attributes):
+            if block.shape[1] > 1 and _is_one_hot(block):
+                values.append(block.argmax(1))
+                names.append([str(code) for code in range(block.shape[1])])
+                continue
+            for number in block.T:
+                series = pd.Series(number).astype("category")
+                if len(series.cat.categories) > MAX_VALUES:
+                    series = deciles(number)
+                    exact = False
+                values.append(series.cat.codes.to_numpy(np.int64))
+                names.append([_name(c) for c in series.cat.categories])
+        return Categories(np.stack(values, 1), names, exact)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Categories:
+    """Attributes as categories: one code for each part.
+
+    Args:
+        values: int array of shape `(rows, parts)`; codes count from 0.
+        names: list of lists of str, the meaning of the codes of each part.
+        exact: bool, whether the categories are the attribute itself. `False`
+            where a number was cut into deciles: information about the
+            categories is then a lower bound of information about the
+            attribute.
+    """
+
+    values: np.ndarray
+    names: list[list[str]]
+    exact: bool
+
+    @property
+    def cells(self) -> np.ndarray:
+        """Int array of shape `(rows,)`: one number per combination of codes."""
+        return np.unique(self.values, axis=0, return_inverse=True)[1].ravel()
+
+
+def deciles(number: np.ndarray) -> pd.Series:
+    """Cuts a number into deciles, the package's one rule for it.
+
+    A value that more than a tenth of the rows share is a category of its own.
+    The other values are cut into ten quantiles.
+
+    Args:
+        number: float array of shape `(rows,)`.
+
+    Returns:
+        Categorical series of length `rows`.
+    """
+    number = pd.Series(number)
+    frequent = number.map(number.value_counts(normalize=True)) > 0.1
+    others = number[~frequent]
+    cut = pd.qcut(others, 10, duplicates="drop", precision=4)
+    if not frequent.any():
+        return cut
+    names = number.map(_name)
+    names[~frequent] = cut.map(_name).astype(str)
+    return names.astype("category")
+
+
+def check_finite(attributes: np.ndarray) -> None:
+    """Checks that every attribute is a finite number.
+
+    Args:
+        attributes: array of shape `(rows, a)`.
+
+    Raises:
+        ValueError: if NaN or infinity is among them.
+    """
+    if not np.isfinite(attributes).all():
+        raise ValueError(
+            "The attribute must be known for every row. Expected: finite "
+            "numbers. Received: NaN or infinity among them. Leave such rows "
+            "out, or give them a category of their own."
+        )
+
+
+def _is_one_hot(block):
+    return np.isin(block, (0, 1)).all() and (block.sum(1) == 1).all()
+
+
+def _name(category):
+    if not isinstance(category, numbers.Number):
+        return str(category)
+    # All digits of a float32: names tell the groups apart.
+    return np.format_float_positional(np.float32(category), trim="-")

@@ -1,0 +1,251 @@
+"""The IMDB half of IMDB-WIKI: which faces there are, how old, of what gender.
+
+Reads `imdb.mat` or the split files of Kim et al. 2019, "Learning Not to
+Learn". Ages are of celebrities whose date of birth and year of photo are on
+record, and many of these are wrong: what cannot be is left out and counted,
+never mended.
+
+Reference: Rothe, Timofte & Van Gool, "DEX: Deep EXpectation of apparent age
+from a single image", ICCV workshops 2015.
+"""
+
+import dataclasses
+import hashlib
+import pathlib
+
+import numpy as np
+import pandas as pd
+import scipy.io
+
+from keras_unbias.data import restricted_pickle
+
+IMAGES = "imdb_crop"
+MAT = "imdb.mat"
+AGE_GENDER = "imdb_age_gender.npy"
+SPLIT = "imdb_split.npy"
+LISTS = {"eb1": "eb1_img_list.npy", "eb2": "eb2_img_list.npy"}
+SPLIT_FILES = (AGE_GENDER, SPLIT, *LISTS.values())
+OLDEST = 100
+# The least of the face detector, of `imdb.mat`.
+FACE_SCORE = 1.0
+FILE_NAME = r"_(\d+)-(\d+)-(\d+)_(\d+)\.\w+$"
+# Matlab counts days from year 0.
+MATLAB_1970 = 719529
+# Rows of the test split by definition, as Kim et al. have it: 22,468 of
+# 112,340.
+TEST_SHARE = 0.2
+
+
+@dataclasses.dataclass(frozen=True)
+class Faces:
+    """What is known of the faces.
+
+    Args:
+        splits: Dict from `"eb1"`, `"eb2"` and `"test"` to frames with the
+            columns `path` (relative to the directory of images), `age`
+            (years) and `gender` (0 female, 1 male).
+        left_out: Dict from reasons to numbers of rows.
+        source: The files that this was read from.
+        checksum: Of all paths, ages and genders.
+        images: The directory of images.
+    """
+
+    splits: dict
+    left_out: dict
+    source: str
+    checksum: str
+    images: pathlib.Path
+
+
+def read(data_dir):
+    """Reads what a directory holds of IMDB-WIKI.
+
+    With Kim et al.'s four files beside `imdb_crop/` the splits are theirs.
+    Otherwise they are made from `imdb.mat` (in the directory or in
+    `imdb_crop/`) by the paper's definition (5.2): `test` is a fifth of the
+    faces, drawn by a fixed seed; of the others `eb1` are the women of 0 to 30
+    years and the men over 40, `eb2` the men of 0 to 30 and the women over 40.
+
+    Args:
+        data_dir: The directory.
+
+    Returns:
+        A `Faces`.
+
+    Raises:
+        FileNotFoundError: If there is no such directory, or files are missing.
+        ValueError: If a file is damaged, or holds no usable face.
+    """
+    data_dir = pathlib.Path(data_dir)
+    images = data_dir / IMAGES
+    if not images.is_dir():
+        raise FileNotFoundError(
+            f"There are no faces in {data_dir}. Expected: the directory "
+            f"{IMAGES}/ of IMDB-WIKI, beside or with {MAT}. Received: no such "
+            "directory. See reproduce/IMDB.md for what to download."
+        )
+    there = [name for name in SPLIT_FILES if (data_dir / name).exists()]
+    if there:
+        if len(there) < len(SPLIT_FILES):
+            raise FileNotFoundError(
+                f"Some of Kim et al.'s split files are missing. Expected: "
+                f"all of {list(SPLIT_FILES)} in {data_dir}, or none. Received: "
+                f"{there} alone. Add the others, or move these away."
+            )
+        splits, left_out = _read_split_files(data_dir)
+        source = "split files of Kim et al."
+    else:
+        frame = _read_mat(data_dir)
+        frame, left_out = _usable(frame)
+        splits, source = _by_definition(frame), MAT
+    for name, split in splits.items():
+        if not len(split):
+            raise ValueError(
+                f"No face is left for the split {name}. Expected: some. "
+                f"Received: none; left out: {left_out}. Fetch the files again."
+            )
+    everything = pd.concat(splits.values(), keys=splits).to_csv()
+    return Faces(
+        splits=splits,
+        left_out=left_out,
+        source=source,
+        checksum=hashlib.sha256(everything.encode()).hexdigest(),
+        images=images,
+    )
+
+
+def _read_mat(data_dir):
+    """All rows of imdb.mat: path, gender, age, scores."""
+    found = [p for p in (data_dir / MAT, data_dir / IMAGES / MAT) if p.exists()]
+    if not found:
+        raise FileNotFoundError(
+            f"{MAT} is missing. Expected: {data_dir / MAT}. Received: no such "
+            "file. See reproduce/IMDB.md for what to download."
+        )
+    path = found[0]
+    try:
+        fields = scipy.io.loadmat(path)["imdb"][0, 0]
+        columns = {
+            name: np.asarray(fields[name]).ravel()
+            for name in fields.dtype.names
+            if name in ("dob", "photo_taken", "full_path", "gender")
+            or name.endswith("face_score")
+        }
+        frame = pd.DataFrame(
+            {
+                "path": [str(cell.item()) for cell in columns.pop("full_path")],
+                **{
+                    name: column.astype(float)
+                    for name, column in columns.items()
+                },
+            }
+        )
+        frame[["gender", "face_score", "second_face_score"]]
+    # scipy's reader fails in many ways on damaged files.
+    except Exception as error:
+        raise ValueError(
+            f"{path} cannot be read. Expected: the variable 'imdb' with "
+            "full_path, gender, face_score and second_face_score. Received: "
+            f"{error!r}. Fetch it again, or use Kim et al.'s split files, "
+            "which hold ages and genders too."
+        ) from error
+    return frame.assign(age=_ages(frame))
+
+
+def _ages(frame):
+    """Ages in years, NaN where dates are missing, impossible or at odds.
+
+    Dates stand in the file and in the names of the images. A photo counts as
+    taken in the middle of its year.
+    """
+    parts = frame.path.str.extract(FILE_NAME).astype(float)
+    parts.columns = ["year", "month", "day", "taken"]
+    named = parts.notna().all(axis=1)
+    birth = pd.to_datetime(parts[["year", "month", "day"]], errors="coerce")
+    from_names = _age(birth.dt.year, birth.dt.month, parts.taken)
+    from_file = pd.Series(np.nan, frame.index)
+    if {"dob", "photo_taken"} <= set(frame):
+        days = frame.dob.where(frame.dob >= 367)
+        days = np.floor(days.fillna(MATLAB_1970)) - MATLAB_1970
+        months = days.to_numpy().astype(int).astype("M8[D]").astype("M8[M]")
+        months = months.astype(int)
+        from_file = _age(
+            1970 + months // 12, 1 + months % 12, frame.photo_taken
+        ).where(frame.dob >= 367)
+    # The file's date of a birthday "00" is a real day, but not the birthday.
+    ages = from_file.where(~named | from_names.notna()).fillna(from_names)
+    return ages.where(from_names.isna() | (ages == from_names))
+
+
+def _age(year, month, taken):
+    return taken - year - (month > 6)
+
+
+def _usable(frame):
+    """Leaves out, and counts, each row by the first reason that holds."""
+    reasons = {
+        "no possible dates": frame.age.isna(),
+        "impossible age": ~frame.age.between(0, OLDEST),
+        "unknown gender": ~frame.gender.isin((0, 1)),
+        # -inf: no face was found, and the crop is the whole image.
+        f"face score below {FACE_SCORE:g}": ~(frame.face_score >= FACE_SCORE),
+        "a second face": frame.second_face_score.notna(),
+    }
+    bad, left_out = pd.Series(False, frame.index), {}
+    for reason, rows in reasons.items():
+        left_out[reason] = int((rows & ~bad).sum())
+        bad |= rows
+    frame = frame[~bad].astype({"age": int, "gender": int})
+    return frame[["path", "age", "gender"]], left_out
+
+
+def _by_definition(frame):
+    """EB1, EB2 and test (paper, 5.2)."""
+    frame = frame.sort_values("path", ignore_index=True)
+    order = np.random.default_rng(0).permutation(len(frame))
+    test = np.zeros(len(frame), bool)
+    test[order[: round(TEST_SHARE * len(frame))]] = True
+    young, old = frame.age <= 30, frame.age > 40
+    man = frame.gender == 1
+    return {
+        "eb1": frame[~test & ((young & ~man) | (old & man))],
+        "eb2": frame[~test & ((young & man) | (old & ~man))],
+        "test": frame[test],
+    }
+
+
+def _read_split_files(data_dir):
+    known = restricted_pickle.load(data_dir / AGE_GENDER)
+    lists = {
+        name: restricted_pickle.load(data_dir / file)
+        for name, file in LISTS.items()
+    }
+    try:
+        lists["test"] = restricted_pickle.load(data_dir / SPLIT)["test_list"]
+        splits, left_out = {}, {}
+        for name, paths in lists.items():
+            # Arrays of bytes come as they are, bytes in lists as strings.
+            paths = [p.decode() if isinstance(p, bytes) else p for p in paths]
+            rows = [(str(path), *_labels(known[path])) for path in paths]
+            frame = pd.DataFrame(rows, columns=["path", "age", "gender"])
+            # The lists were filtered by score; others are not known here.
+            frame = frame.assign(face_score=np.inf, second_face_score=np.nan)
+            splits[name], reasons = _usable(frame)
+            for reason, count in reasons.items():
+                left_out[reason] = left_out.get(reason, 0) + count
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ValueError(
+            f"Kim et al.'s split files in {data_dir} do not fit together. "
+            f"Expected: {AGE_GENDER} with an age and a gender for every path "
+            f"of the lists, and 'test_list' in {SPLIT}. Received: {error!r}. "
+            "Fetch them again, all four."
+        ) from error
+    return splits, left_out
+
+
+def _labels(value):
+    """Age and gender, of a dict or a pair."""
+    if isinstance(value, dict):
+        return float(value["age"]), float(value["gender"])
+    age, gender = value
+    return float(age), float(gender)

@@ -1,0 +1,80 @@
+"""Distortions of images, by the moments of what they show."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_unbias.data.augmentation import random_affine
+
+SIZE = 41
+MIDDLE = (SIZE - 1) / 2
+
+
+def bars(rows, dtype="float32"):
+    """Images of a horizontal bar in the middle, in one colour."""
+    images = np.zeros((rows, SIZE, SIZE, 3), dtype)
+    images[:, 18:23, 10:31] = (200, 100, 50)
+    return images
+
+
+def moments(images):
+    """Centres (n, 2) and covariances (n, 2, 2) of the mass, x before y."""
+    mass = images[..., 0] / images[..., 0].sum((1, 2), keepdims=True)
+    y, x = np.mgrid[:SIZE, :SIZE]
+    places = np.stack([x, y], -1).reshape(-1, 2)
+    mass = mass.reshape(len(mass), -1)
+    centres = mass @ places
+    apart = places[None] - centres[:, None]
+    return centres, np.einsum("np,npi,npj->nij", mass, apart, apart)
+
+
+def distorted(seed=0, **most):
+    given = {"shift": 0.0, "rotation": 0.0, "zoom": 0.0, **most}
+    return random_affine(tf.constant(bars(400)), (seed, 1), **given).numpy()
+
+
+def test_nothing_is_moved_by_nothing():
+    np.testing.assert_allclose(distorted(), bars(400), atol=1e-3)
+
+
+def test_shift_moves_each_image_along_both_axes_evenly():
+    centres, _ = moments(distorted(shift=3.0))
+    moved = centres - MIDDLE
+    assert np.abs(moved).max() <= 3.01
+    # Uniform: mean 0, deviation 3 / sqrt(3).
+    np.testing.assert_allclose(moved.mean(0), 0, atol=0.3)
+    np.testing.assert_allclose(moved.std(0), 3 / np.sqrt(3), rtol=0.1)
+    assert abs(np.corrcoef(moved.T)[0, 1]) < 0.15
+
+
+def test_rotation_is_about_the_middle_and_in_degrees():
+    centres, spread = moments(distorted(rotation=20.0))
+    np.testing.assert_allclose(centres, MIDDLE, atol=0.1)
+    angle = 0.5 * np.arctan2(
+        2 * spread[:, 0, 1], spread[:, 0, 0] - spread[:, 1, 1]
+    )
+    angle = np.degrees(angle)
+    assert 19 < np.abs(angle).max() < 20.5
+    assert angle.std() == pytest.approx(20 / np.sqrt(3), rel=0.1)
+
+
+def test_zoom_scales_each_axis_on_its_own():
+    _, spread = moments(distorted(zoom=0.2))
+    _, original = moments(bars(1))
+    scale = np.sqrt(spread[:, 0, 0] / original[0, 0, 0])
+    # A place of the result shows one that is 0.8 to 1.2 as far out.
+    assert 1 / 1.21 < scale.min() < 1 / 1.17
+    assert 1 / 0.83 < scale.max() < 1 / 0.79
+
+
+def test_the_colour_stays():
+    images = random_affine(tf.constant(bars(50, "uint8")), (0, 1)).numpy()
+    assert images.dtype == np.uint8
+    seen = images[images[..., 0] > 150].astype(float)
+    np.testing.assert_allclose(seen[:, 1] / seen[:, 0], 0.5, atol=0.01)
+    np.testing.assert_allclose(images.max((1, 2))[:, 0], 200, atol=1)
+
+
+def test_the_seed_tells():
+    np.testing.assert_array_equal(distorted(3, shift=2), distorted(3, shift=2))
+    assert np.any(distorted(3, shift=2) != distorted(4, shift=2))

@@ -1,0 +1,99 @@
+import keras
+import numpy as np
+import pytest
+
+from keras_unbias import encoders
+
+
+def test_backbones_are_those_of_keras():
+    names = encoders.backbones()
+    assert {"small", "ResNet50", "MobileNetV2", "EfficientNetB0"} <= set(names)
+    assert all(
+        name == "small" or hasattr(keras.applications, name) for name in names
+    )
+
+
+@pytest.fixture(scope="module")
+def resnet():
+    return encoders.face_encoder(shape=(32, 32, 3), weights="none")
+
+
+def test_the_papers_network(resnet):
+    assert resnet.output_shape == (None, 128)
+    names = [layer.name for layer in resnet.layers[1].layers]
+    assert "conv5_block3_out" in names and "predictions" not in names
+
+
+def norms(encoder):
+    return [
+        layer
+        for layer in encoder.layers[1].layers
+        if isinstance(layer, keras.layers.BatchNormalization)
+    ]
+
+
+def test_batch_normalisation_is_as_the_argument_says(resnet):
+    images = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), "uint8")
+
+    def moves(encoder):
+        before = norms(encoder)[0].moving_mean.numpy()
+        training, inference = (
+            encoder(images, training=t).numpy() for t in (True, False)
+        )
+        same = np.allclose(training, inference)
+        after = norms(encoder)[0].moving_mean.numpy()
+        return not same, not (after == before).all()
+
+    assert moves(resnet) == (False, False)
+    assert not any(layer.trainable_variables for layer in norms(resnet))
+    trained = encoders.face_encoder(
+        shape=(32, 32, 3),
+        backbone="MobileNetV2",
+        weights="none",
+        batch_norm="training",
+    )
+    assert moves(trained) == (True, True)
+    assert all(len(layer.trainable_variables) == 2 for layer in norms(trained))
+
+
+def test_preprocessing_is_the_backbones_own():
+    images = np.random.default_rng(0).integers(0, 256, (2, 5, 5, 3), "uint8")
+    rgb = images.astype(float)
+    means = np.array([103.939, 116.779, 123.68])
+    for of, expected in (
+        ("ResNet50", rgb[..., ::-1] - means),
+        ("MobileNetV2", rgb / 127.5 - 1),
+        ("small", rgb / 127.5 - 1),
+        # The means of blue, green, red taken from red, green, blue.
+        ("released", rgb - means),
+    ):
+        layer = encoders.Preprocessing(of)
+        np.testing.assert_allclose(
+            layer(images), expected, rtol=1e-5, atol=1e-4
+        )
+        again = encoders.Preprocessing.from_config(layer.get_config())
+        np.testing.assert_array_equal(again(images), layer(images))
+
+
+def test_precision_is_no_switch_of_the_library():
+    encoder = encoders.face_encoder(
+        "mixed_bfloat16", (32, 32, 3), backbone="MobileNetV2", weights="none"
+    )
+    assert keras.config.dtype_policy().name == "float32"
+    assert norms(encoder)[0].dtype_policy.name == "mixed_bfloat16"
+    assert encoder(np.zeros((1, 32, 32, 3), "uint8")).dtype == "float32"
+
+
+@pytest.mark.parametrize(
+    "argument",
+    [{"backbone": "LeNet"}, {"batch_norm": "off"}, {"preprocessing": "bgr"}],
+)
+def test_unknown_names_are_refused(argument):
+    ((name, value),) = argument.items()
+    with pytest.raises(ValueError, match=f"Unknown {name}.*{value}"):
+        encoders.face_encoder(**argument)
+
+
+def test_the_small_backbone_has_no_weights_of_imagenet():
+    with pytest.raises(ValueError, match="never trained on ImageNet"):
+        encoders.face_encoder(backbone="small")
