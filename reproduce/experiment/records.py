@@ -1,123 +1,266 @@
-"""What a run is: its config, its directory, its record. No TensorFlow here.
+"""Records: the results of runs, written, read and checked.
 
-A run is identified by what changes its result: data set, method, settings
-and seed; never by paths, jobs or dates. Its record is written to a temporary
-name and renamed, so that `record.json` is there exactly when the run is done.
+A run writes `record.json` into its directory, `<runs>/<data set>/<id>/`.
+Released records are lines of `<records>/<data set>.jsonl`, sorted by id. Both
+hold the same JSON object. Files are written to a temporary name and renamed,
+so that a reader sees all of a file or nothing. No TensorFlow is needed.
 """
 
 import dataclasses
-import hashlib
 import json
 import math
 import os
 import pathlib
-import re
-import tempfile
+from collections.abc import Iterable
+from typing import Annotated, Any, Literal
 
-SCHEMA = 1
-STATUSES = ("done", "diverged")
-RUN_ID_END = re.compile(r"-[0-9a-f]{10}$")
+import pydantic
 
+from reproduce.experiment import settings as _settings
+from reproduce.experiment.settings import Settings
 
-@dataclasses.dataclass(frozen=True)
-class RunConfig:
-    """One cell of one table, for one seed.
+SCHEMA = 2
+RELEASED = pathlib.Path(__file__).parents[1] / "records"
 
-    Args:
-        dataset: name in `keras_unbias.datasets.DATASETS`.
-        method: name in `keras_unbias.methods.METHODS` or
-            `keras_unbias.baselines.SETTINGS`.
-        row: the table row that the run belongs to, for people.
-        profile: the profile that its settings come from, for people.
-        seed: int, of the data's colours, the weights and all random orders.
-        settings: dict of JSON values, everything that changes the result.
-    """
-
-    dataset: str
-    method: str
-    row: str
-    profile: str
-    seed: int
-    settings: dict
-
-    @property
-    def run_id(self):
-        """Readable prefix and the hash of what changes the result.
-
-        Profile and row are in the prefix, so that a run of another name is
-        looked for in another place.
-        """
-        identity = json.dumps(
-            [self.dataset, self.method, self.seed, self.settings],
-            sort_keys=True,
-        )
-        digest = hashlib.sha256(identity.encode()).hexdigest()[:10]
-        prefix = f"{self.profile}-{self.row}-seed{self.seed}".lower()
-        return f"{re.sub(r'[^a-z0-9]+', '-', prefix).strip('-')}-{digest}"
-
-    def directory(self, output_dir):
-        """Where the run keeps its files, below `output_dir`."""
-        return (
-            pathlib.Path(output_dir) / self.dataset / self.method / self.run_id
-        )
+Number = Annotated[float, pydantic.Field(allow_inf_nan=False)] | None
+# Numbers by name; those of groups are one level down.
+Numbers = dict[str, Number | dict[str, Number]]
 
 
-@dataclasses.dataclass(frozen=True)
+@pydantic.dataclasses.dataclass(
+    frozen=True,
+    kw_only=True,
+    config=pydantic.ConfigDict(strict=True, extra="forbid"),
+)
 class Record:
-    """The result of one run, as `record.json` holds it.
+    """The result of one run.
 
     Args:
-        config: the `RunConfig`.
-        status: `"done"` or `"diverged"`.
-        metrics: dict of final values.
-        data: dict, the facts of the data set.
-        history: dict of lists, one value an epoch, or one a report
-            (`epochs_per_report` epochs).
-        environment: dict of versions, device, precision, threads, commit;
-            those of the last attempt.
-        wall_seconds: float, of its epochs and of its last attempt's rest.
-        audit: dict, what a finished representation still tells: information
-            in nats, and areas under a probe's ROC curve.
-        reason: why the run diverged; empty when it is done.
+        settings: the `Settings` of the run.
+        status: `"done"`, or `"diverged"` with a `reason`.
+        metrics: final values; accuracies in 0..1, information in nats.
+        data: facts of the data set: source, checksum, sizes, floor, H(C).
+        history: lists of values, one per report (`epochs_per_report` epochs).
+        estimates: what fresh estimators found after the training, in nats,
+            and areas under a probe's ROC curve.
+        environment: versions, device, precision, threads and commit.
+        wall_seconds: time of all epochs and of the last attempt's rest.
+        reason: why the run diverged; empty otherwise.
+
+    Raises:
+        ValueError: if a value is of the wrong type or out of range.
     """
 
-    config: RunConfig
-    status: str
-    metrics: dict
-    data: dict
-    history: dict
-    environment: dict
-    wall_seconds: float
-    audit: dict = dataclasses.field(default_factory=dict)
+    settings: pydantic.InstanceOf[Settings]
+    status: Literal["done", "diverged"]
+    metrics: Numbers
+    data: dict[str, Any]
+    history: dict[str, list[Number]]
+    environment: dict[str, Any]
+    wall_seconds: Annotated[float, pydantic.Field(ge=0, allow_inf_nan=False)]
+    estimates: Numbers = dataclasses.field(default_factory=dict)
     reason: str = ""
 
-    def write(self, path):
-        """Writes the record in one step: a reader sees all or nothing."""
-        write_json(path, {"schema": SCHEMA, **dataclasses.asdict(self)})
+    def __post_init__(self) -> None:
+        for name, number in self.metrics.items():
+            wrong = name.endswith("accuracy") and number is not None
+            if wrong and (isinstance(number, dict) or not 0 <= number <= 1):
+                raise ValueError(
+                    f"The metric {name} is out of range. Expected: a number "
+                    f"in 0..1. Received: {number!r}."
+                )
+        if bool(self.reason) != (self.status == "diverged"):
+            raise ValueError(
+                "A diverged run, and no other, has a reason. Received: status="
+                f"{self.status!r}, reason={self.reason!r}."
+            )
+
+    @property
+    def id(self) -> str:
+        """Identity of the run, that of its settings."""
+        return self.settings.id
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the record as JSON values. NaN and infinity become null."""
+        values = {
+            field.name: getattr(self, field.name)
+            for field in dataclasses.fields(self)
+        }
+        return {
+            "schema": SCHEMA,
+            "id": self.id,
+            **_finite(values),
+            "settings": _settings.to_json(self.settings),
+        }
 
 
-def write_json(path, value):
+def write(record: Record, path: str | os.PathLike) -> None:
+    """Writes the record of a run, in one step."""
+    write_json(path, record.to_json())
+
+
+def read(path: str | os.PathLike) -> Record:
+    """Reads the record of a run.
+
+    Args:
+        path: path of a `record.json`.
+
+    Raises:
+        ValueError: if the file is damaged, of another version, or a value in
+            it is wrong, or if it is not the record of this run's directory.
+    """
+    path = pathlib.Path(path)
+    record = parse(read_json(path), path)
+    if path.name == "record.json" and path.parent.name != record.id:
+        raise ValueError(
+            f"{path} is the record of another run. Expected: the id "
+            f"{path.parent.name}, as in the name of its directory. Received: "
+            f"{record.id}. Move the file away to run this cell again."
+        )
+    return record
+
+
+def read_all(
+    directory: str | os.PathLike, dataset: str | None = None
+) -> list[Record]:
+    """Reads all records below a directory: those of runs and released ones.
+
+    Args:
+        directory: an output directory of runs, or a directory of `.jsonl`
+            files.
+        dataset: name of a data set to read alone. Defaults to `None`, all.
+
+    Returns:
+        List of `Record`, sorted by data set and id.
+
+    Raises:
+        FileNotFoundError: if there is no such directory.
+        ValueError: if a record is damaged, or there are two of one run.
+    """
+    directory = pathlib.Path(directory)
+    if not directory.is_dir():
+        raise FileNotFoundError(
+            "Records are read from a directory. Expected: the output "
+            "directory of a sweep, or reproduce/records. Received: "
+            f"{directory}, which is not a directory. Name another, or run the "
+            "sweep first."
+        )
+    name = dataset or "*"
+    found: dict[str, tuple[Record, str]] = {}
+    for record, place in [
+        *_released(directory.glob(f"{name}.jsonl")),
+        *(
+            (read(path), str(path))
+            for path in sorted(directory.glob(f"{name}/*/record.json"))
+        ),
+    ]:
+        _, other = found.setdefault(record.id, (record, place))
+        if other != place:
+            raise ValueError(
+                f"Two records are of one run. Expected: one per id. Received: "
+                f"{record.id} in {other} and in {place}. Move one of them away."
+            )
+    chosen = [record for record, _ in found.values()]
+    return sorted(chosen, key=lambda r: (r.settings.data.name, r.id))
+
+
+def release(
+    records: Iterable[Record],
+    directory: str | os.PathLike = RELEASED,
+    *,
+    replace: bool = False,
+) -> list[Record]:
+    """Adds records to the released ones of a directory.
+
+    Args:
+        records: records of finished runs.
+        directory: where to. Defaults to `reproduce/records`.
+        replace: whether new records take the place of released ones of the
+            same runs. Defaults to `False`: those stay.
+
+    Returns:
+        List of the records that were added or replaced.
+    """
+    directory = pathlib.Path(directory)
+    by_dataset: dict[str, dict[str, Record]] = {}
+    for record in records:
+        by_dataset.setdefault(record.settings.data.name, {})[record.id] = record
+    added = []
+    for dataset, new in by_dataset.items():
+        path = directory / f"{dataset}.jsonl"
+        kept = {r.id: r for r, _ in _released([path] if path.exists() else [])}
+        added += [r for r in new.values() if replace or r.id not in kept]
+        merged = {**new, **kept} if not replace else {**kept, **new}
+        lines = [
+            json.dumps(merged[id].to_json(), ensure_ascii=False) + "\n"
+            for id in sorted(merged)
+        ]
+        write_text(path, "".join(lines))
+    return added
+
+
+def parse(content: Any, place: str | os.PathLike) -> Record:
+    """Makes a record of JSON values.
+
+    Args:
+        content: JSON values, as `Record.to_json` returns them.
+        place: where they stand, for errors.
+
+    Returns:
+        The `Record`.
+
+    Raises:
+        ValueError: if they are no record of this version, if a value is
+            wrong, or if the id is not that of the settings.
+    """
+    schema = content.get("schema") if isinstance(content, dict) else None
+    if schema != SCHEMA:
+        raise ValueError(
+            f"{place} is not a record of this version. Expected: schema="
+            f"{SCHEMA}. Received: schema={schema!r}. Use the version that "
+            "wrote it, or move it away to run this cell again."
+        )
+    values = {k: v for k, v in content.items() if k not in ("schema", "id")}
+    try:
+        found = _settings.from_json(values.pop("settings", None))
+        record = Record(settings=found, **values)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"{place} is not a valid record. {_explained(error)} Move it away "
+            "to run this cell again."
+        ) from error
+    if content.get("id") != record.id:
+        raise ValueError(
+            f"{place} is not the record of its settings. Expected: the id "
+            f"{record.id}, computed from them. Received: id="
+            f"{content.get('id')!r}. Move it away to run this cell again."
+        )
+    return record
+
+
+def read_json(path: str | os.PathLike) -> Any:
+    """Reads a JSON file, with an error that names it."""
+    try:
+        return json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
+    # Neither JSON nor even text, or nested without end.
+    except (ValueError, RecursionError) as error:
+        raise ValueError(
+            f"{path} is not JSON ({error}). Expected: a file written by a "
+            "run. Received: damaged text. Move it away to run this cell again."
+        ) from error
+
+
+def write_json(path: str | os.PathLike, value: Any) -> None:
     """Writes JSON in one step, as `write_text` does."""
     write_text(path, json.dumps(_finite(value), indent=1) + "\n")
 
 
-def _finite(value):
-    """NaN and infinity are no JSON: they become null."""
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
-
-
-def write_text(path, text):
-    """Writes text as `write_bytes` does."""
+def write_text(path: str | os.PathLike, text: str) -> None:
+    """Writes a text file in one step, as `write_bytes` does."""
     write_bytes(path, text.encode("utf-8"))
 
 
-def write_bytes(path, content):
+def write_bytes(path: str | os.PathLike, content: bytes) -> None:
     """Writes to a temporary name beside `path` and renames it."""
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -129,121 +272,45 @@ def write_bytes(path, content):
         temporary.unlink(missing_ok=True)
 
 
-def read_json(path):
-    """Reads a JSON file, with an error that names it."""
-    try:
-        return json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
-    except ValueError as error:  # Not JSON, or not even text.
-        raise ValueError(
-            f"{path} is not JSON ({error}). Expected: a file written by "
-            "keras_unbias. Received: damaged text. Move it away to run this "
-            "cell again."
-        ) from error
+def _released(paths):
+    """Pairs of a record and its place, of the lines of `.jsonl` files."""
+    pairs = []
+    for path in sorted(paths):
+        for number, line in enumerate(path.read_bytes().splitlines(), 1):
+            place = f"{path}, line {number}"
+            try:
+                content = json.loads(line)
+            except (ValueError, RecursionError) as error:
+                raise ValueError(
+                    f"{place} is not JSON ({error}). Expected: one record a "
+                    "line. Received: damaged text. Restore the file."
+                ) from error
+            record = parse(content, place)
+            if record.settings.data.name != path.stem:
+                raise ValueError(
+                    f"{place} is a record of other data. Expected: "
+                    f"{path.stem}, as in the name of the file. Received: "
+                    f"{record.settings.data.name}. Move the line."
+                )
+            pairs.append((record, place))
+    return pairs
 
 
-def read_record(path):
-    """Reads a record.
-
-    Args:
-        path: path of a `record.json`.
-
-    Returns:
-        A `Record`.
-
-    Raises:
-        ValueError: the file is damaged, of another schema version, or lacks
-            a key.
-    """
-    value = read_json(path)
-    schema = value.pop("schema", None) if isinstance(value, dict) else None
-    if schema != SCHEMA:
-        raise ValueError(
-            f"{path} is no record of this version. Expected: schema="
-            f"{SCHEMA}. Received: schema={schema}. Use the keras_unbias "
-            "that wrote it, or move it away to run this cell again."
-        )
-    try:
-        config = RunConfig(**value["config"])
-        record = Record(**{**value, "config": config})
-    except (KeyError, TypeError) as error:
-        raise ValueError(
-            f"{path} lacks or exceeds the keys of a record ({error}). "
-            "Expected: the keys of `keras_unbias.runs.Record`. Received: "
-            f"{sorted(value)}. Move it away to run this cell again."
-        ) from error
-    if record.status not in STATUSES:
-        raise ValueError(
-            f"{path} has an unknown status. Expected: one of {STATUSES}. "
-            f"Received: status={record.status!r}. Move it away to run this "
-            "cell again."
-        )
-    return record
+def _explained(error):
+    if not isinstance(error, pydantic.ValidationError):
+        return str(error)
+    problem = error.errors(include_url=False)[0]
+    place = ".".join(map(str, problem["loc"]))
+    message = problem["msg"].removeprefix("Value error, ")
+    return f"Expected of `{place}`: {message}. Received: {problem['input']!r}."
 
 
-def read_records(directory):
-    """Reads all records below a directory.
-
-    Finished runs (`.../record.json`) and released records
-    (`<data set>/<method>/<run id>.json`) are found alike.
-
-    Args:
-        directory: an output directory, or a directory of records.
-
-    Returns:
-        List of `Record`, ordered by path.
-
-    Raises:
-        FileNotFoundError: there is no such directory.
-        ValueError: a record is damaged.
-    """
-    directory = pathlib.Path(directory)
-    if not directory.is_dir():
-        raise FileNotFoundError(
-            "Records are read from a directory. Expected: the output "
-            "directory of a sweep, or reproduce/records. Received: "
-            f"{directory}, which is none. Name another, or run the sweep."
-        )
-    paths = [
-        path
-        for path in sorted(directory.rglob("*.json"))
-        if path.name == "record.json" or RUN_ID_END.search(path.stem)
-    ]
-    return [read_record(path) for path in paths]
-
-
-def open_run(config, output_dir):
-    """Makes, or finds, the directory of a run.
-
-    Args:
-        config: the `RunConfig`.
-        output_dir: directory of all runs.
-
-    Returns:
-        The run's directory, with `config.json` in it.
-
-    Raises:
-        PermissionError: the directory cannot be written.
-        ValueError: the directory was made with another config.
-    """
-    directory = config.directory(output_dir)
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=directory):
-            pass
-    except OSError as error:
-        raise PermissionError(
-            f"The output directory cannot be written: {error}. Expected: a "
-            f"directory of yours. Received: output_dir={output_dir}. Choose "
-            "another."
-        ) from error
-    path = directory / "config.json"
-    if not path.exists():
-        write_json(path, dataclasses.asdict(config))
-    found = read_json(path)
-    if found != json.loads(json.dumps(dataclasses.asdict(config))):
-        raise ValueError(
-            f"{directory} was made by another run. Expected: {config}. "
-            f"Received: {found} in {path}. Nothing was changed; choose "
-            "another `output_dir` or move the directory away."
-        )
-    return directory
+def _finite(value):
+    """JSON values, of which NaN and infinity are none: they become null."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

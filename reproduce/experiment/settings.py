@@ -1,237 +1,297 @@
-"""The settings of a run: which there are, and what they must be."""
+"""The settings of a run: typed, checked when made, and hashed to its id.
 
-import inspect
-import math
-import numbers
+A run is described by one `Settings` value. It has a seed and five groups:
+`data`, `network`, `training`, `estimator` and `method`. The name of a field is
+unique among all groups, so that `change(settings, epochs=3)` and the flag
+`--set epochs=3` need no path.
 
-import keras
+This module needs no TensorFlow.
+"""
 
-from keras_unbias import (
-    baselines,
-    checks,
-    datasets,
-    methods,
-    mutual_information,
-    networks,
+import dataclasses
+import functools
+import hashlib
+import json
+from typing import Any
+
+import pydantic
+
+from reproduce.experiment.groups import (
+    CountOrZero,
+    Data,
+    Estimator,
+    Method,
+    MutualInformation,
+    Network,
+    Training,
+    checked,
 )
 
-SETTINGS = {
-    "batch_size",
-    "epochs",
-    "learning_rate",
-    "decay",
-    "weight_averaging",
-    "precision",
-    "prior_strength",
-}
-ESTIMATOR_SETTINGS = {
-    "critic",
-    "standardize",
-    "estimator_steps",
-    "estimator_learning_rate",
-}
-MI_SETTINGS = {
-    "mi_weight",
-    "conditional",
-    "estimator_batches",
-    "own_optimizer",
-    "clip",
-}
-ADVERSARY_SETTINGS = {"attribute_hidden", "attribute_rate"}
-METHOD_SETTINGS = {
-    "mi_backprop": MI_SETTINGS | ESTIMATOR_SETTINGS,
-    "chi_squared": {"penalty_weight"},
-    "attribute_confusion": {"confusion_weight"} | ADVERSARY_SETTINGS,
-    "adversarial_unlearning": {"entropy_weight", "reversal_weight"}
-    | ADVERSARY_SETTINGS,
-}
-# What may be left out, with what it is then. With `jit_compile` None XLA
-# compiles where `environment.worth_compiling`.
-DEFAULTS = {
-    "jit_compile": None,
-    "epochs_per_report": 1,
-    "critic_hidden": (64, 64, 64),
-    "estimator_optimizer": "adam",
-    "estimator_accumulate": 1,
-}
-POSITIVE = ("learning_rate", "estimator_learning_rate", "attribute_rate")
-NOT_NEGATIVE = (
-    "prior_strength",
-    "mi_weight",
-    "penalty_weight",
-    "confusion_weight",
-    "entropy_weight",
-    "reversal_weight",
-)
-SWITCHES = ("standardize", "conditional", "own_optimizer", "clip")
-HIDDEN_LAYERS = ("critic_hidden", "attribute_hidden")
-PRECISIONS = ("float32", "mixed_bfloat16")
-OPTIMIZERS = {"adam": keras.optimizers.Adam, "sgd": keras.optimizers.SGD}
+GROUPS = ("data", "network", "training", "estimator", "method")
+UNGROUPED = ("seed",)
 
 
-def value(config, name):
-    """A setting of a `RunConfig` that may be left out, one of `DEFAULTS`."""
-    return config.settings.get(name, DEFAULTS[name])
+@checked
+class Settings:
+    """Everything that changes the result of a run.
 
-
-def of_data(name):
-    """What a data set's loader takes of a run's settings.
+    A group that the method or the data do not use is set to its defaults:
+    what does not change the result is no part of the identity.
 
     Args:
-        name: key of `datasets.DATASETS`.
-
-    Returns:
-        Dict from names to `inspect.Parameter`.
-    """
-    parameters = dict(inspect.signature(datasets.DATASETS[name]).parameters)
-    del parameters["seed"], parameters["data_dir"]
-    return parameters
-
-
-def of_encoder(name):
-    """What a data set's encoder takes of a run's settings.
-
-    Args:
-        name: key of `networks.ENCODERS`.
-
-    Returns:
-        Set of names.
-    """
-    parameters = inspect.signature(networks.ENCODERS[name]).parameters
-    return set(parameters) - {"dtype", "shape", "data_dir"}
-
-
-def check(config):
-    """Checks a configuration, before any data are read.
-
-    Args:
-        config: the `RunConfig`.
+        data: the data set.
+        method: the training method, or a baseline.
+        network: the backbone, for data that have one.
+        training: the training of the network.
+        estimator: the estimator of the mutual information.
+        seed: seed of the data, the weights and all random orders.
 
     Raises:
-        ValueError: If there is no such data set or method, or if a setting is
-            missing, unknown or out of range.
+        ValueError: if a value is of the wrong type or out of range, or if two
+            values contradict each other.
+
+    Example:
+    >>> from reproduce.experiment.groups import Erm, GermanCredit
+    >>> settings = Settings(data=GermanCredit(), method=Erm())
+    >>> change(settings, epochs=3).training.epochs
+    3
+    >>> to_json(change(settings, epochs=10))
+    {'data': {'name': 'german_credit'}, 'method': {'name': 'erm'}, 'seed': 1}
     """
-    trained = config.method not in baselines.SETTINGS
-    for kind, name, known in (
-        ("data set", config.dataset, datasets.DATASETS),
-        ("method", config.method, {*methods.METHODS, *baselines.SETTINGS}),
-    ):
-        if name not in known:
+
+    data: pydantic.InstanceOf[Data]
+    method: pydantic.InstanceOf[Method] = MutualInformation()
+    network: pydantic.InstanceOf[Network] = Network()
+    training: pydantic.InstanceOf[Training] = Training()
+    estimator: pydantic.InstanceOf[Estimator] = Estimator()
+    seed: CountOrZero = 1
+
+    def __post_init__(self) -> None:
+        unused = {"network", "training", "estimator"} - set(self.groups)
+        for group in unused:
+            default = self.__dataclass_fields__[group].default
+            object.__setattr__(self, group, default)
+        _check_divides(self.training, "epochs_per_report", "epochs")
+        _check_divides(
+            self.estimator, "estimator_accumulate", "estimator_batches"
+        )
+        if getattr(self.data, "attribute", "bins") == "bits" and getattr(
+            self.method, "prior_strength", 0
+        ):
             raise ValueError(
-                f"Unknown {kind}. Expected: one of {sorted(known)}. "
-                f"Received: {name!r}. Correct the name."
+                "A label prior is counted per value of the attribute, and "
+                "bits have too many. Expected: attribute='bins' or "
+                "prior_strength=0. Received: attribute='bits', prior_strength="
+                f"{self.method.prior_strength}. Change one of the two."
             )
-    parameters = of_data(config.dataset)
-    optional = {
-        name
-        for name, parameter in parameters.items()
-        if parameter.default is not parameter.empty
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """The names of the groups that change the result of this run."""
+        used = {
+            "data": True,
+            "method": True,
+            "training": self.method.trains_network,
+            "network": self.method.trains_network and self.data.has_backbone,
+            "estimator": self.method.has_estimator,
+        }
+        return tuple(group for group in GROUPS if used[group])
+
+    @functools.cached_property
+    def id(self) -> str:
+        """Identity of the run: a hash of what changes its result."""
+        text = json.dumps(to_json(self), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def change(settings: Settings, **changes: Any) -> Settings:
+    """Returns settings with other values, whichever group they are in.
+
+    Args:
+        settings: the `Settings` to begin with.
+        **changes: new values by the name of their field, e.g. `epochs=3`;
+            or whole groups, e.g. `method=Erm()`, which are set first.
+
+    Returns:
+        The new `Settings`.
+
+    Raises:
+        ValueError: if the settings have no such field, or a value is wrong.
+    """
+    whole = {name: changes.pop(name) for name in GROUPS if name in changes}
+    settings = _replaced(settings, whole)
+    homes = _homes(settings)
+    unknown = sorted(changes.keys() - homes.keys())
+    if unknown:
+        raise ValueError(
+            f"There is no such setting of a {settings.method.name} run on "
+            f"{settings.data.name}. Expected: some of {sorted(homes)}. "
+            f"Received: {unknown}. Correct the name."
+        )
+    new: dict[str, dict[str, Any]] = {}
+    for name, value in changes.items():
+        new.setdefault(homes[name], {})[name] = value
+    own = new.pop("", {})
+    for group, values in new.items():
+        own[group] = _replaced(getattr(settings, group), values)
+    return _replaced(settings, own)
+
+
+def names(settings: Settings) -> set[str]:
+    """The names of all settings that change the result of a run."""
+    return set(_homes(settings))
+
+
+def value(settings: Settings, name: str, default: Any = None) -> Any:
+    """Returns one setting of a run, or `default` where it has none."""
+    homes = _homes(settings)
+    if name not in homes:
+        return default
+    home = homes[name]
+    return getattr(getattr(settings, home) if home else settings, name)
+
+
+def to_json(settings: Settings) -> dict[str, Any]:
+    """Returns settings as JSON values, without what is a default.
+
+    A new setting with a default therefore renames no old run.
+    """
+    groups = {}
+    for group in settings.groups:
+        part = getattr(settings, group)
+        values = {
+            field.name: _plain(getattr(part, field.name))
+            for field in dataclasses.fields(part)
+            if getattr(part, field.name) != field.default
+        }
+        if group in ("data", "method"):
+            values = {"name": part.name, **values}
+        if values:
+            groups[group] = values
+    return {**groups, "seed": settings.seed}
+
+
+def from_json(content: Any) -> Settings:
+    """Makes settings of JSON values, as `to_json` returns them.
+
+    Raises:
+        ValueError: if a group, a name or a setting is unknown, or a value is
+            of the wrong type or out of range.
+    """
+    if not isinstance(content, dict) or not content.keys() <= {
+        *GROUPS,
+        *UNGROUPED,
+    }:
+        raise ValueError(
+            f"Settings consist of groups. Expected: some of {GROUPS} and "
+            f"'seed'. Received: {content!r}."
+        )
+    kinds = {"network": Network, "training": Training, "estimator": Estimator}
+    groups = {}
+    for group, values in content.items():
+        if group in UNGROUPED:
+            continue
+        if not isinstance(values, dict):
+            raise ValueError(
+                f"A group of settings holds values by name. Expected: an "
+                f"object for '{group}'. Received: {values!r}."
+            )
+        values = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in values.items()
+        }
+        kind = kinds.get(group) or _kind(group, values)
+        groups[group] = _made(kind, values)
+    return _made(Settings, {**groups, "seed": content.get("seed")})
+
+
+def parse(text: str) -> tuple[str, Any]:
+    """Reads one `name=value` of the flag `--set`.
+
+    The value is JSON (`0.5`, `true`, `[64, 64]`, `null`), else a string.
+
+    Raises:
+        ValueError: if there is no `=`.
+    """
+    name, found, literal = text.partition("=")
+    if not found or not name.strip():
+        raise ValueError(
+            "A setting has a name and a value. Expected: name=value, e.g. "
+            f"epochs=3. Received: {text!r}."
+        )
+    words = {"True": True, "False": False, "None": None}
+    try:
+        parsed = words.get(literal) if literal in words else json.loads(literal)
+    except ValueError:
+        parsed = literal
+    if isinstance(parsed, list):
+        parsed = tuple(parsed)
+    return name.strip(), parsed
+
+
+def _replaced(part, values):
+    """`dataclasses.replace` whose errors are in the package's form."""
+    current = {
+        field.name: getattr(part, field.name)
+        for field in dataclasses.fields(part)
     }
-    expected = set(parameters) - optional
-    if trained:
-        optional |= set(DEFAULTS) | of_encoder(config.dataset)
-        expected |= SETTINGS | METHOD_SETTINGS.get(config.method, set())
-    else:
-        expected |= baselines.SETTINGS[config.method]
-    received = set(config.settings)
-    if not expected <= received <= expected | optional:
-        raise ValueError(
-            f"The settings of a {config.method} run on {config.dataset} are "
-            f"all of {sorted(expected)}, and any of {sorted(optional)}. "
-            f"Missing: {sorted(expected - received)}. Received beyond them: "
-            f"{sorted(received - expected - optional)}. Add the former, and "
-            "leave out the latter."
-        )
-    if trained:
-        _check_training(config)
+    return _made(type(part), {**current, **values})
 
 
-def _check_training(config):
-    settings = {**DEFAULTS, **config.settings}
-    _check_counts(settings)
-    _check_numbers(config)
-    _check_widths(settings)
-    _check_choices(settings)
+def _made(kind, values):
+    try:
+        return kind(**values)
+    except pydantic.ValidationError as error:
+        raise ValueError(_explained(error)) from error
 
 
-def _check_counts(settings):
-    for name, minimum in (
-        ("epochs", 1),
-        ("batch_size", 1),
-        ("epochs_per_report", 1),
-        ("estimator_steps", 1),
-        ("estimator_batches", 0),
-        ("estimator_accumulate", 1),
-    ):
-        if name in settings:
-            checks.check_integer(name, settings[name], minimum=minimum)
-    for part, whole in (
-        ("epochs_per_report", "epochs"),
-        ("estimator_accumulate", "estimator_batches"),
-    ):
-        # Without batches of its own the estimator has the task's, one.
-        total = settings.get(whole) or 1
-        if whole in settings and total % settings[part]:
-            raise ValueError(
-                f"`{part}` divides `{whole}` (0 counts as 1). Expected: a "
-                f"divisor of {total}. Received: {settings[part]!r}. Change "
-                "one of the two."
-            )
-
-
-def _check_numbers(config):
-    positive = set(POSITIVE)
-    if config.method == "bias_balanced":
-        positive.add("prior_strength")
-    for name in sorted({*POSITIVE, *NOT_NEGATIVE} & set(config.settings)):
-        if name in positive:
-            _check_number(config, name, "> 0", lambda number: number > 0)
+def _explained(error):
+    parts = []
+    for problem in error.errors(include_url=False):
+        place = ".".join(map(str, problem["loc"]))
+        if problem["type"] == "value_error":
+            # A check of ours, whose message says everything.
+            parts.append(problem["msg"].removeprefix("Value error, "))
         else:
-            _check_number(config, name, ">= 0", lambda number: number >= 0)
-    # At 1 an average would stay as it began.
-    _check_number(
-        config, "weight_averaging", ">= 0 and < 1", lambda a: 0 <= a < 1
-    )
+            parts.append(
+                f"The setting `{place}` is wrong. Expected: {problem['msg']}. "
+                f"Received: {problem['input']!r}. Correct the value."
+            )
+    return " ".join(parts)
 
 
-def _check_number(config, name, expected, holds):
-    number = config.settings[name]
-    if (
-        not isinstance(number, numbers.Real)
-        or not math.isfinite(number)
-        or not holds(number)
-    ):
+def _kind(group, values):
+    """The class of a group that a name chooses; takes the name out."""
+    known = {"data": Data, "method": Method}[group].known
+    name = values.pop("name", None)
+    if name not in known:
         raise ValueError(
-            f"`{name}` of {config.method} is out of range. Expected: a number "
-            f"{expected}. Received: {number!r}. Pass another number."
+            f"Unknown {group}. Expected: one of {sorted(known)}. Received: "
+            f"name={name!r}. Correct the name."
         )
+    return known[name]
 
 
-def _check_widths(settings):
-    for name in HIDDEN_LAYERS:
-        widths = settings.get(name, ())
-        if not isinstance(widths, (list, tuple)):
-            raise ValueError(
-                f"`{name}` holds the widths of layers. Expected: a list of "
-                f"integers >= 1. Received: {widths!r}. Write [64] for one."
-            )
-        for width in widths:
-            checks.check_integer(name, width, minimum=1)
+def _homes(settings):
+    """Dict from the names of settings to their groups; "" for the seed."""
+    homes = dict.fromkeys(UNGROUPED, "")
+    for group in settings.groups:
+        for field in dataclasses.fields(getattr(settings, group)):
+            homes[field.name] = group
+    return homes
 
 
-def _check_choices(settings):
-    for name, known in (
-        ("precision", PRECISIONS),
-        ("decay", ("constant", "cosine")),
-        ("estimator_optimizer", tuple(OPTIMIZERS)),
-        ("critic", tuple(mutual_information.CRITICS)),
-        ("jit_compile", (None, True, False)),
-        ("batch_norm", networks.BATCH_NORMS),
-        ("preprocessing", networks.PREPROCESSINGS),
-        *((name, (True, False)) for name in SWITCHES),
-    ):
-        if name in settings and settings[name] not in known:
-            raise ValueError(
-                f"Unknown {name}. Expected: one of {known}. Received: "
-                f"{settings[name]!r}. Take one of them."
-            )
+def _plain(value):
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _check_divides(group, part, whole):
+    divisor, total = getattr(group, part), getattr(group, whole)
+    # Without mini-batches of its own the estimator has one, the task's.
+    total = total or 1
+    if total % divisor:
+        raise ValueError(
+            f"`{part}` must divide `{whole}` (0 counts as 1). Expected: a "
+            f"divisor of {total}. Received: {part}={divisor}. Change one of "
+            "the two."
+        )

@@ -1,0 +1,306 @@
+"""The groups that the settings of a run consist of: typed and checked.
+
+To make another data set or method known to the experiments, add a subclass of
+`Data` or `Method`: its `name` is the key of `keras_unbias.data.DATASETS` or
+`keras_unbias.methods.METHODS`, and its fields are the arguments of the loader
+or of the model. Defaults are those of the library. No TensorFlow is needed.
+"""
+
+from typing import Annotated, Any, ClassVar, Literal
+
+import pydantic
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+Count = Annotated[int, Field(ge=1)]
+CountOrZero = Annotated[int, Field(ge=0)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Widths = tuple[Count, ...]
+
+checked = dataclass(
+    frozen=True,
+    kw_only=True,
+    config=pydantic.ConfigDict(strict=True, extra="forbid"),
+)
+
+
+@checked
+class Data:
+    """The data of a run: what a loader of `keras_unbias.data` takes."""
+
+    known: ClassVar[dict[str, type["Data"]]] = {}
+    name: ClassVar[str]
+    # Whether the encoder is a backbone with settings of its own, `Network`.
+    has_backbone: ClassVar[bool] = False
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        Data.known[cls.name] = cls
+
+
+@checked
+class ColoredMnist(Data):
+    """Colored digits, `keras_unbias.data.colored_mnist.load`."""
+
+    name: ClassVar[str] = "colored_mnist"
+    color_variance: Annotated[float, Field(gt=0, lt=1)] = 0.02
+    attribute: Literal["bins", "bits"] = "bins"
+    digits: Literal["mnist", "mnist-5000", "kim"] = "mnist"
+    train_colors: Literal["class", "random"] = "class"
+    gray_scale: bool = False
+    held_out: CountOrZero = 0
+    augment: bool = False
+
+
+@checked
+class GermanCredit(Data):
+    """Customers of a bank, `keras_unbias.data.german_credit.load`."""
+
+    name: ClassVar[str] = "german_credit"
+    age_input: bool = True
+
+
+@checked
+class ImdbFaces(Data):
+    """Faces, `keras_unbias.data.imdb_faces.load`."""
+
+    name: ClassVar[str] = "imdb_faces"
+    has_backbone: ClassVar[bool] = True
+    faces: Literal["imdb", "drawn"] = "imdb"
+    train_split: Literal["eb1", "eb2"] = "eb1"
+    train_size: Count = 2000
+    image_size: Count = 224
+    skip_bad_images: bool = False
+
+
+@checked
+class Network:
+    """The backbone of a face encoder, `keras_unbias.encoders.face_encoder`."""
+
+    backbone: str = "ResNet50"
+    weights: str = "imagenet"
+    batch_norm: Literal["inference", "training"] = "inference"
+    preprocessing: Literal["backbone", "released"] = "backbone"
+
+
+@checked
+class Training:
+    """The training of a network.
+
+    Args:
+        batch_size: rows of a step of the task.
+        epochs: passes over the training rows.
+        learning_rate: Adam's rate, the paper's alpha.
+        epsilon: Adam's epsilon, of every Adam of the run.
+        decay: `"cosine"` to 0 over the run, or `"constant"`.
+        weight_averaging: momentum of the averaged weights; 0 for none.
+        precision: dtype policy. `"mixed_bfloat16"` becomes float32 on a
+            processor without instructions for it.
+        jit_compile: whether XLA compiles a step. `None` leaves the choice to
+            `keras_unbias.backend.should_jit_compile`.
+        epochs_per_report: epochs of one line of the history. With more than 1
+            they are one execution, for small data.
+    """
+
+    batch_size: Count = 128
+    epochs: Count = 10
+    learning_rate: Positive = 1e-3
+    epsilon: Positive = 1e-7
+    decay: Literal["constant", "cosine"] = "constant"
+    weight_averaging: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    precision: Literal["float32", "mixed_bfloat16"] = "float32"
+    jit_compile: bool | None = None
+    epochs_per_report: Count = 1
+
+
+@checked
+class Estimator:
+    """The estimator of the mutual information during the training.
+
+    Args:
+        critic: the statistics network.
+        critic_hidden: units of its hidden layers.
+        standardize: whether the features are standardized for it.
+        estimator_steps: its updates per step, the paper's K.
+        estimator_batches: its own mini-batches per step, P. With 0 it uses the
+            task's rows.
+        estimator_learning_rate: its rate, the paper's eta.
+        estimator_optimizer: its optimizer.
+        estimator_accumulate: mini-batches that make one update.
+    """
+
+    critic: Literal["separable", "concatenated"] = "separable"
+    critic_hidden: Widths = (64, 64, 64)
+    standardize: bool = True
+    estimator_steps: Count = 16
+    estimator_batches: CountOrZero = 0
+    estimator_learning_rate: Positive = 2e-3
+    estimator_optimizer: Literal["adam", "sgd"] = "adam"
+    estimator_accumulate: Count = 1
+
+
+@checked
+class Method:
+    """The method of a run: a training method or a baseline."""
+
+    known: ClassVar[dict[str, type["Method"]]] = {}
+    name: ClassVar[str]
+    # Which groups of the settings change the result.
+    trains_network: ClassVar[bool] = True
+    has_estimator: ClassVar[bool] = False
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "name" in vars(cls):
+            Method.known[cls.name] = cls
+
+
+@checked
+class TrainingMethod(Method):
+    """A method of `keras_unbias.methods`.
+
+    Args:
+        prior_strength: factor of log p(y|c) in the training logits; 0 for no
+            prior.
+    """
+
+    prior_strength: Weight = 0.0
+
+
+@checked
+class Erm(TrainingMethod):
+    """Plain training, empirical risk minimization."""
+
+    name: ClassVar[str] = "erm"
+
+
+@checked
+class BiasBalanced(TrainingMethod):
+    """Bias-balanced training, `keras_unbias.methods.BiasBalanced`."""
+
+    name: ClassVar[str] = "bias_balanced"
+    prior_strength: Positive = 1.0
+
+
+@checked
+class MutualInformation(TrainingMethod):
+    """The paper's method, `MutualInformationBackpropagation`."""
+
+    name: ClassVar[str] = "mi_backprop"
+    has_estimator: ClassVar[bool] = True
+    mi_weight: Weight = 1.0
+    conditional: bool = False
+    own_optimizer: bool = True
+    clip: bool = True
+
+
+@checked
+class Adversary(TrainingMethod):
+    """A method with an attribute classifier, `AttributeAdversary`."""
+
+    attribute_hidden: Widths = ()
+    attribute_rate: Positive = 1.0
+
+
+@checked
+class AttributeConfusion(Adversary):
+    """Alvi et al. 2018, `keras_unbias.methods.AttributeConfusion`."""
+
+    name: ClassVar[str] = "attribute_confusion"
+    confusion_weight: Weight = 1.0
+
+
+@checked
+class AdversarialUnlearning(Adversary):
+    """Kim et al. 2019, `keras_unbias.methods.AdversarialUnlearning`."""
+
+    name: ClassVar[str] = "adversarial_unlearning"
+    entropy_weight: Weight = 0.01
+    reversal_weight: Weight = 0.1
+
+
+@checked
+class ChiSquared(TrainingMethod):
+    """Mary et al. 2019, `keras_unbias.methods.ChiSquaredPenalty`."""
+
+    name: ClassVar[str] = "chi_squared"
+    penalty_weight: Weight = 1.0
+
+
+@checked
+class Constant(Method):
+    """The most frequent label for every row."""
+
+    name: ClassVar[str] = "constant"
+    trains_network: ClassVar[bool] = False
+
+
+@checked
+class Svm(Method):
+    """A support vector machine, chosen by cross-validation.
+
+    Args:
+        kernel: `"linear"` or `"rbf"`.
+        C: values to choose from.
+        gamma: values to choose from, or `"scale"`.
+        folds: folds of the cross-validation.
+    """
+
+    name: ClassVar[str] = "svm"
+    trains_network: ClassVar[bool] = False
+    kernel: Literal["linear", "rbf"] = "linear"
+    C: tuple[Positive, ...] = (1.0,)
+    gamma: tuple[Positive | Literal["scale"], ...] = ("scale",)
+    folds: Annotated[int, Field(ge=2)] = 5
+
+
+@checked
+class Ferm(Svm):
+    """Donini et al. 2018, an SVM under a constraint of fairness."""
+
+    name: ClassVar[str] = "ferm"
+
+
+@checked
+class PeerProblem(Data):
+    """A problem with known information, `reproduce.peer_problems`."""
+
+    name: ClassVar[str] = "peers"
+    problem: Literal["gaussians", "categories", "pictures"] = "gaussians"
+    rows: Count = 10_000
+
+
+@checked
+class PeerAudit(Method):
+    """`keras_unbias.audit` of the inputs."""
+
+    name: ClassVar[str] = "audit"
+    trains_network: ClassVar[bool] = False
+
+
+@checked
+class PeerClassifier(Method):
+    """`keras_unbias.UnbiasedClassifier` with these arguments.
+
+    Args:
+        parameters: pairs of names and values, all but the defaults of today
+            included: a later default must not rename a run.
+        reweighing: whether the rows are weighed by p(y) p(c) / p(y, c).
+    """
+
+    name: ClassVar[str] = "unbiased_classifier"
+    trains_network: ClassVar[bool] = False
+    parameters: tuple[tuple[str, Any], ...] = ()
+    reweighing: bool = False
+
+
+@checked
+class PeerFairlearn(Method):
+    """`fairlearn.adversarial.AdversarialFairnessClassifier`."""
+
+    name: ClassVar[str] = "fairlearn"
+    trains_network: ClassVar[bool] = False
+    predictor_model: tuple[int | str, ...] = ()
+    peer_epochs: Count = 1
+    shuffle: bool = False
