@@ -281,18 +281,26 @@ class PeerAudit(Method):
 
 @checked
 class PeerClassifier(Method):
-    """`keras_unbias.UnbiasedClassifier` with these arguments.
+    """`keras_unbias.UnbiasedClassifier`, with its arguments.
 
     Args:
-        parameters: pairs of names and values, all but the defaults of today
-            included: a later default must not rename a run.
+        classifier: its argument `method`.
         reweighing: whether the rows are weighed by p(y) p(c) / p(y, c).
     """
 
     name: ClassVar[str] = "unbiased_classifier"
     trains_network: ClassVar[bool] = False
-    parameters: tuple[tuple[str, Any], ...] = ()
+    classifier: Literal["mi_backprop", "bias_balanced", "erm"] = "mi_backprop"
     reweighing: bool = False
+    mi_weight: Weight = 0.3
+    conditional: bool = True
+    prior_strength: Weight | None = 0.5
+    attribute_bins: Count | None = 10
+    dropout: Weight = 0.2
+    epochs: Count | None = None
+    batch_size: Count = 128
+    learning_rate: Positive = 1e-3
+    estimator_batches: CountOrZero = 4
 
 
 @checked
@@ -302,5 +310,5 @@ class PeerFairlearn(Method):
     name: ClassVar[str] = "fairlearn"
     trains_network: ClassVar[bool] = False
     predictor_model: tuple[int | str, ...] = ()
-    peer_epochs: Count = 1
+    epochs: Count = 1
     shuffle: bool = False
