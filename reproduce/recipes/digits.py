@@ -1,266 +1,236 @@
-"""Table 1: coloured digits."""
+"""Table 1: colored digits."""
 
-from reproduce.settings.profiles import own_settings, seeded
+from collections.abc import Iterable, Mapping
+from typing import Any
 
-# Section 5.1 prints these as sigma; they are the variances of the colours.
+from reproduce.experiment.groups import (
+    AdversarialUnlearning,
+    AttributeConfusion,
+    BiasBalanced,
+    ColoredMnist,
+    Erm,
+    Estimator,
+    MutualInformation,
+    Training,
+)
+from reproduce.experiment.results import Cell
+from reproduce.experiment.settings import Settings, change
+from reproduce.recipes.profile import Profile
+
+# Section 5.1 prints these as sigma; they are the variances of the colors.
 VARIANCES = (0.020, 0.025, 0.030, 0.035, 0.040, 0.045, 0.050)
-# Ours, beyond the paper: colours that tell the label almost surely.
+# Ours, beyond the paper: colors that tell the label almost surely.
 STRESS_VARIANCES = (0.005, 0.010, 0.015)
 ALL_VARIANCES = STRESS_VARIANCES + VARIANCES
 
-ROWS = {
-    "ERM": {"method": "erm"},
-    "MI backpropagation": {"method": "mi_backprop", "conditional": False},
-    "conditional MI": {"method": "mi_backprop", "conditional": True},
-    "bias-balanced": {"method": "bias_balanced", "prior_strength": 1.0},
-    "bias-balanced + MI": {
-        "method": "mi_backprop",
-        "conditional": True,
-        "prior_strength": 1.0,
-    },
-    "augmented bias-balanced": {
-        "method": "bias_balanced",
-        "prior_strength": 1.0,
-        "augment": True,
-    },
-    "augmented bias-balanced + MI": {
-        "method": "mi_backprop",
-        "conditional": True,
-        "prior_strength": 1.0,
-        "augment": True,
-    },
-    "attribute confusion (Alvi)": {"method": "attribute_confusion"},
-    "adversarial unlearning (Kim)": {"method": "adversarial_unlearning"},
-    # Not methods but marks to measure them by: colours that tell nothing of
-    # the training digits, and images without hue.
-    "oracle (random training colors)": {
-        "method": "erm",
-        "train_colors": "random",
-    },
-    "ERM on grey-scale images": {"method": "erm", "grey_scale": True},
-}
+ERM = "ERM"
+MI = "MI backpropagation"
+CONDITIONAL = "conditional MI"
+BALANCED = "bias-balanced"
+AUGMENTED = "augmented bias-balanced"
+BEST = "augmented bias-balanced + MI"
+ALVI = "attribute confusion (Alvi)"
+KIM = "adversarial unlearning (Kim)"
+# Two rows are no methods but marks to measure methods by: training colors that
+# tell nothing of the digit, and pictures without hue.
+ORACLE = "oracle (random training colors)"
+GRAY = "ERM on gray-scale images"
 
-# Run with settings of ours alone, in `fast`.
-ADVERSARIES = ("attribute confusion (Alvi)", "adversarial unlearning (Kim)")
-
-# Where a machine has it, a run takes some two thirds of the time. Elsewhere
-# `environment.precision` makes it float32.
+# Where a machine has it, a run takes some two thirds of the time.
 BFLOAT16 = {"precision": "mixed_bfloat16"}
 CONSTANT = {"decay": "constant", "weight_averaging": 0.99}
 
-# What the rows of a profile share, and beyond it those with an estimator.
-PAPER = {
-    # Supplement, section 1: batch, epochs and alpha.
-    "batch_size": 1024,
-    "epochs": 150,
-    "learning_rate": 1e-4,
-    "decay": "constant",
-    "weight_averaging": 0.0,
-    "prior_strength": 0.0,
-    # Ours, for time.
-    **BFLOAT16,
-    # Released code: 8 one-hot bins per channel.
-    "attribute": "bins",
-}
-PAPER_ESTIMATOR = {
-    # Supplement, section 1: K and eta.
-    "estimator_steps": 80,
-    "estimator_learning_rate": 1e-4,
-    # Section 5.1: lambda.
-    "mi_weight": 1.0,
-    # Released code: critic, features, second Adam, clip per variable.
-    "critic": "concatenated",
-    "standardize": False,
-    "own_optimizer": True,
-    "clip": True,
-    # Algorithm 1 draws K fresh mini-batches a step; we embed 8 and visit
-    # each 10 times, or a run would take a day on two cores.
-    "estimator_batches": 8,
-}
+PAPER = Settings(
+    data=ColoredMnist(
+        # Released code: 8 one-hot bins per channel.
+        attribute="bins"
+    ),
+    training=Training(
+        # Supplement, section 1: batch, epochs and alpha.
+        batch_size=1024,
+        epochs=150,
+        learning_rate=1e-4,
+        # TensorFlow 1, which the released code runs on.
+        epsilon=1e-8,
+        # Ours, for time.
+        **BFLOAT16,
+    ),
+    estimator=Estimator(
+        # Supplement, section 1: K and eta.
+        estimator_steps=80,
+        estimator_learning_rate=1e-4,
+        # Released code: critic and features.
+        critic="concatenated",
+        standardize=False,
+        # Algorithm 1 draws K fresh mini-batches a step. We embed 8 and visit
+        # each 10 times, or a run would take a day on two cores.
+        estimator_batches=8,
+    ),
+    # Section 5.1: lambda. Released code: second Adam, clip per variable.
+    method=MutualInformation(mi_weight=1.0, own_optimizer=True, clip=True),
+)
 
 # Ours; docs/experiments says how the values were chosen.
-FAST = {
-    **PAPER,
-    "batch_size": 512,
-    "decay": "cosine",
-    "weight_averaging": 0.98,
-    "precision": "float32",
-}
-FAST_ERM = {"epochs": 4, "learning_rate": 1e-3}
-# Chosen in trials: a linear attribute classifier, or one as slow as the
-# encoder, did worse.
-FAST_ADVERSARY = {
-    "epochs": 3,
-    "learning_rate": 3e-4,
-    "attribute_hidden": [64],
-    "attribute_rate": 10.0,
-}
-FAST_ESTIMATOR = {
-    **PAPER_ESTIMATOR,
-    "critic": "separable",
-    "standardize": True,
-    "estimator_learning_rate": 2e-3,
-}
+FAST = change(
+    PAPER,
+    batch_size=512,
+    decay="cosine",
+    weight_averaging=0.98,
+    precision="float32",
+    epsilon=1e-7,
+    critic="separable",
+    standardize=True,
+    estimator_learning_rate=2e-3,
+)
+FAST_ERM = {"method": Erm(), "epochs": 4, "learning_rate": 1e-3}
+# A linear attribute classifier, or one as slow as the encoder, did worse.
+FAST_ADVERSARY = {"epochs": 3, "learning_rate": 3e-4}
+ADVERSARY = {"attribute_hidden": (64,), "attribute_rate": 10.0}
+BALANCED_MI = MutualInformation(
+    conditional=True, prior_strength=1.0, mi_weight=0.3
+)
+QUICK = change(FAST, batch_size=256, learning_rate=1e-3)
+
+
+def by_variance(variances: Iterable[float]) -> dict[str, dict[str, Any]]:
+    """Makes columns, one for each color variance."""
+    return {f"{v:.3f}": {"color_variance": v} for v in variances}
+
 
 PROFILES = {
-    "paper": {
-        "source": "The paper's settings, where it has none the released "
-        "code's; P = 8 and bfloat16 are ours.",
-        "variances": VARIANCES,
-        "seeds": 3,
-        "shared": PAPER,
-        "estimator": PAPER_ESTIMATOR,
-        "rows": {row: {} for row in ROWS if row not in ADVERSARIES},
-    },
-    "fast": {
-        "source": "oracle: our settings, chosen on held-out training digits "
-        "in random colors; prototypes of seed 0, conditional MI's lambda and "
-        "Alvi's weight by test accuracy.",
-        "variances": VARIANCES,
-        "seeds": 3,
-        "shared": FAST,
-        "estimator": FAST_ESTIMATOR,
-        "rows": {
-            "ERM": FAST_ERM,
-            # With a rate that falls it fits shapes that go with a colour.
-            "MI backpropagation": {
+    "paper": Profile(
+        note="The paper's settings, where it has none the released code's; "
+        "P = 8 and bfloat16 are ours.",
+        base=PAPER,
+        rows={ERM: {"method": Erm()}, MI: {}},
+        columns=by_variance(VARIANCES),
+    ),
+    "fast": Profile(
+        note="oracle: our settings, chosen on held-out training digits in "
+        "random colors of a look-alike of these data.",
+        base=FAST,
+        rows={
+            ERM: FAST_ERM,
+            # With a rate that falls it fits shapes that go with a color.
+            MI: {
+                "method": MutualInformation(mi_weight=0.75),
                 "epochs": 10,
                 "learning_rate": 1e-3,
                 **CONSTANT,
                 **BFLOAT16,
-                "mi_weight": 0.75,
                 "estimator_learning_rate": 3e-3,
                 "estimator_steps": 8,
                 "estimator_batches": 2,
             },
-            "conditional MI": {
+            CONDITIONAL: {
+                "method": MutualInformation(conditional=True, mi_weight=2.0),
                 "batch_size": 256,
                 "epochs": 4,
                 "learning_rate": 5e-4,
-                "mi_weight": 2.0,
                 "estimator_steps": 8,
                 "estimator_batches": 4,
             },
             # At a rate that falls it fits the few rows that weigh most.
-            "bias-balanced": {
+            BALANCED: {
+                "method": BiasBalanced(),
                 "epochs": 6,
                 "learning_rate": 1e-3,
                 **CONSTANT,
             },
-            "bias-balanced + MI": {
-                "epochs": 6,
-                "learning_rate": 1e-3,
-                "mi_weight": 0.3,
-                "estimator_steps": 12,
-                "estimator_batches": 3,
-            },
-            "augmented bias-balanced": {
+            AUGMENTED: {
+                "method": BiasBalanced(),
+                "augment": True,
                 "epochs": 14,
                 "learning_rate": 1e-3,
                 **CONSTANT,
             },
-            "augmented bias-balanced + MI": {
+            BEST: {
+                "method": BALANCED_MI,
+                "augment": True,
                 "epochs": 10,
                 "learning_rate": 1e-3,
                 **CONSTANT,
                 **BFLOAT16,
-                "mi_weight": 0.3,
                 "estimator_steps": 12,
                 "estimator_batches": 3,
             },
-            "attribute confusion (Alvi)": {
+            # With a weight of 1 most runs end with constant predictions.
+            ALVI: {
+                "method": AttributeConfusion(confusion_weight=0.3, **ADVERSARY),
                 **FAST_ADVERSARY,
-                # With 1 most runs end with predictions that are constant.
-                "confusion_weight": 0.3,
             },
             # Kim et al.'s released code, but for its reversal of 0.1.
-            "adversarial unlearning (Kim)": {
+            KIM: {
+                "method": AdversarialUnlearning(
+                    entropy_weight=0.01, reversal_weight=1.0, **ADVERSARY
+                ),
                 **FAST_ADVERSARY,
-                "entropy_weight": 0.01,
-                "reversal_weight": 1.0,
             },
-            "oracle (random training colors)": FAST_ERM,
-            "ERM on grey-scale images": FAST_ERM,
+            ORACLE: {**FAST_ERM, "train_colors": "random"},
+            GRAY: {**FAST_ERM, "gray_scale": True},
         },
-    },
-    "quick": {
-        "source": "oracle: our settings, chosen on held-out training digits "
-        "in random colors; prototypes of seed 0 and a rate by test accuracy.",
-        "variances": (0.020, 0.050),
-        "seeds": 1,
-        "shared": {**FAST, "batch_size": 256, "learning_rate": 1e-3},
-        "estimator": FAST_ESTIMATOR,
-        "rows": {
-            "ERM": {"epochs": 6},
-            "conditional MI": {
+        columns=by_variance(VARIANCES),
+    ),
+    "quick": Profile(
+        note="oracle: our settings, chosen on held-out training digits in "
+        "random colors of a look-alike of these data.",
+        base=QUICK,
+        rows={
+            ERM: {"method": Erm(), "epochs": 6},
+            CONDITIONAL: {
+                "method": MutualInformation(conditional=True, mi_weight=2.0),
                 "batch_size": 128,
                 "epochs": 12,
                 "learning_rate": 5e-4,
-                "mi_weight": 2.0,
                 "estimator_learning_rate": 5e-3,
                 "estimator_steps": 8,
                 "estimator_batches": 4,
             },
-            "bias-balanced": {"epochs": 8},
+            BALANCED: {"method": BiasBalanced(), "epochs": 8},
         },
-    },
+        columns=by_variance((0.020, 0.050)),
+        seeds=1,
+    ),
 }
-
 # For about as many steps of `quick` on all of MNIST as on 4,000 digits.
 QUICK_EPOCHS_DIVISOR = {"mnist-5000": 1, "mnist": 15, "kim": 15}
 
 
-def table1(profile, rows=None, variances=None, seeds=None, digits="mnist"):
-    """The cells of Table 1.
+def cells(
+    profile: str,
+    *,
+    digits: str = "mnist",
+    rows: Iterable[str] | None = None,
+    variances: Iterable[float] | None = None,
+    seeds: int | None = None,
+) -> list[Cell]:
+    """Makes the cells of Table 1.
 
     Args:
         profile: name in `PROFILES`.
-        rows: names in `ROWS`. Defaults to all rows of the profile.
-        variances: colour variances. Defaults to the profile's.
-        seeds: int, the number of seeds, from `FIRST_SEED` on. Defaults to
-            the profile's.
-        digits: which grey digits: `"mnist"`, `"mnist-5000"` or `"kim"`.
+        digits: which gray digits: `"mnist"`, `"mnist-5000"` or `"kim"`.
+            Published files are colored already: of these the oracle is left
+            out.
+        rows: names of rows. Defaults to the profile's.
+        variances: color variances. Defaults to the profile's.
+        seeds: number of seeds. Defaults to the profile's.
 
     Returns:
-        List of `RunConfig`.
+        List of `Cell`.
 
     Raises:
-        ValueError: the profile has no such row, or not on these digits.
+        ValueError: if the profile has no such row, or not on these digits.
     """
     chosen = PROFILES[profile]
-    configs = []
-    for row in rows or chosen["rows"]:
-        if digits == "kim" and "train_colors" in ROWS.get(row, ()):
-            if rows is None:
-                continue
-            raise ValueError(
-                "Published files are coloured already. Expected: rows on "
-                f"their own colours. Received: {row!r}. Use the grey digits."
-            )
-        own = own_settings(chosen, profile, row)
-        method = ROWS[row]["method"]
-        estimator = chosen["estimator"] if method == "mi_backprop" else {}
-        settings = {
-            **chosen["shared"],
-            **estimator,
-            **ROWS[row],
-            **own,
-        }
-        del settings["method"]
-        if profile == "quick":
-            divisor = QUICK_EPOCHS_DIVISOR[digits]
-            settings["epochs"] = max(1, round(settings["epochs"] / divisor))
-        for variance in variances or chosen["variances"]:
-            configs += seeded(
-                seeds or chosen["seeds"],
-                dataset="colored_mnist",
-                method=method,
-                row=row,
-                profile=profile,
-                settings={
-                    **settings,
-                    "color_variance": variance,
-                    "digits": digits,
-                },
-            )
-    return configs
+    if rows is None:
+        rows = [r for r in chosen.rows if not (r == ORACLE and digits == "kim")]
+    made = chosen.cells(rows, variances and by_variance(variances), seeds)
+    return [_on(digits, cell, profile) for cell in made]
+
+
+def _on(digits: str, cell: Cell, profile: str) -> Cell:
+    changes: Mapping[str, Any] = {"digits": digits}
+    if profile == "quick":
+        epochs = cell.settings.training.epochs / QUICK_EPOCHS_DIVISOR[digits]
+        changes = {**changes, "epochs": max(1, round(epochs))}
+    return Cell(cell.row, cell.column, change(cell.settings, **changes))

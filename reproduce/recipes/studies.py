@@ -1,110 +1,73 @@
 """Beside Table 1: its rows in figures and studies, with settings changed."""
 
-import dataclasses
+from collections.abc import Iterable
 
-from reproduce.settings.colored_mnist import (
+from reproduce.experiment.groups import MutualInformation
+from reproduce.experiment.results import Cell
+from reproduce.experiment.settings import value
+from reproduce.recipes import digits
+from reproduce.recipes.digits import (
+    AUGMENTED,
+    BALANCED,
+    BEST,
     BFLOAT16,
+    CONDITIONAL,
     CONSTANT,
-    FAST_ESTIMATOR,
-    PAPER_ESTIMATOR,
+    FAST,
+    MI,
+    PAPER,
     PROFILES,
-    table1,
 )
+from reproduce.recipes.profile import variants
 
-# The paper's own method, whose curves it shows: figure 4, and in the
-# supplement figure 2 (three K) and figure 3 (all variances).
-CURVES = "MI backpropagation"
-# In its place in `quick`, which has no other row with an estimator.
-QUICK_MI = "conditional MI"
+# Figure 4, and in the supplement figure 2 (three K) and figure 3.
 FIGURE4_VARIANCES = (0.030, 0.045)
 FIGURE4_MI_WEIGHTS = (0.0, 0.5, 1.0)
 SUPPLEMENT_FIGURE2_VARIANCES = (0.020,)
 SUPPLEMENT_FIGURE2_STEPS = (20, 40, 80)
 # Ours: what the rule for lambda chooses among, and where.
 SELECTION_VARIANCES = (0.020, 0.035, 0.050)
-SELECTION_MI_WEIGHTS = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0)
+SELECTION_MI_WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0, 2.0)
 
-# Ours: the best three in the mean over the variances (an oracle's choice: by
-# test accuracy).
-STRESS_ROWS = (
-    "bias-balanced + MI",
-    "augmented bias-balanced",
-    "augmented bias-balanced + MI",
-)
+# Ours: the best in the mean over the variances (an oracle's choice).
+STRESS_ROWS = (AUGMENTED, BEST)
 
 # Ours: what was tried for `fast` and where, on training digits that are held
 # out.
 HELD_OUT = 5000
-SEARCH_VARIANCES = LOW, MIDDLE, HIGH = (0.020, 0.035, 0.050)
-TEMPERED = {
-    "prior_strength": 0.6,
-    "mi_weight": 0.5,
-    "estimator_steps": 8,
-    "estimator_batches": 4,
-    "epochs": 5,
-}
+LOW, MIDDLE, HIGH = 0.020, 0.035, 0.050
+SEARCH_VARIANCES = (LOW, MIDDLE, HIGH)
 COSINE = {"decay": "cosine", "weight_averaging": 0.98}
 SLOW_COSINE = {**COSINE, "learning_rate": 5e-4, "epochs": 9}
+AS_IT_IS = "as it is"
+# By row: recipes by name, each with the variances where it is tried.
 SEARCH = {
-    "MI backpropagation": {
-        "as it is": ((LOW, MIDDLE, HIGH), {}),
-        "lambda = 0.6": ((MIDDLE,), {"mi_weight": 0.6}),
-        "lambda = 1": ((MIDDLE,), {"mi_weight": 1.0}),
-        "cosine": ((MIDDLE,), COSINE),
-        "cosine, lambda = 1": ((HIGH,), {**COSINE, "mi_weight": 1.0}),
-        "slow cosine, lambda = 2": ((HIGH,), {**SLOW_COSINE, "mi_weight": 2.0}),
-        "slow cosine, lambda = 1, augmented": (
-            (HIGH,),
-            {**SLOW_COSINE, "mi_weight": 1.0, "augment": True},
-        ),
+    MI: {
+        AS_IT_IS: ((LOW, MIDDLE, HIGH), {}),
+        "lambda = 0.5": ((LOW, MIDDLE), {"mi_weight": 0.5}),
+        "lambda = 1": ((LOW, MIDDLE), {"mi_weight": 1.0}),
+        "cosine": ((LOW, MIDDLE), COSINE),
+        "slow cosine, lambda = 1": ((HIGH,), {**SLOW_COSINE, "mi_weight": 1.0}),
     },
-    "conditional MI": {
-        "as it is": ((LOW,), {}),
+    CONDITIONAL: {
+        AS_IT_IS: ((LOW,), {}),
         "constant rate": ((LOW,), {**CONSTANT, **BFLOAT16, "epochs": 5}),
-        "constant rate, lambda = 1, 9 epochs": (
-            (LOW,),
-            {
-                **CONSTANT,
-                **BFLOAT16,
-                "batch_size": 512,
-                "epochs": 9,
-                "learning_rate": 1e-3,
-                "mi_weight": 1.0,
-                "estimator_steps": 12,
-                "estimator_batches": 3,
-            },
-        ),
     },
-    "bias-balanced": {
-        "as it is": ((LOW, MIDDLE, HIGH), {}),
-        "augmented": ((LOW, MIDDLE, HIGH), {"augment": True}),
-        "augmented, 14 epochs": ((MIDDLE,), {"augment": True, "epochs": 14}),
-        "batch 256": ((MIDDLE,), {"batch_size": 256}),
+    BALANCED: {
+        AS_IT_IS: ((LOW, MIDDLE, HIGH), {}),
         "10 epochs, average 0.995": (
             (MIDDLE,),
             {"epochs": 10, "weight_averaging": 0.995},
         ),
-        "augmented, 14 epochs, cosine": (
-            (LOW,),
-            {"augment": True, "epochs": 14, "decay": "cosine"},
-        ),
     },
-    "bias-balanced + MI": {
-        "as it is": ((LOW,), {}),
-        "augmented": ((LOW, MIDDLE), {"augment": True}),
-        "8 epochs, K = 16, P = 4": (
-            (LOW,),
-            {"epochs": 8, "estimator_steps": 16, "estimator_batches": 4},
-        ),
-        "tempered": ((LOW,), TEMPERED),
-        "tempered, augmented": (
-            (LOW,),
-            {**TEMPERED, "augment": True, "epochs": 6},
-        ),
+    AUGMENTED: {
+        AS_IT_IS: ((LOW, MIDDLE, HIGH), {}),
+        "cosine": ((LOW,), {"decay": "cosine"}),
     },
-    "augmented bias-balanced + MI": {
-        "as it is": ((LOW, HIGH), {}),
+    BEST: {
+        AS_IT_IS: ((LOW, HIGH), {}),
         "lambda = 0.1": ((LOW, HIGH), {"mi_weight": 0.1}),
+        "P = 2": ((LOW,), {"estimator_batches": 2}),
         "20 epochs": ((LOW,), {"epochs": 20}),
     },
 }
@@ -112,7 +75,7 @@ SEARCH = {
 # Ours: one setting changed at a time, or two where one says little.
 ABLATION_VARIANCES = (0.020,)
 ONE_CHANGE = {
-    "as it is": {},
+    AS_IT_IS: {},
     "critic on [c, z]": {"critic": "concatenated"},
     "raw features": {"standardize": False},
     "one optimizer": {"own_optimizer": False},
@@ -128,31 +91,38 @@ ONE_CHANGE = {
     "lambda = 0": {"mi_weight": 0.0},
     "lambda = 1": {"mi_weight": 1.0},
 }
+
+
+def _estimator_of(settings):
+    """The settings in which estimators of `paper` and `fast` differ."""
+    return {
+        name: value(settings, name)
+        for name in (
+            "critic",
+            "standardize",
+            "estimator_learning_rate",
+            "estimator_steps",
+            "estimator_batches",
+        )
+    }
+
+
 # K and eta as printed, critic and features as released, P ours.
-PRINTED = {
-    setting: PAPER_ESTIMATOR[setting]
-    for setting in (
-        "critic",
-        "standardize",
-        "estimator_learning_rate",
-        "estimator_steps",
-        "estimator_batches",
-    )
-}
-# In `paper` the first epochs tell parts of the estimator apart; whether
-# accuracy lasts, only all of them.
+PRINTED = _estimator_of(PAPER)
+OURS = {**_estimator_of(FAST), **PROFILES["fast"].rows[MI]}
+OURS = {name: OURS[name] for name in PRINTED}
+# In `paper` the first epochs tell parts of the estimator apart. Whether
+# accuracy lasts, only all of them tell.
 EARLY = {"epochs": 20}
 BOTH = {**EARLY, "standardize": True, "estimator_learning_rate": 1e-3}
-FAST_CURVES = {**FAST_ESTIMATOR, **PROFILES["fast"]["rows"][CURVES]}
-OURS = {setting: FAST_CURVES[setting] for setting in PRINTED}
 IN_BITS = {"attribute": "bits"}
 NO_PRIOR = {"prior_strength": 0.0}
 # By profile: the row, and the changes. A prior is counted per value of the
-# attribute, and has too many of them in bits.
+# attribute, of which bits have too many.
 ABLATIONS = {
     # What each setting of Table 1's best row does (an oracle's choice).
     "fast": (
-        "augmented bias-balanced + MI",
+        BEST,
         {
             **ONE_CHANGE,
             "not augmented": {"augment": False},
@@ -163,7 +133,7 @@ ABLATIONS = {
     # And of conditional MI, with the paper's estimator too, and with that and
     # one part of ours.
     "quick": (
-        QUICK_MI,
+        CONDITIONAL,
         {
             **ONE_CHANGE,
             "attribute in bits": IN_BITS,
@@ -180,9 +150,9 @@ ABLATIONS = {
     ),
     # What holds the paper's own recipe back.
     "paper": (
-        CURVES,
+        MI,
         {
-            "as it is": {},
+            AS_IT_IS: {},
             "estimator of fast": OURS,
             "20 epochs, standardized features": {**EARLY, "standardize": True},
             "20 epochs, eta = 1e-3": {**EARLY, "estimator_learning_rate": 1e-3},
@@ -202,47 +172,93 @@ ABLATIONS = {
 }
 
 
-def profiles_with(*rows):
-    """Names of the profiles of Table 1 that have all of some rows."""
-    return [
-        name
+def profiles_with(*rows: str) -> dict:
+    """Chooses the profiles of Table 1 that have all of some rows."""
+    return {
+        name: profile
         for name, profile in PROFILES.items()
-        if profile["rows"].keys() >= {*rows}
-    ]
+        if profile.rows.keys() >= {*rows}
+    }
 
 
-def variants(row, changes, **cells):
-    """The cells of a row of Table 1, with a setting or two changed.
+def lambdas(
+    profile: str, *, mi_weights: Iterable[float], **chosen
+) -> list[Cell]:
+    """Makes the cells of curves over lambda, of the paper's row.
+
+    `quick`, which does not have it, takes conditional MI.
 
     Args:
-        row: name in `ROWS`.
-        changes: dict from labels to dicts of settings. A change that changes
-            nothing gives the cells of the table itself, which serve both.
-        **cells: as in `table1`.
+        profile: name in `PROFILES`.
+        mi_weights: values of lambda.
+        **chosen: as in `digits.cells`.
+    """
+    row = MI if MI in PROFILES[profile].rows else CONDITIONAL
+    return variants(
+        digits.cells(profile, rows=[row], **chosen),
+        {f"λ = {weight:g}": {"mi_weight": weight} for weight in mi_weights},
+    )
 
-    Returns:
-        List of `RunConfig`, those of the first label first. Their rows are
-        named `"<row>, <label>"`.
+
+def estimator_steps(profile: str, **chosen) -> list[Cell]:
+    """Makes the cells of curves over K, of the paper's row."""
+    return variants(
+        digits.cells(profile, rows=[MI], **chosen),
+        {
+            f"K = {steps}": {"estimator_steps": steps}
+            for steps in SUPPLEMENT_FIGURE2_STEPS
+        },
+    )
+
+
+def ablation(profile: str, **chosen) -> list[Cell]:
+    """Makes the cells of the ablation: changes of one row of the profile."""
+    row, changes = ABLATIONS[profile]
+    return variants(digits.cells(profile, rows=[row], **chosen), changes)
+
+
+def stress(profile: str, **chosen) -> list[Cell]:
+    """Makes the cells of the best rows where colors tell the label."""
+    return digits.cells(profile, rows=STRESS_ROWS, **chosen)
+
+
+def search(
+    profile: str, *, variances: Iterable[float] | None = None, **chosen
+) -> list[Cell]:
+    """Makes the cells of every recipe that was tried, where it was tried.
+
+    Args:
+        profile: name in `PROFILES`.
+        variances: color variances to choose from. Defaults to all three.
+        **chosen: as in `digits.cells`.
 
     Raises:
-        ValueError: as in `table1`.
+        ValueError: if nothing was tried at these variances.
     """
-    configs = {}
-    for label, change in changes.items():
-        for config in table1(rows=[row], **cells):
-            settings = {**config.settings, **change}
-            if settings != config.settings:
-                config = dataclasses.replace(
-                    config, row=f"{row}, {label}", settings=settings
-                )
-            # Two changes that change nothing are one cell.
-            configs.setdefault(config.run_id, config)
-    return list(configs.values())
+    asked = tuple(variances or SEARCH_VARIANCES)
+    cells = [
+        cell
+        for row, recipes in SEARCH.items()
+        for label, (tried, change) in recipes.items()
+        if (places := [v for v in tried if v in asked])
+        for cell in variants(
+            digits.cells(profile, rows=[row], variances=places, **chosen),
+            {f"{row}, {label}": {**change, "held_out": HELD_OUT}},
+        )
+    ]
+    if not cells:
+        raise ValueError(
+            "No recipe was tried there. Expected: some of the color variances "
+            f"{list(SEARCH_VARIANCES)}. Received: {list(asked)}. Name one of "
+            "these, or leave out --variances."
+        )
+    return cells
 
 
-def mi_weights(values):
-    """Changes for `variants`: each of these lambdas, and the table's own."""
-    changes = {
-        f"lambda = {value:g}": {"mi_weight": float(value)} for value in values
-    }
-    return {**changes, "as it is": {}}
+def with_estimator(profile: str, **chosen) -> list[Cell]:
+    """Makes the cells of Table 1 that have an estimator."""
+    return [
+        cell
+        for cell in digits.cells(profile, **chosen)
+        if isinstance(cell.settings.method, MutualInformation)
+    ]
