@@ -1,45 +1,46 @@
-"""Classifiers that representations are compared with: constant, SVM, FERM."""
+"""Classifiers that the methods are compared with: constant, SVM and FERM."""
 
 import numpy as np
-from sklearn import dummy, model_selection
+from sklearn.base import ClassifierMixin
+from sklearn.dummy import DummyClassifier
+from sklearn.model_selection import GridSearchCV
 
-from keras_unbias.fair_svm import FairSVC
+from keras_unbias.data import BiasedDataset
+from reproduce.experiment.fair_svm import FairSVC
+from reproduce.experiment.groups import Constant, Ferm, Method, Svm
 
-_SVM = {"kernel", "C", "gamma", "folds"}
-# The settings of a run of each.
-SETTINGS = {"constant": set(), "svm": _SVM, "ferm": _SVM}
+BASELINES = {kind.name: kind for kind in (Constant, Svm, Ferm)}
 
 
-def fit(method, settings, dataset):
+def fit(method: Method, dataset: BiasedDataset) -> ClassifierMixin:
     """Fits a scikit-learn classifier to the training split.
 
-    The parameters of a support vector machine are those of the best
-    cross-validated accuracy. (Donini et al. take the fairest of all that
-    reach 90 % of it; on German credit that is the constant classifier.)
+    The parameters of a support vector machine are those of the highest
+    cross-validated accuracy. Donini et al. instead take the fairest of those
+    that reach 90 % of it. On German credit that is the constant classifier.
 
     Args:
-        method: `"constant"`, the most frequent label; `"svm"`; or `"ferm"`,
-            the same under the constraint of `FairSVC` on a binary attribute.
-        settings: dict; for the last two with `kernel`, lists of values of
-            `C` and `gamma`, and the number of `folds`.
+        method: settings of the baseline. `Constant` predicts the most
+            frequent label, `Svm` is a `FairSVC` without constraint, and
+            `Ferm` is one under the constraint on a binary attribute.
         dataset: a `BiasedDataset` with inputs of shape `(rows, d)`.
 
     Returns:
-        A fitted scikit-learn classifier.
+        The fitted classifier.
 
     Raises:
-        ValueError: as in `FairSVC.fit`.
+        ValueError: as `FairSVC.fit`.
     """
     inputs, labels = dataset.train.inputs, dataset.train.labels
-    if method == "constant":
-        return dummy.DummyClassifier().fit(inputs, labels)
-    search = model_selection.GridSearchCV(
-        FairSVC(kernel=settings["kernel"]),
-        {"C": settings["C"], "gamma": settings["gamma"]},
-        cv=settings["folds"],
+    if isinstance(method, Constant):
+        return DummyClassifier().fit(inputs, labels)
+    search = GridSearchCV(
+        FairSVC(kernel=method.kernel),
+        {"C": method.C, "gamma": method.gamma},
+        cv=method.folds,
     )
     constraint = {}
-    if method == "ferm":
-        attribute = dataset.attributes("train")[:, 0].astype(np.int32)
+    if isinstance(method, Ferm):
+        attribute = dataset.train.attributes[:, 0].astype(np.int32)
         constraint["sensitive_features"] = attribute
     return search.fit(inputs, labels, **constraint)

@@ -1,10 +1,10 @@
-"""Where the cells of a sweep run: processes here, or a Ray or Dask cluster."""
+"""Where a sweep's runs go: processes here, or a Ray or Dask cluster."""
 
 import concurrent.futures.process
 import contextlib
 import dataclasses
-import os
-import sys
+from collections.abc import Iterator
+from typing import Any
 
 import joblib
 
@@ -13,30 +13,31 @@ BACKENDS = ("loky", "ray", "dask")
 
 @dataclasses.dataclass(frozen=True)
 class Workers:
-    """The workers of a sweep, one cell at a time each.
+    """Workers of a sweep. Each carries out one run at a time.
 
     Args:
-        jobs: int, how many there are.
+        jobs: int, the number of workers.
         config: dict, arguments of `joblib.parallel_config`.
-        return_as: how joblib's backend can hand results over.
-        death: tuple of exception types: a worker died, and with it the pool.
+        return_as: how joblib's backend can return results.
+        death: tuple of exception types which say that a worker died, and the
+            pool of workers with it.
     """
 
     jobs: int
-    config: dict
+    config: dict[str, Any]
     return_as: str = "generator_unordered"
-    death: tuple = ()
+    death: tuple[type[Exception], ...] = ()
 
 
-def check_address(backend, address):
-    """Refuses an address for processes on this machine.
+def check_address(backend: str, address: str | None) -> None:
+    """Checks that an address is given for a cluster only.
 
     Args:
         backend: as in `connect`.
         address: as in `connect`.
 
     Raises:
-        ValueError: the backend has no address.
+        ValueError: if processes on this machine are given an address.
     """
     if address and backend == "loky":
         raise ValueError(
@@ -47,24 +48,26 @@ def check_address(backend, address):
 
 
 @contextlib.contextmanager
-def connect(backend, *, jobs=None, address=None):
-    """Starts the workers, or connects to those of a cluster.
+def connect(
+    backend: str, *, jobs: int | None = None, address: str | None = None
+) -> Iterator[Workers]:
+    """Starts workers, or connects to those of a cluster.
 
     Args:
         backend: name of the joblib backend, one of `BACKENDS`.
-        jobs: int, the number of workers. Defaults to the cores that can be
-            used; of a Ray cluster with GPUs, to its GPUs, of which there must
-            be one for each: with fewer there are fewer workers.
-        address: of the cluster's head or scheduler. Defaults to a cluster on
-            this machine, which ends with the sweep.
+        jobs: int, the number of workers. Defaults to the number of usable
+            cores. Every worker on a Ray cluster with GPUs gets one GPU, so
+            there the number of GPUs is the default and the maximum.
+        address: address of the cluster's head or scheduler. Defaults to
+            `None`, which starts a cluster on this machine for this sweep.
 
     Yields:
         The `Workers`.
 
     Raises:
-        ValueError: the backend is unknown, cannot use the address it is
-            given, or has workers that run several cells at a time.
-        ImportError: Ray or Dask is not installed.
+        ValueError: if the backend is unknown, cannot use an address, or has
+            workers that carry out several runs at a time.
+        ImportError: if Ray or Dask is not installed.
     """
     if backend not in BACKENDS:
         raise ValueError(
@@ -87,8 +90,7 @@ def connect(backend, *, jobs=None, address=None):
 
 @contextlib.contextmanager
 def _loky(jobs, address):
-    # Without the second argument joblib sets OMP_NUM_THREADS to a number of
-    # its own.
+    # Without `inner_max_num_threads` joblib chooses OMP_NUM_THREADS itself.
     yield Workers(
         jobs or joblib.cpu_count(),
         {"backend": "loky", "inner_max_num_threads": 1},
@@ -104,22 +106,15 @@ def _ray(jobs, address):
     ours = not ray.is_initialized()
     if ours:
         size = {} if address else {"num_cpus": jobs or joblib.cpu_count()}
-        # The workers import what this process does, from the same places.
-        path = os.pathsep.join(filter(None, sys.path))
-        ray.init(
-            address=address or "local",
-            runtime_env={"env_vars": {"PYTHONPATH": path}},
-            log_to_driver=False,
-            **size,
-        )
+        ray.init(address=address or "local", log_to_driver=False, **size)
     ray.util.joblib.register_ray()
     resources = ray.cluster_resources()
     gpus = int(resources.get("GPU", 0))
-    # A worker that dies is started anew, and its cell goes on.
+    # Ray starts a dead worker again, and its run resumes.
     remote = {"max_restarts": 3, "max_task_retries": 3}
     if gpus:
         remote["num_gpus"] = 1
-        # Ray waits without an end for workers that get none.
+        # Ray would wait forever for a worker that gets no GPU.
         jobs = min(jobs or gpus, gpus)
     try:
         yield Workers(
@@ -150,13 +145,13 @@ def _dask(jobs, address):
         threads = max((worker["nthreads"] for worker in workers), default=1)
         if threads > 1:
             raise ValueError(
-                "A run needs a process of its own. Expected: Dask workers "
+                "Every run needs a process of its own. Expected: Dask workers "
                 f"with one thread. Received: {threads} threads. Start them "
                 "with `dask worker --nthreads 1 --nworkers N`."
             )
         yield Workers(
             jobs or max(len(workers), 1),
             {"backend": "dask"},
-            # Dask hands a dead worker's cell to another, three times.
+            # Dask hands the run of a dead worker to another, three times.
             death=(distributed.KilledWorker,),
         )

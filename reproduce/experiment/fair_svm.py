@@ -1,10 +1,11 @@
-"""Support vector machines, plain and under a fairness constraint.
+"""Support vector machines, plain and under a constraint of fairness.
 
-Reference: Donini, Oneto, Ben-David, Shawe-Taylor & Pontil, "Empirical Risk
+Reference: Donini, Oneto, Ben-David, Shawe-Taylor and Pontil, "Empirical Risk
 Minimization Under Fairness Constraints" (FERM), NeurIPS 2018.
 """
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.svm import SVC
@@ -13,41 +14,63 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 
 class FairSVC(ClassifierMixin, BaseEstimator):
-    """An SVM whose mean decision on positive rows is equal in two groups.
+    """SVM whose mean decision on positive rows is the same in two groups.
 
-    FERM with the linear loss and epsilon = 0: `<w, u> = 0` for the
-    difference `u` of the groups' mean positive rows in feature space. Both
-    forms solve this exactly: the linear one projects `u` out of the rows,
-    the kernel one out of the kernel, `K(x, x') - t(x) t(x') / <u, u>` with
-    `t(x) = <phi(x), u>`. (Donini et al. eliminate a coordinate, which then
-    is not penalised.) Without `sensitive_features` it is a plain SVM.
+    This is FERM with the linear loss and epsilon = 0. Its constraint is
+    `<w, u> = 0`, where `u` is the difference of the groups' mean positive rows
+    in feature space. The linear form projects `u` out of the rows. The kernel
+    form projects it out of the kernel: `K(x, x') - t(x) t(x') / <u, u>` with
+    `t(x) = <phi(x), u>`. Both are exact. Donini et al. instead eliminate one
+    coordinate, which the penalty then leaves out.
+
+    Without `sensitive_features` it is a plain SVM.
 
     Args:
         C: float, as in `sklearn.svm.SVC`. Defaults to 1.
         kernel: `"linear"` or `"rbf"`. Defaults to `"linear"`.
-        gamma: of the RBF kernel: float, or `"scale"` (the default) for
-            `1 / (n_features * X.var())`.
+        gamma: float, parameter of the RBF kernel, or `"scale"` for
+            `1 / (n_features * X.var())`. Defaults to `"scale"`.
+
+    Example:
+
+    >>> X = np.array([[0.0, 0], [1, 0], [0, 1], [1, 1], [2, 0], [2, 1]])
+    >>> y, groups = np.array([0, 0, 0, 1, 1, 1]), np.array([0, 1, 1, 0, 1, 1])
+    >>> model = FairSVC().fit(X, y, sensitive_features=groups)
+    >>> decisions = model.decision_function(X[y == 1])
+    >>> bool(np.isclose(decisions[0], decisions[1:].mean()))
+    True
     """
 
-    def __init__(self, C=1.0, kernel="linear", gamma="scale"):
+    def __init__(
+        self,
+        C: float = 1.0,
+        kernel: str = "linear",
+        gamma: float | str = "scale",
+    ):
         self.C = C
         self.kernel = kernel
         self.gamma = gamma
 
-    def fit(self, X, y, sensitive_features=None):
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sensitive_features: ArrayLike | None = None,
+    ) -> "FairSVC":
         """Fits the classifier.
 
         Args:
-            X: `(rows, n_features)` array.
-            y: `(rows,)` labels; two classes if `sensitive_features` are
-                given.
-            sensitive_features: `(rows,)` array with two values, or `None`.
+            X: float array of shape `(rows, n_features)`.
+            y: array of shape `(rows,)`, the labels. There must be two classes
+                if `sensitive_features` are given.
+            sensitive_features: array of shape `(rows,)` with two values, the
+                groups. Defaults to `None`, no constraint.
 
         Returns:
             The classifier itself.
 
         Raises:
-            ValueError: an argument is out of range, or a group has no
+            ValueError: if an argument is out of range, or if a group has no
                 positive row.
         """
         X, y = validate_data(self, X, y)
@@ -70,11 +93,11 @@ class FairSVC(ClassifierMixin, BaseEstimator):
             if isinstance(self.gamma, str)
             else self.gamma
         )
-        # The weights of the rows in the difference of the groups' means.
+        # u is the sum of the rows with these weights.
         self._contrast = np.zeros(len(X))
         if sensitive_features is not None:
             self._contrast = self._difference(y, sensitive_features)
-        # <u, u>; without a difference there is nothing to constrain.
+        # <u, u>. If the groups have the same mean, there is no constraint.
         self._square = self._contrast @ self._along(X)
         if self._square < 1e-12:
             self._contrast = np.zeros(len(X))
@@ -85,19 +108,28 @@ class FairSVC(ClassifierMixin, BaseEstimator):
         self._svc.fit(self._map(X), y)
         return self
 
-    def decision_function(self, X):
-        """Signed distances, as `sklearn.svm.SVC.decision_function`."""
+    def decision_function(self, X: ArrayLike) -> np.ndarray:
+        """Returns the values of `sklearn.svm.SVC.decision_function`.
+
+        Args:
+            X: float array of shape `(rows, n_features)`.
+        """
         check_is_fitted(self)
         X = validate_data(self, X, reset=False)
         return self._svc.decision_function(self._map(X))
 
-    def predict(self, X):
-        """The label of each row of X."""
+    def predict(self, X: ArrayLike) -> np.ndarray:
+        """Returns the label of every row.
+
+        Args:
+            X: float array of shape `(rows, n_features)`.
+        """
         check_is_fitted(self)
         X = validate_data(self, X, reset=False)
         return self._svc.predict(self._map(X))
 
     def _difference(self, y, sensitive_features):
+        """The weights of the rows in the difference of the groups' means."""
         groups = np.asarray(sensitive_features)
         values = np.unique(groups)
         if groups.shape != y.shape or len(values) != 2:
@@ -134,7 +166,7 @@ class FairSVC(ClassifierMixin, BaseEstimator):
         return self._kernel(X) @ self._contrast
 
     def _map(self, X):
-        """Rows without the direction u, or their kernel without it."""
+        """The rows without the direction u, or their kernel without it."""
         if self.kernel == "rbf":
             kernel = self._kernel(X)
             if not self._contrast.any():

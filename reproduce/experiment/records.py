@@ -20,7 +20,7 @@ from reproduce.experiment import settings as _settings
 from reproduce.experiment.settings import Settings
 
 SCHEMA = 2
-RELEASED = pathlib.Path(__file__).parents[1] / "records"
+RELEASED = pathlib.Path(__file__).resolve().parents[1] / "records"
 
 Number = Annotated[float, pydantic.Field(allow_inf_nan=False)] | None
 # Numbers by name; those of groups are one level down.
@@ -89,7 +89,7 @@ class Record:
         return {
             "schema": SCHEMA,
             "id": self.id,
-            **_finite(values),
+            **finite(values),
             "settings": _settings.to_json(self.settings),
         }
 
@@ -252,7 +252,7 @@ def read_json(path: str | os.PathLike) -> Any:
 
 def write_json(path: str | os.PathLike, value: Any) -> None:
     """Writes JSON in one step, as `write_text` does."""
-    write_text(path, json.dumps(_finite(value), indent=1) + "\n")
+    write_text(path, json.dumps(finite(value), indent=1) + "\n")
 
 
 def write_text(path: str | os.PathLike, text: str) -> None:
@@ -270,6 +270,21 @@ def write_bytes(path: str | os.PathLike, content: bytes) -> None:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def finite(value: Any) -> Any:
+    """Returns JSON values with null in place of NaN and infinity.
+
+    Args:
+        value: JSON values, NaN and infinity among them.
+    """
+    if isinstance(value, dict):
+        return {key: finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
 
 
 def _released(paths):
@@ -303,14 +318,3 @@ def _explained(error):
     place = ".".join(map(str, problem["loc"]))
     message = problem["msg"].removeprefix("Value error, ")
     return f"Expected of `{place}`: {message}. Received: {problem['input']!r}."
-
-
-def _finite(value):
-    """JSON values, of which NaN and infinity are none: they become null."""
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value

@@ -1,4 +1,7 @@
-"""Runs the cells that are missing, in parallel; goes on where it was."""
+"""Carries out the runs that have no record yet, in parallel.
+
+This module needs no TensorFlow. Its workers do.
+"""
 
 import collections
 import contextlib
@@ -7,22 +10,24 @@ import pathlib
 import sys
 import threading
 import traceback
+from collections.abc import Iterable, Iterator, Mapping
 
 import joblib
 import tqdm
 
-from keras_unbias import runs
-from reproduce import clusters
+from reproduce.experiment import clusters, records, run_files
+from reproduce.experiment.records import Record
+from reproduce.experiment.settings import Settings
 
-# So often a cell may be running, beside others, when a worker dies. Then it
-# runs alone, which shows whether it is the one that kills: it must neither
-# keep the sweep from ending nor take others with it.
+# A run that goes on beside others when a worker dies may be what kills it.
+# After so many deaths it goes on alone, which shows whether it is. It must
+# neither keep the sweep from ending nor fail because of others.
 DEATHS = 2
 
-# One thread a process: as fast in total as fewer processes with more, and
-# the results do not depend on the number of jobs. TensorFlow leaves oneDNN
-# off on some processors, where it halves the time of a step; and without its
-# own allocator every large tensor is asked of the system anew.
+# One thread per process is as fast in total as fewer processes with more
+# threads, and the results do not depend on the number of jobs. TensorFlow
+# leaves oneDNN off on some processors where it halves the time of a step.
+# Without its own allocator it requests every large tensor from the system.
 ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "TF_NUM_INTRAOP_THREADS": "1",
@@ -34,93 +39,106 @@ ENVIRONMENT = {
 
 
 class SweepError(RuntimeError):
-    """Some cells of a sweep failed.
+    """Error of a sweep in which some runs failed.
 
     Args:
-        failures: dict from run ids to reasons.
-        records: list of `Record`, of the cells that did not fail.
+        failures: dict from the ids of the runs that failed to the reasons.
+        records: list of `Record`, of the runs that did not fail.
     """
 
-    def __init__(self, failures, records):
+    def __init__(self, failures: Mapping[str, str], records: list[Record]):
         self.failures = failures
         self.records = records
         lines = [f"  {run_id}: {why}" for run_id, why in failures.items()]
         super().__init__(
-            f"{len(failures)} cells failed, {len(records)} are done; the same "
-            "command runs what failed again:\n" + "\n".join(lines)
+            f"{len(failures)} runs failed, {len(records)} are done. The same "
+            "command tries the failed ones again:\n" + "\n".join(lines)
         )
 
 
 def run(
-    configs,
+    settings_list: Iterable[Settings],
     *,
-    output_dir,
-    data_dir=None,
-    jobs=None,
-    backend="loky",
-    address=None,
-):
-    """Runs the cells that have no record yet.
+    output_dir: str | os.PathLike,
+    data_dir: str | os.PathLike | None = None,
+    jobs: int | None = None,
+    backend: str = "loky",
+    address: str | None = None,
+) -> list[Record]:
+    """Carries out the runs that have no record yet.
 
     Args:
-        configs: list of `RunConfig`.
-        output_dir: directory of all runs; on a cluster one that all of its
-            machines share.
-        data_dir: directory of the data. Defaults to what the data set finds.
+        settings_list: the `Settings` of the runs. Equal ones are one run.
+        output_dir: directory of all runs. All machines of a cluster must
+            share it.
+        data_dir: as in `run.train`.
         jobs: int, the number of runs at a time. Defaults to the number of
             usable cores, as in `clusters.connect`.
         backend: name of the joblib backend, one of `clusters.BACKENDS`.
-        address: of a Ray or Dask cluster. Defaults to one on this machine.
+        address: address of a Ray or Dask cluster. Defaults to `None`, one on
+            this machine.
 
     Returns:
-        List of `Record`, one for each config, in their order.
+        List of `Record`, one per run, in the order of the settings.
 
     Raises:
-        SweepError: If cells failed, or their workers died again and again.
-            All others were run.
-        ValueError: If the backend is unknown or a finished record is damaged.
-        ImportError: If the backend is not installed.
+        SweepError: if runs failed, or if their workers died again and again.
+            All other runs were carried out.
+        ValueError: if the backend is unknown, or if a record is damaged.
+        ImportError: if the backend is not installed.
     """
-    # Workers of a cluster may work in another directory.
+    # The workers of a cluster may be in another directory.
     output_dir = pathlib.Path(output_dir).resolve()
     data_dir = data_dir and pathlib.Path(data_dir).resolve()
-    # A damaged record is told now, not after hours.
-    finished(configs, output_dir)
+    runs = _distinct(settings_list)
+    # This reports a damaged record now, and not after hours.
+    finished(runs, output_dir)
     failures = {}
-    missing = _missing(configs, output_dir)
+    missing = _missing(runs, output_dir)
     if missing:
         with clusters.connect(backend, jobs=jobs, address=address) as workers:
             failures = _run(missing, output_dir, data_dir, workers)
-    records = finished(configs, output_dir)
+    done = finished(runs, output_dir)
     if failures:
-        raise SweepError(failures, records)
-    return records
+        raise SweepError(failures, done)
+    return done
 
 
-def finished(configs, output_dir):
-    """Reads the records of those cells that have one.
+def finished(
+    settings_list: Iterable[Settings], output_dir: str | os.PathLike
+) -> list[Record]:
+    """Reads the records of the runs that have one.
 
     Args:
-        configs: list of `RunConfig`.
+        settings_list: the `Settings` of the runs. Equal ones are one run.
         output_dir: directory of all runs.
 
     Returns:
-        List of `Record`, in the order of the configs.
+        List of `Record`, in the order of the settings.
 
     Raises:
-        ValueError: If a record is damaged.
+        ValueError: if a record is damaged.
     """
-    paths = [_record_path(config, output_dir) for config in configs]
-    return [runs.read_record(path) for path in paths if path.exists()]
+    paths = [
+        run_files.record_path(settings, output_dir)
+        for settings in _distinct(settings_list)
+    ]
+    return [records.read(path) for path in paths if path.exists()]
 
 
 @contextlib.contextmanager
-def environment():
-    """Sets what TensorFlow reads at its import; restored at the end.
+def environment() -> Iterator[None]:
+    """Sets the environment variables of a run, and restores them at the end.
 
-    It reads the threads at its first operation: a run belongs inside too.
+    TensorFlow reads them at its import, and the numbers of threads at its
+    first operation, so both belong inside. Variables that the user has set
+    keep their values.
 
-    What the user has set stays.
+    Example:
+
+    >>> with environment():
+    ...     "TF_ENABLE_ONEDNN_OPTS" in os.environ
+    True
     """
     added = {k: v for k, v in ENVIRONMENT.items() if k not in os.environ}
     os.environ.update(added)
@@ -131,55 +149,77 @@ def environment():
             os.environ.pop(name, None)
 
 
-def _run(configs, output_dir, data_dir, workers):
-    """Returns a dict from the run ids of the cells that failed to reasons."""
-    # The longest first, or the last of them runs while other cores idle.
-    waiting = sorted(configs, key=_cost, reverse=True)
+def _distinct(settings_list):
+    return list({settings.id: settings for settings in settings_list}.values())
+
+
+def _missing(runs, output_dir, failures=()):
+    return [
+        settings
+        for settings in runs
+        if settings.id not in failures
+        and not run_files.record_path(settings, output_dir).exists()
+    ]
+
+
+def _run(runs, output_dir, data_dir, workers):
+    """Returns a dict from the ids of the runs that failed to the reasons."""
+    # The longest run comes first. If it came last, other cores would idle.
+    waiting = sorted(runs, key=_cost, reverse=True)
     with joblib.parallel_config(**workers.config):
         parallel = joblib.Parallel(
-            n_jobs=min(workers.jobs, len(configs)),
+            n_jobs=min(workers.jobs, len(runs)),
             batch_size=1,
             return_as=workers.return_as,
         )
     failures, deaths = {}, collections.Counter()
-    with _progress(configs, output_dir) as bar:
+    with _progress(runs, output_dir) as bar:
         while waiting:
-            group = [c for c in waiting if deaths[c.run_id] < DEATHS]
+            group = [s for s in waiting if deaths[s.id] < DEATHS]
             alone = not group
             group = group or waiting[:1]
             failed, death = _attempt_all(
                 group, parallel, output_dir, data_dir, workers.death, bar
             )
             failures.update(failed)
-            left = _unsettled(group, output_dir, failures)
+            left = _missing(group, output_dir, failures)
             if alone or not death:
                 reason = death or "It wrote no record."
-                failures.update({c.run_id: reason for c in left})
-            # What was running may be what kills: it goes last. (So does what
-            # an earlier sweep began, which costs time alone.)
-            running = [c for c in left if c.directory(output_dir).exists()]
-            deaths.update(c.run_id for c in running or left)
-            waiting = _unsettled(waiting, output_dir, failures)
-            waiting.sort(key=lambda config: deaths[config.run_id])
+                failures.update({settings.id: reason for settings in left})
+            # A run with a directory was going on, and may be what kills. It
+            # goes last. So does one that an earlier sweep began, which costs
+            # nothing but time.
+            begun = [
+                settings
+                for settings in left
+                if run_files.directory(settings, output_dir).exists()
+            ]
+            deaths.update(settings.id for settings in begun or left)
+            waiting = _missing(waiting, output_dir, failures)
+            waiting.sort(key=lambda settings: deaths[settings.id])
     return failures
 
 
-def _attempt_all(configs, parallel, output_dir, data_dir, deadly, bar):
-    """Runs cells until all have ended, or until a worker dies.
+def _attempt_all(runs, parallel, output_dir, data_dir, deadly, bar):
+    """Carries out runs until all have ended or a worker dies.
 
     Returns:
-        A dict from the run ids of those that failed to reasons, and what
-        the worker died of, `""` if none did.
+        A dict from the ids of those that failed to the reasons, and the
+        reason of a worker's death, which is `""` if none died.
     """
     failures = {}
     try:
-        for run_id, failure, trace in parallel(
-            joblib.delayed(_attempt)(_train, config, output_dir, data_dir)
-            for config in configs
+        for settings, failure, trace in parallel(
+            joblib.delayed(_attempt)(_train, settings, output_dir, data_dir)
+            for settings in runs
         ):
             if failure:
-                failures[run_id] = failure
-            bar.write(f"{run_id}: {trace or 'done'}", file=sys.stderr)
+                failures[settings.id] = failure
+            bar.write(
+                f"{settings.method.name} on {settings.data.name}, seed "
+                f"{settings.seed} ({settings.id}): {trace or 'done'}",
+                file=sys.stderr,
+            )
     except deadly as error:
         death = f"A worker process died. {error}".replace("\n", " ")
         bar.write(death, file=sys.stderr)
@@ -187,53 +227,44 @@ def _attempt_all(configs, parallel, output_dir, data_dir, deadly, bar):
     return failures, ""
 
 
-def _unsettled(configs, output_dir, failures):
-    missing = _missing(configs, output_dir)
-    return [config for config in missing if config.run_id not in failures]
-
-
-def _missing(configs, output_dir):
-    return [c for c in configs if not _record_path(c, output_dir).exists()]
-
-
-def _attempt(train, config, output_dir, data_dir):
-    """Runs in a worker process; an error there must not stop the others."""
+def _attempt(train, settings, output_dir, data_dir):
+    """Carries out one run in a worker; an error must not stop the others."""
     try:
         with environment():
-            train(config, output_dir, data_dir)
+            train(settings, output_dir, data_dir)
     except Exception as error:
         reason = f"{type(error).__name__}: {error}"
-        return config.run_id, reason, traceback.format_exc()
-    return config.run_id, "", ""
+        return settings, reason, traceback.format_exc()
+    return settings, "", ""
 
 
-def _train(config, output_dir, data_dir):
-    # Imports TensorFlow, which must see the environment.
+def _train(settings, output_dir, data_dir):
+    # The import of TensorFlow must see the environment.
     import tensorflow as tf
 
-    from keras_unbias import training
+    from reproduce.experiment import run
 
-    # Many small runs in a process: it warns that each traces anew.
+    # TensorFlow warns that each of many small runs is traced anew.
     tf.get_logger().setLevel("ERROR")
-    training.train(config, output_dir=output_dir, data_dir=data_dir, threads=1)
+    run.train(settings, output_dir=output_dir, data_dir=data_dir, threads=1)
 
 
 @contextlib.contextmanager
-def _progress(configs, output_dir):
-    """A bar of the passes over the data, read off the history files."""
+def _progress(runs, output_dir):
+    """Shows a bar of the passes over the data, as the histories have them."""
 
     def done():
         return sum(
-            _epochs_done(config, output_dir) * _epoch_cost(config)
-            for config in configs
+            _epochs_done(settings, output_dir) * _epoch_cost(settings)
+            for settings in runs
         )
 
     bar = tqdm.tqdm(
-        total=sum(_cost(config) for config in configs),
+        total=sum(map(_cost, runs)),
         initial=done(),
         unit="pass",
         smoothing=0,
-        # A log file needs no bar a second.
+        # A log file does not need a bar every second.
         mininterval=0.1 if sys.stderr.isatty() else 60,
     )
     stop = threading.Event()
@@ -253,31 +284,31 @@ def _progress(configs, output_dir):
         bar.close()
 
 
-def _epochs_done(config, output_dir):
-    epochs = _epochs(config)
-    if _record_path(config, output_dir).exists():
-        return epochs
-    history = config.directory(output_dir) / "history.csv"
+def _epochs_done(settings, output_dir):
+    if run_files.record_path(settings, output_dir).exists():
+        return _epochs(settings)
+    history = run_files.directory(settings, output_dir) / "history.csv"
     if not history.exists():
         return 0
-    lines = max(history.read_bytes().count(b"\n") - 1, 0)
-    return min(lines * config.settings.get("epochs_per_report", 1), epochs)
+    reports = max(history.read_bytes().count(b"\n") - 1, 0)
+    epochs = reports * settings.training.epochs_per_report
+    return min(epochs, _epochs(settings))
 
 
-def _epochs(config):
-    # A scikit-learn classifier has none.
-    return config.settings.get("epochs", 1)
+def _epochs(settings):
+    # A baseline has no epochs.
+    return settings.training.epochs if settings.method.trains_network else 1
 
 
-def _cost(config):
-    return _epochs(config) * _epoch_cost(config)
+def _cost(settings):
+    return _epochs(settings) * _epoch_cost(settings)
 
 
-def _epoch_cost(config):
-    """Forward passes over the data: backward counts as two, each gradient."""
-    batches = config.settings.get("estimator_batches")
-    return 3 if batches is None else 5 + batches
+def _epoch_cost(settings):
+    """The work of an epoch in forward passes over the data.
 
-
-def _record_path(config, output_dir):
-    return pathlib.Path(config.directory(output_dir), "record.json")
+    A backward pass counts as two. There is one for each gradient.
+    """
+    if not settings.method.has_estimator:
+        return 3
+    return 5 + settings.estimator.estimator_batches
