@@ -1,21 +1,17 @@
 """Microseconds per update of the estimator: ours against plain Keras.
 
-Those of a training step, divided by its K updates. With --peers before other
-flags it is `reproduce/peers.py` that runs, with its flags.
+Those of a training step of Table 3's network, divided by its K updates.
 """
 
 import argparse
-import dataclasses
-import pathlib
 import statistics
 import sys
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-
 import tabulate
 
-from reproduce import arguments, cells, peers, sweep
-from reproduce.settings import german_credit
+from reproduce.experiment import flags, sweep
+from reproduce.experiment.settings import change
+from reproduce.recipes import credit
 
 # One model, one data set; only how Keras is asked to run a step differs.
 LOOPS = {
@@ -29,16 +25,16 @@ LOOPS = {
 
 
 def main(argv=None):
-    """Times Table 3's network in this process; returns the exit code."""
-    argv = sys.argv[1:] if argv is None else argv
-    if argv[:1] == ["--peers"]:
-        return peers.main(argv[1:])
+    """Times the loops in this process; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data-dir", help="directory of the customers")
-    parser.add_argument("--repeats", type=arguments.positive, default=5)
+    parser.add_argument("--repeats", type=flags.count(), default=5)
     options = parser.parse_args(argv)
     with sweep.environment():
-        times = _times(options, parser)
+        try:
+            times = measure(options.data_dir, options.repeats)
+        except (OSError, ValueError) as problem:
+            parser.error(str(problem))
     (first, *_) = times.values()
     print(
         tabulate.tabulate(
@@ -53,60 +49,40 @@ def main(argv=None):
     return 0
 
 
-def _times(options, parser):
-    """Dict from loops to microseconds per update."""
-    from keras_unbias import datasets
+def measure(data_dir, repeats):
+    """Returns microseconds per update by the name of the loop."""
+    from reproduce.experiment import build
 
-    try:
-        (config,) = german_credit.table3(
-            "paper",
-            rows=[german_credit.LAMBDA_1],
-            seeds=1,
-            customers=cells.customers(options),
-        )
-    except (OSError, ValueError) as problem:
-        parser.error(str(problem))
-    dataset = datasets.load(
-        config.dataset,
-        seed=config.seed,
-        data_dir=options.data_dir,
-        age_input=config.settings["age_input"],
-        customers=config.settings["customers"],
-    )
-    steps = len(dataset.train) // config.settings["batch_size"]
-    steps *= config.settings["epochs_per_report"]
+    (cell,) = credit.cells("paper", rows=[credit.LAMBDA_1], seeds=1)
+    dataset = build.load_data(cell.settings, data_dir)
+    steps = len(dataset.train) // cell.settings.training.batch_size
+    steps *= cell.settings.training.epochs_per_report
     return {
         name: _microseconds(
-            dataclasses.replace(
-                config, settings={**config.settings, **changes}
-            ),
-            dataset,
-            steps,
-            options.repeats,
+            change(cell.settings, **changes), dataset, steps, repeats
         )
         for name, changes in LOOPS.items()
     }
 
 
-def _microseconds(config, dataset, steps, repeats):
+def _microseconds(settings, dataset, steps, repeats):
     """Median over `repeats` times `steps` steps, after those that compile."""
-    from keras_unbias import callbacks, training
+    from reproduce.experiment import backup, build
 
-    chosen = config.settings
-    model = training.build_model(config, dataset, steps)
+    model = build.build_model(settings, dataset, steps)
     history = model.fit(
         dataset.stream(
-            chosen["batch_size"],
-            seed=config.seed,
-            estimator_batches=chosen["estimator_batches"],
+            settings.training.batch_size,
+            seed=settings.seed,
+            estimator_batches=settings.estimator.estimator_batches,
         ),
         epochs=1 + repeats,
         steps_per_epoch=steps,
         shuffle=False,
         verbose=0,
-        callbacks=[callbacks.Clock()],
+        callbacks=[backup.Clock()],
     ).history
-    updates = steps * chosen["estimator_steps"]
+    updates = steps * settings.estimator.estimator_steps
     return 1e6 * statistics.median(history["seconds"][1:]) / updates
 
 

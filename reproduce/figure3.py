@@ -7,10 +7,10 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 import numpy as np
+from reproduce.settings import FIRST_SEED, colored_mnist
 
 from keras_unbias import plots
 from reproduce import figures, pages, sweep
-from reproduce.settings import FIRST_SEED, colored_mnist
 
 PICTURES = 2  # of each digit
 

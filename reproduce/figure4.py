@@ -7,9 +7,10 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
+from reproduce.settings import studies
+
 from keras_unbias import plots
 from reproduce import figures
-from reproduce.settings import studies
 
 
 def main(

@@ -5,9 +5,10 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
+from reproduce.settings import german_credit
+
 from keras_unbias import plots
 from reproduce import arguments, figures, table3
-from reproduce.settings import german_credit
 
 
 def main(argv=None):

@@ -5,9 +5,10 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
+from reproduce.settings import colored_mnist
+
 from keras_unbias import plots
 from reproduce import figures, table1
-from reproduce.settings import colored_mnist
 
 
 def main(argv=None):

@@ -1,29 +1,36 @@
 """The best rows of Table 1 where colors tell the label almost surely."""
 
-import functools
-import pathlib
 import sys
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from reproduce.experiment import driver, sources
+from reproduce.experiment.tables import Column, accuracy, make_table
+from reproduce.recipes import digits, studies
 
-from reproduce import digit_table
-from reproduce.settings import colored_mnist, studies
+
+def tables(results, title, notes):
+    """A column for each color variance."""
+    return [
+        make_table(
+            results,
+            [Column(v, accuracy, v) for v in results.columns],
+            title=f"Stress test. Test accuracy on colored MNIST, {title}",
+            corner="color variance",
+            notes=notes,
+        )
+    ]
 
 
-def main(argv=None):
-    """Runs what is missing and prints the table; returns the exit code."""
-    return digit_table.main(
-        argv,
-        name="stress",
-        description=__doc__,
-        title="Stress test. Test accuracy on coloured MNIST",
-        make_configs=functools.partial(
-            colored_mnist.table1, rows=studies.STRESS_ROWS
-        ),
-        profiles=studies.profiles_with(*studies.STRESS_ROWS),
-        variances=colored_mnist.STRESS_VARIANCES,
-    )
-
+STRESS = driver.Table(
+    name="stress",
+    description=__doc__,
+    cells=studies.stress,
+    profiles=studies.profiles_with(*studies.STRESS_ROWS),
+    source=sources.DIGITS,
+    variances=digits.ALL_VARIANCES,
+    usual_variances=digits.STRESS_VARIANCES,
+    tables=tables,
+    page="docs/experiments/digits.md",
+)
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(driver.main(STRESS))

@@ -5,8 +5,9 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
-from reproduce import figure4
 from reproduce.settings import colored_mnist
+
+from reproduce import figure4
 
 
 def main(argv=None):

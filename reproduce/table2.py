@@ -1,185 +1,75 @@
 """Table 2: the gender of faces, in training sets where it tells the age."""
 
-import argparse
-import functools
-import pathlib
 import sys
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from reproduce.recipes.published import published
 
-from keras_unbias import reporting
-from reproduce import arguments, cells, commands, pages
-from reproduce.settings import imdb_faces
+from reproduce.experiment import driver, sources
+from reproduce.experiment.tables import Column, make_table
+from reproduce.recipes import faces
 
-PAGE = pathlib.Path(__file__).resolve().parents[1] / "docs/experiments/faces.md"
-DATASET = "imdb_faces"
-OTHER = {"eb1": "eb2", "eb2": "eb1"}
-
-# As the paper prints them: on EB1 to EB2, test; on EB2 to EB1, test.
-PUBLISHED = {
-    "ERM, lambda = 0": (
-        (0.650, 0.020),
-        (0.849, 0.007),
-        (0.576, 0.013),
-        (0.708, 0.008),
-    ),
-    "Alvi et al. 2018": ((0.637,), (0.856,), (0.573,), (0.699,)),
-    "Kim et al. 2019": ((0.680,), (0.867,), (0.642,), (0.745,)),
-    "MI backpropagation, lambda = 0.5, 0.9": (
-        (0.684, 0.010),
-        (0.872, 0.010),
-        (0.631, 0.036),
-        (0.745, 0.022),
-    ),
-}
-# Section 5.2.
-PUBLISHED_ROWS = {"eb1": 36_003, "eb2": 16_799, "test": 22_468}
 NOTES = (
     "Accuracy of the gender. EB1: women of 0 to 30 years and men over 40; EB2: "
     "men of 0 to 30 and women over 40; test: all ages. A column names what was "
     "trained on, then what was tested on.",
 )
-NOT_COMPARABLE = (
-    "The published rows are of IMDB faces: no comparison with drawn ones."
+DRAWN = "The published rows are of IMDB faces: no comparison with drawn ones."
+# Section 5.2.
+PUBLISHED_SIZES = {"eb1": 36_003, "eb2": 16_799, "test": 22_468}
+OTHER = {"EB1": "EB2", "EB2": "EB1"}
+
+
+def tables(results, title, notes):
+    """Two columns for each training split: the other split, and all ages."""
+    columns = [
+        column
+        for split, other in OTHER.items()
+        for column in (
+            Column(f"on {split}: {other}", accuracy(other.lower()), split),
+            Column(f"on {split}: test", accuracy("test"), split),
+        )
+    ]
+    drawn = results.cells[0].settings.data.faces == "drawn"
+    return [
+        make_table(
+            results,
+            columns,
+            title=f"Table 2. Gender of faces, {title}",
+            published=published("table2"),
+            notes=[*notes, *sizes(results), *NOTES, *[DRAWN] * drawn],
+        )
+    ]
+
+
+def accuracy(split):
+    """A function from a record to its accuracy on a split."""
+    return lambda record: record.metrics.get(f"{split}_accuracy")
+
+
+def sizes(results):
+    """Says how many faces there were, beside the published numbers."""
+    for _, record in results.found[:1]:
+        counts = ", ".join(
+            f"{name.upper() if name != 'test' else name} {count:,} (published "
+            f"{PUBLISHED_SIZES[name]:,})"
+            for name, count in record.data["split_sizes"].items()
+        )
+        left_out = ", ".join(
+            f"{count:,} {why}" for why, count in record.data["left_out"].items()
+        )
+        return [f"Faces: {counts}. Left out: {left_out}."]
+    return []
+
+
+TABLE2 = driver.Table(
+    name="table2",
+    description=__doc__,
+    cells=faces.cells,
+    profiles=faces.PROFILES,
+    source=sources.FACES,
+    tables=tables,
+    page="docs/experiments/faces.md",
 )
 
-
-def main(argv=None):
-    """Runs what is missing and prints the table; returns the exit code."""
-    profiles = {
-        name: list(profile["rows"])
-        for name, profile in imdb_faces.PROFILES.items()
-    }
-    parser = arguments.make_table_parser(__doc__, profiles=profiles)
-    arguments.add_faces(parser)
-    options = arguments.parse_table(parser, argv, profiles)
-    options.profile = options.profile or cells.released_profile(
-        options.from_records, DATASET, ("paper", "quick")
-    )
-    gathered = collect(options, parser)
-    if gathered is None:
-        return 0
-    return pages.show(
-        [_table(gathered, options)],
-        gathered,
-        options,
-        parser,
-        page=PAGE,
-        name="table2",
-        **usual(options),
-    )
-
-
-def usual(options):
-    """What the flags stand for if they are not given (`pages.asked`)."""
-    return {
-        "seeds": imdb_faces.PROFILES[options.profile]["seeds"],
-        "weights": None,
-        "skip_bad_images": False,
-    }
-
-
-def collect(options, parser, make_configs=None):
-    """Gathers the cells that the flags ask for, as `cells.collect` does.
-
-    Args:
-        options: what `arguments.parse` returned, with `arguments.add_faces`.
-        parser: the parser that tells what is wrong with the flags.
-        make_configs: function from keyword arguments of `imdb_faces.table2` to
-            a list of `RunConfig`. Defaults to `imdb_faces.table2` with the
-            rows of `--methods`.
-    """
-    drawn = imdb_faces.PROFILES[options.profile]["faces"] == "drawn"
-    for flag in ("weights", "data_dir"):
-        received = getattr(options, flag)
-        if drawn and received:
-            parser.error(
-                f"argument --{flag.replace('_', '-')}: the profile "
-                f"{options.profile} draws its faces and trains from scratch. "
-                f"Expected: none, or another --profile. Received: {received}."
-            )
-    make_configs = make_configs or functools.partial(
-        imdb_faces.table2, rows=options.methods
-    )
-    changes = {}
-    if options.weights:
-        changes["weights"] = options.weights
-    if options.skip_bad_images:
-        changes["skip_bad_images"] = True
-
-    def make(faces):
-        return make_configs(
-            profile=options.profile, seeds=options.seeds, changes=changes
-        )
-
-    return cells.collect(
-        functools.partial(cells.gather, make, options, data="faces"),
-        options,
-        parser,
-    )
-
-
-def _table(gathered, options):
-    notes = [*_counts(gathered.records), *NOTES]
-    told = argparse.Namespace(**vars(options))
-    if imdb_faces.PROFILES[options.profile]["faces"] == "imdb":
-        # The command that is told does not run without.
-        told.data_dir = options.data_dir or "DIR"
-    else:
-        notes.append(NOT_COMPARABLE)
-    notes[:0] = commands.filling_notes("table2", told, gathered.missing)
-    return reporting.beside(
-        [
-            _half(gathered, train_split, notes, number, options.profile)
-            for number, train_split in enumerate(imdb_faces.TRAIN_SPLITS)
-        ]
-    )
-
-
-def _half(gathered, train_split, notes, number, profile):
-    """The columns of one training split."""
-    other = OTHER[train_split]
-    columns = {
-        f"on {train_split.upper()}: {other.upper()}": lambda record: (
-            record.metrics.get(f"{other}_accuracy")
-        ),
-        f"on {train_split.upper()}: test": lambda record: record.metrics.get(
-            "test_accuracy"
-        ),
-    }
-    return reporting.metric_table(
-        [
-            record
-            for record in gathered.records
-            if record.config.settings["train_split"] == train_split
-        ],
-        title=f"Table 2. Gender of faces, profile {profile}",
-        rows=gathered.rows,
-        columns=columns,
-        seeds=gathered.seeds,
-        published={
-            name: dict(
-                zip(columns, values[2 * number : 2 * number + 2], strict=True)
-            )
-            for name, values in PUBLISHED.items()
-        },
-        notes=notes,
-    )
-
-
-def _counts(records):
-    """How many faces there were, beside the published numbers."""
-    if not records:
-        return []
-    data = records[0].data
-    sizes = ", ".join(
-        f"{name.upper() if name != 'test' else name} {count:,} (published "
-        f"{PUBLISHED_ROWS[name]:,})"
-        for name, count in data["split_sizes"].items()
-    )
-    left_out = ", ".join(f"{v:,} {k}" for k, v in data["left_out"].items())
-    return [f"Faces: {sizes}. Left out: {left_out}."]
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(driver.main(TABLE2))

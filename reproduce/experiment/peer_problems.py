@@ -156,7 +156,9 @@ class Pictures:
         drawn = shapes[..., None] * colors[:, None, None]
         pictures = rng.normal(0, 0.1, (rows, 8, 8, 3))
         corners = rng.integers(2, 4, (rows, 2))
-        for picture, drawing, (top, left) in zip(pictures, drawn, corners):
+        for picture, drawing, (top, left) in zip(
+            pictures, drawn, corners, strict=True
+        ):
             picture[top - 1 : top + 3, left - 1 : left + 3] += drawing
         return Rows(
             pictures.reshape(rows, -1).astype("float32"),

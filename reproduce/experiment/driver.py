@@ -1,0 +1,334 @@
+"""The one driver of all scripts: flags, records, runs, and what is shown.
+
+A script is a `Table` or a `Figure` and a call of `main`. The driver parses the
+flags, gathers the records that there are, runs the cells that are missing,
+shows the result, and says which command fills a `-`.
+"""
+
+import argparse
+import dataclasses
+import pathlib
+import shlex
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from reproduce.experiment import flags, pages, plots, records, sweep, tables
+from reproduce.experiment.results import Cell, Results
+from reproduce.experiment.settings import Settings, parse
+from reproduce.experiment.sources import Source
+from reproduce.recipes.profile import Profile, with_changes
+
+ROOT = pathlib.Path(__file__).parents[2]
+# Of records the best profile is shown, unless one is named.
+BEST_FIRST = ("fast", "paper", "quick")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Experiment:
+    """The cells of a table or a figure.
+
+    Args:
+        name: name of the script.
+        description: what the script does.
+        cells: function from a profile's name, and by keyword `seeds`,
+            `variances` and a choice of the source, to a list of `Cell`.
+        profiles: profiles by name.
+        source: where the data come from.
+        variances: the color variances that can be asked for. Defaults to
+            `None`: the experiment has none.
+        usual_variances: those that are shown if none are asked for. Defaults
+            to `None`, the profile's.
+        usual_seeds: number of seeds if none is asked for. Defaults to `None`,
+            the profile's.
+        train: function of one run, as `run.train`. Defaults to `None`, that.
+    """
+
+    name: str
+    description: str
+    cells: Callable[..., list[Cell]]
+    profiles: Mapping[str, Profile]
+    source: Source = dataclasses.field(default_factory=Source)
+    variances: Sequence[float] | None = None
+    usual_variances: Sequence[float] | None = None
+    usual_seeds: int | None = None
+    train: Callable[..., Any] | None = None
+
+    def show(self, results: Results, options: argparse.Namespace) -> int:
+        """Shows the results; returns the exit code."""
+        raise NotImplementedError
+
+    def add_flags(self, parser: argparse.ArgumentParser) -> None:
+        """Adds the flags of what is shown."""
+        raise NotImplementedError
+
+    def usual(self, options: argparse.Namespace) -> dict[str, Any]:
+        """What flags stand for if they are not given, by name."""
+        profile = self.profiles[options.profile]
+        return {
+            "methods": None,
+            "variances": self.usual_variances and list(self.usual_variances),
+            "seeds": self.usual_seeds or profile.seeds,
+            "set": None,
+        }
+
+    def make_cells(
+        self, options: argparse.Namespace, choice: Mapping[str, Any]
+    ) -> list[Cell]:
+        """Makes the cells that the flags ask for."""
+        asked = dict(choice)
+        if self.variances:
+            asked["variances"] = options.variances or self.usual_variances
+        made = self.cells(
+            options.profile,
+            seeds=options.seeds or self.usual_seeds,
+            **asked,
+        )
+        if options.methods:
+            rows = list(dict.fromkeys(cell.row for cell in made))
+            unknown = [row for row in options.methods if row not in rows]
+            if unknown:
+                raise ValueError(
+                    f"There is no such row in {self.name}, profile "
+                    f"{options.profile}. Expected: some of {rows}. Received: "
+                    f"{unknown}. Correct --methods or choose another profile."
+                )
+            made = [cell for cell in made if cell.row in options.methods]
+        if options.set:
+            made = with_changes(made, dict(map(parse, options.set)))
+        return made
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Table(Experiment):
+    """A table, or several one below the other.
+
+    Args:
+        tables: function from the results, a title that ends with the profile
+            and what differs from it, and notes to show below, to a list of
+            `tables.Table`.
+        page: the page that shows the released records, from the repository's
+            root.
+    """
+
+    tables: Callable[[Results, str, list[str]], list[tables.Table]]
+    page: str
+
+    def add_flags(self, parser: argparse.ArgumentParser) -> None:
+        """Adds `--format` and `--update-docs`."""
+        flags.add_table_flags(parser)
+
+    def show(self, results: Results, options: argparse.Namespace) -> int:
+        """Prints the tables, and writes them into their page if asked."""
+        title = f"profile {options.profile}"
+        if options.set:
+            title += f" with {', '.join(options.set)}"
+        made = self.tables(
+            results, title, filling_notes(self, options, results)
+        )
+        if options.update_docs:
+            words = pages.file_stem(options, **self.usual(options))
+            pages.update(
+                ROOT / self.page,
+                " ".join([self.name, *words]),
+                "\n\n".join(table.render("markdown") for table in made),
+            )
+        print("\n\n".join(table.render(options.format) for table in made))
+        return 1 if results.error else 0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Figure(Experiment):
+    """A figure.
+
+    Args:
+        draw: function from results to a matplotlib figure and its points. It
+            raises a ValueError where there is nothing to draw.
+    """
+
+    draw: Callable[[Results], tuple[Any, Any]]
+
+    def add_flags(self, parser: argparse.ArgumentParser) -> None:
+        """Adds `--figures-dir`."""
+        flags.add_figure_flags(parser)
+
+    def show(self, results: Results, options: argparse.Namespace) -> int:
+        """Draws the figure and writes its files."""
+        for note in filling_notes(self, options, results):
+            print(note, file=sys.stderr)
+        try:
+            figure, points = self.draw(results)
+        except ValueError as problem:
+            print(f"Nothing is drawn. {problem}", file=sys.stderr)
+            return 1
+        stem = pages.file_stem(options, **self.usual(options))
+        path = pathlib.Path(options.figures_dir, f"{self.name}_{stem}")
+        about = _about(results, options.profile)
+        figure.suptitle(about, fontsize="medium")
+        runs = [record.id for _, record in results.found]
+        plots.write(
+            figure, {"about": about, "runs": runs, "points": points}, path
+        )
+        print(f"{path}.png, .pdf and .json")
+        return 1 if results.error else 0
+
+
+def main(experiment: Experiment, argv: Sequence[str] | None = None) -> int:
+    """Runs what is missing of an experiment and shows it.
+
+    Args:
+        experiment: the `Table` or `Figure`.
+        argv: flags. Defaults to those of the command line.
+
+    Returns:
+        The exit code: 0; 1 if cells failed or nothing could be drawn. Flags
+        that cannot be followed end the program with 2.
+    """
+    parser = flags.make_parser(
+        experiment.description, experiment.profiles, experiment.variances
+    )
+    experiment.add_flags(parser)
+    options = flags.parse(parser, argv)
+    try:
+        options.profile = options.profile or _default_profile(
+            experiment, options
+        )
+        results = gather(experiment, options)
+        if options.dry_run:
+            print(results.listing())
+            return 0
+        if not options.from_records:
+            results = run(experiment, results.cells, options)
+        if results.error:
+            print(results.error, file=sys.stderr)
+        return experiment.show(results, options)
+    except (ImportError, OSError, ValueError) as problem:
+        parser.error(str(problem))
+
+
+def gather(experiment: Experiment, options: argparse.Namespace) -> Results:
+    """Reads the records of an experiment's cells, before any is run.
+
+    Of released records that of the data with the most of them is taken, of a
+    machine the best data that it has.
+
+    Raises:
+        ValueError: if a record is damaged, or there is none to show.
+        FileNotFoundError: if there are no data or no directory of records.
+    """
+    if not options.from_records:
+        cells = experiment.make_cells(options, experiment.source.find(options))
+        settings = [cell.settings for cell in cells]
+        done = sweep.finished(settings, options.output_dir)
+        return Results(cells, {record.id: record for record in done})
+    held = {r.id: r for r in records.read_all(options.from_records)}
+    results = max(
+        (
+            Results(experiment.make_cells(options, choice), held)
+            for choice in experiment.source.choices
+        ),
+        key=lambda results: len(results.found),
+    )
+    if not results.found and not options.dry_run:
+        raise ValueError(
+            f"No records of {experiment.name}, profile {options.profile}, in "
+            f"{options.from_records}. Expected: at least one of "
+            f"{len(results.cells)} cells. Received: {len(held)} records of "
+            "other runs. Choose another profile or directory."
+        )
+    return results
+
+
+def run(
+    experiment: Experiment, cells: Sequence[Cell], options: argparse.Namespace
+) -> Results:
+    """Runs the cells that are missing; one that fails does not stop others."""
+    # Two cells may share a run.
+    settings: list[Settings] = list(
+        {cell.settings.id: cell.settings for cell in cells}.values()
+    )
+    arguments = {} if experiment.train is None else {"train": experiment.train}
+    error = None
+    try:
+        found = sweep.run(
+            settings,
+            output_dir=options.output_dir,
+            data_dir=experiment.source.prepare(settings, options),
+            jobs=options.jobs,
+            backend=options.backend,
+            address=options.address,
+            **arguments,
+        )
+    except sweep.SweepError as failed:
+        found, error = failed.records, failed
+    return Results(cells, {record.id: record for record in found}, error)
+
+
+def filling_notes(
+    experiment: Experiment, options: argparse.Namespace, results: Results
+) -> list[str]:
+    """Says how many cells are missing, and which command runs them."""
+    missing = results.missing
+    if not missing:
+        return []
+    words = [
+        *("python", f"reproduce/{experiment.name}.py"),
+        *("--profile", options.profile),
+    ]
+    rows = list(dict.fromkeys(cell.row for cell in missing))
+    if rows != results.rows:
+        words += ["--methods", *rows]
+    if experiment.variances:
+        asked = {
+            f"{cell.settings.data.color_variance:g}": None for cell in missing
+        }
+        words += ["--variances", *asked]
+    last = max(cell.settings.seed for cell in missing)
+    words += ["--seeds", str(1 + results.seeds.index(last))]
+    if options.set:
+        words += ["--set", *options.set]
+    if options.data_dir:
+        words += ["--data-dir", options.data_dir]
+    if options.output_dir != "runs":
+        words += ["--output-dir", options.output_dir]
+    return [
+        f"{len(missing)} of {len(results.cells)} cells are missing. To run "
+        f"them: {shlex.join(words)}"
+    ]
+
+
+def _about(results, profile):
+    """The title of a figure: what a picture without its command must say."""
+    facts = [record.data for _, record in results.found]
+    kinds = dict.fromkeys(
+        data.get("note") or f"{data['train_size']:,} training rows"
+        for data in facts
+    )
+    words = [
+        f"profile {profile}",
+        " and ".join(kinds),
+        tables.seeds_in_words(
+            sorted({cell.settings.seed for cell, _ in results.found})
+        ),
+    ]
+    if results.missing:
+        words.append(
+            f"{len(results.missing)} of {len(results.cells)} cells missing"
+        )
+    return ", ".join(words)
+
+
+def _default_profile(experiment, options):
+    """`quick`, else the first; of records the best that they have."""
+    known = list(experiment.profiles)
+    if options.from_records:
+        held = {r.id for r in records.read_all(options.from_records)}
+        for profile in BEST_FIRST:
+            if profile not in known:
+                continue
+            asked = argparse.Namespace(**{**vars(options), "profile": profile})
+            for choice in experiment.source.choices:
+                made = experiment.make_cells(asked, choice)
+                if any(cell.settings.id in held for cell in made):
+                    return profile
+    return "quick" if "quick" in known else known[0]

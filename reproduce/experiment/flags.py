@@ -1,0 +1,176 @@
+"""The flags of every script."""
+
+import argparse
+import pathlib
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from reproduce.experiment import clusters, records, settings, tables
+
+FIGURES = pathlib.Path(__file__).parents[2] / "figures"
+MOST_SEEDS = 1000
+
+
+def make_parser(
+    description: str,
+    profiles: Iterable[str],
+    variances: Sequence[float] | None = None,
+) -> argparse.ArgumentParser:
+    """Makes the parser of the flags that all scripts have.
+
+    Args:
+        description: what the script does.
+        profiles: names of the profiles.
+        variances: color variances that can be asked for. Defaults to `None`:
+            there is no such flag.
+    """
+    parser = argparse.ArgumentParser(description=description)
+    add = parser.add_argument
+    names = list(profiles)
+    add(
+        "--profile",
+        type=one_of(names),
+        help=f"{', '.join(names)}; default quick, where there is one, and of "
+        "records the best",
+    )
+    add("--methods", nargs="+", metavar="ROW", help="rows; default all")
+    if variances:
+        add(
+            "--variances",
+            type=one_of(variances, float),
+            nargs="+",
+            metavar="VARIANCE",
+            help="color variances; default the profile's",
+        )
+    add(
+        "--seeds",
+        type=count(MOST_SEEDS),
+        help="how many; default the profile's",
+    )
+    add(
+        "--set",
+        type=_setting,
+        nargs="+",
+        metavar="NAME=VALUE",
+        help="settings of all chosen cells, e.g. mi_weight=0.5 epochs=3",
+    )
+    add("--jobs", type=count(), help="runs at a time; default all cores")
+    add(
+        "--backend",
+        type=one_of(clusters.BACKENDS),
+        default="loky",
+        help=f"{', '.join(clusters.BACKENDS)}; default loky, processes here",
+    )
+    add("--address", help="of a Ray or Dask cluster; default one started here")
+    add("--data-dir", type=_path, help="of the data; default: download")
+    add("--output-dir", type=_path, default="runs", help="of all runs")
+    add("--from-records", type=_path, metavar="DIR", help="only show records")
+    add("--dry-run", action="store_true", help="only list the cells")
+    return parser
+
+
+def add_table_flags(parser: argparse.ArgumentParser) -> None:
+    """Adds the flags of what is shown as a table."""
+    parser.add_argument(
+        "--format",
+        type=one_of(tables.FORMATS),
+        default="text",
+        help=f"{', '.join(tables.FORMATS)}; default text",
+    )
+    parser.add_argument(
+        "--update-docs",
+        action="store_true",
+        help="write the table of --from-records into its page",
+    )
+
+
+def add_figure_flags(parser: argparse.ArgumentParser) -> None:
+    """Adds the flag of where a figure is written."""
+    parser.add_argument(
+        "--figures-dir", type=_path, default=str(FIGURES), help="where to"
+    )
+
+
+def parse(
+    parser: argparse.ArgumentParser, argv: Sequence[str] | None
+) -> argparse.Namespace:
+    """Parses flags, and checks what argparse alone cannot."""
+    options = parser.parse_args(argv)
+    try:
+        clusters.check_address(options.backend, options.address)
+    except ValueError as problem:
+        parser.error(f"argument --address: {problem}")
+    if getattr(options, "update_docs", False):
+        _check_update(parser, options)
+    return options
+
+
+def one_of(
+    values: Iterable[Any], convert: Callable[[str], Any] = str
+) -> Callable[[str], Any]:
+    """Makes the type of a flag that takes one of some values."""
+    known = list(values)
+
+    def parse_one(text: str) -> Any:
+        try:
+            value = convert(text)
+        except ValueError:
+            value = text
+        if value not in known:
+            raise argparse.ArgumentTypeError(
+                f"Expected: one of {known}. Received: {value!r}."
+            )
+        return value
+
+    return parse_one
+
+
+def count(most: int | None = None) -> Callable[[str], int]:
+    """Makes the type of a flag that counts, from 1 on."""
+    expected = "an integer >= 1" if most is None else f"an integer in 1..{most}"
+
+    def parse_count(text: str) -> int:
+        if (
+            not text.isdecimal()
+            or int(text) < 1
+            or (most is not None and int(text) > most)
+        ):
+            raise argparse.ArgumentTypeError(
+                f"Expected: {expected}. Received: {text!r}."
+            )
+        return int(text)
+
+    return parse_count
+
+
+def _path(text):
+    if not text.strip():
+        raise argparse.ArgumentTypeError(
+            f"Expected: the path of a directory. Received: {text!r}."
+        )
+    return text
+
+
+def _setting(text):
+    try:
+        settings.parse(text)
+    except ValueError as problem:
+        raise argparse.ArgumentTypeError(str(problem)) from problem
+    return text
+
+
+def _check_update(parser, options):
+    received = options.from_records
+    if not received or pathlib.Path(received).resolve() != records.RELEASED:
+        parser.error(
+            "argument --update-docs: the pages show released records. "
+            f"Expected: --from-records {records.RELEASED}. Received: "
+            f"{received}."
+        )
+    for flag in ("dry_run", "methods", "variances", "set"):
+        if getattr(options, flag, None):
+            parser.error(
+                "argument --update-docs: the pages show whole tables. "
+                f"Expected: no --{flag.replace('_', '-')}. Received: "
+                f"{getattr(options, flag)}."
+            )

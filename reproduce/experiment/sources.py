@@ -1,0 +1,94 @@
+"""Where the data of an experiment come from, on this machine or in records."""
+
+import argparse
+import dataclasses
+import pathlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from reproduce.experiment import sweep
+from reproduce.experiment.settings import Settings
+
+IMDB_GUIDE = "reproduce/IMDB.md"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Source:
+    """The data of an experiment.
+
+    Args:
+        choices: what can be asked of the experiment's function of cells, the
+            better data first.
+        find: function from the flags to the choice for this machine. It
+            raises an error if there are no data.
+        prepare: function from settings and flags to the directory of the
+            data. It is called once, before workers are.
+    """
+
+    choices: Sequence[Mapping[str, Any]] = ({},)
+    find: Callable[[argparse.Namespace], Mapping[str, Any]] = lambda options: {}
+    prepare: Callable[
+        [Sequence[Settings], argparse.Namespace], str | pathlib.Path | None
+    ] = lambda settings, options: options.data_dir
+
+
+def _find_digits(options):
+    with sweep.environment():
+        from keras_unbias.data import colored_mnist
+    found = colored_mnist.available_digits(options.data_dir)
+    if found == "mnist-5000" and options.profile != "quick":
+        raise ValueError(
+            f"The profile {options.profile} is for all of MNIST. Expected: "
+            "--data-dir with the idx files or mnist.npz, or a network to "
+            "download them. Received: neither. Use --profile quick, which "
+            "runs on 5,000 digits too."
+        )
+    return {"digits": found}
+
+
+def _prepare_digits(settings, options):
+    if options.data_dir is None and any(
+        chosen.data.digits == "mnist" for chosen in settings
+    ):
+        with sweep.environment():
+            from keras_unbias.data import mnist
+        mnist.prepare_tfds()
+    return options.data_dir
+
+
+def _find_faces(options):
+    if options.profile == "quick":
+        if options.data_dir is not None:
+            raise ValueError(
+                "The profile quick draws its faces. Expected: no --data-dir, "
+                f"or --profile paper. Received: {options.data_dir}."
+            )
+        return {}
+    with sweep.environment():
+        from keras_unbias.data import imdb_wiki
+    if options.data_dir is None:
+        raise FileNotFoundError(
+            f"The profile {options.profile} is for IMDB faces, which have to "
+            "be fetched by hand. Expected: --data-dir. Received: none. "
+            f"{IMDB_GUIDE} says what to download and where to put it; "
+            "--profile quick runs on drawn faces."
+        )
+    imdb_wiki.read(options.data_dir)
+    return {}
+
+
+def _prepare_faces(settings, options):
+    if any(chosen.data.faces == "drawn" for chosen in settings):
+        with sweep.environment():
+            from keras_unbias.data import drawn_faces
+        return drawn_faces.write(pathlib.Path(options.output_dir, "faces"))
+    return options.data_dir
+
+
+DIGITS = Source(
+    choices=[{"digits": d} for d in ("mnist", "kim", "mnist-5000")],
+    find=_find_digits,
+    prepare=_prepare_digits,
+)
+FACES = Source(find=_find_faces, prepare=_prepare_faces)
+CREDIT = Source()
