@@ -1,16 +1,14 @@
-"""Figure 3, left: coloured digits, training and test."""
+"""Figure 3, left: colored digits, training and test."""
 
 import argparse
 import pathlib
 import sys
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-
 import numpy as np
-from reproduce.settings import FIRST_SEED, colored_mnist
 
-from keras_unbias import plots
-from reproduce import figures, pages, sweep
+from reproduce.experiment import flags, pages, plots, sweep
+from reproduce.recipes import digits
+from reproduce.recipes.profile import FIRST_SEED
 
 PICTURES = 2  # of each digit
 
@@ -21,57 +19,48 @@ def main(argv=None):
     parser.add_argument("--data-dir", help="MNIST, or Kim et al.'s files")
     parser.add_argument(
         "--variance",
-        type=float,
-        choices=colored_mnist.ALL_VARIANCES,
-        default=colored_mnist.VARIANCES[0],
+        type=flags.one_of(digits.ALL_VARIANCES, float),
+        default=digits.VARIANCES[0],
     )
-    parser.add_argument("--seed", type=int, default=FIRST_SEED)
-    figures.add_directory(parser)
+    flags.add_figure_flags(parser)
     options = parser.parse_args(argv)
     with sweep.environment():
-        from keras_unbias.datasets import colored_mnist as coloring
+        from keras_unbias.data import colored_mnist
     try:
-        digits = coloring.available_digits(options.data_dir)
-        dataset = coloring.load(
+        found = colored_mnist.available_digits(options.data_dir)
+        dataset = colored_mnist.load(
             color_variance=options.variance,
-            seed=options.seed,
-            attribute="bins",
-            digits=digits,
+            seed=FIRST_SEED,
+            digits=found,
             data_dir=options.data_dir,
         )
     except (OSError, ValueError) as problem:
         parser.error(str(problem))
     splits = {"training": dataset.train, "test": dataset.test}
-    points = _points(splits, dataset.num_classes)
+    points = choose(splits, dataset.num_classes)
     figure = plots.samples(
         [list(splits[p["split"]].inputs[p["row"]]) for p in points],
         titles=[point["split"] for point in points],
     )
-    facts = dataset.facts
-    about = f"color variance {options.variance:.3f}, seed {options.seed}"
-    figures.save(
-        figure,
-        {
-            "about": ", ".join(filter(None, [about, facts["note"]])),
-            "data": {key: facts[key] for key in ("source", "checksum")},
-            "points": points,
-        },
-        options,
-        # Another choice must not take the place of the usual figure.
-        words=[
-            "figure3",
-            *pages.unusual(
-                options,
-                variance=parser.get_default("variance"),
-                seed=parser.get_default("seed"),
-            ),
-            *figures.other_data([{"digits": digits}]),
-        ],
+    usual = parser.get_default("variance")
+    about = f"color variance {options.variance:.3f}, seed {FIRST_SEED}"
+    # Other data must not take the place of the usual figure.
+    words = [
+        "figure3",
+        f"{options.variance:.3f}",
+        *[found] * (found != "mnist"),
+    ]
+    figure.suptitle(about, fontsize="medium")
+    path = pathlib.Path(options.figures_dir, "_".join(words))
+    source = {key: dataset.facts[key] for key in ("source", "checksum")}
+    plots.write(
+        figure, {"about": about, "data": source, "points": points}, path
     )
+    print(f"{path}.png, .pdf and .json")
     return 0
 
 
-def _points(splits, num_classes):
+def choose(splits, num_classes):
     """Columns of digits, one of each class: rows, labels and colors."""
     points = []
     for name, split in splits.items():

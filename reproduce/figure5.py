@@ -1,51 +1,47 @@
 """The bars beside Table 3: equal opportunity and accuracy, by lambda."""
 
-import pathlib
+import dataclasses
 import sys
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from reproduce.experiment import driver, plots, sources
+from reproduce.recipes import credit
+from reproduce.table3 import eo_by_chance, metric
 
-from reproduce.settings import german_credit
-
-from keras_unbias import plots
-from reproduce import arguments, figures, table3
-
-
-def main(argv=None):
-    """Draws the bars; returns the exit code."""
-    parser = arguments.make_parser(__doc__, profiles=german_credit.PROFILES)
-    arguments.add_age(parser)
-    figures.add_directory(parser)
-    options = arguments.parse(parser, argv)
-    rows = german_credit.PROFILES[options.profile]["rows"]
-    gathered = table3.collect(
-        options,
-        parser,
-        [row for row in german_credit.FIGURE5_ROWS if row in rows],
-    )
-    if gathered is None:
-        return 0
-    return figures.write(
-        gathered,
-        options,
-        name="figure5",
-        draw=draw,
-        usual=table3.usual(options),
-    )
+EO = "EO (line: by chance)"
 
 
-def draw(records):
+def cells(profile, **chosen):
+    """The rows of the paper's method, lambda = 0 first."""
+    known = credit.PROFILES[profile].rows
+    rows = [row for row in credit.FIGURE5_ROWS if row in known]
+    return [
+        dataclasses.replace(
+            cell, row=f"λ = {getattr(cell.settings.method, 'mi_weight', 0):g}"
+        )
+        for cell in credit.cells(profile, rows=rows, **chosen)
+    ]
+
+
+def draw(results):
     """A bar for each lambda; a line across it is the EO of chance."""
     return plots.bars(
-        records,
-        bar=lambda r: f"λ = {r.config.settings.get('mi_weight', 0):g}",
-        quantities={
-            "EO (line: by chance)": table3.COLUMNS["EO"],
-            "test accuracy": table3.COLUMNS["accuracy"],
+        results,
+        {
+            EO: metric("equal_opportunity"),
+            "test accuracy": metric("test_accuracy"),
         },
-        marks={"EO (line: by chance)": table3.eo_by_chance},
+        marks={EO: eo_by_chance},
     )
 
 
+FIGURE5 = driver.Figure(
+    name="figure5",
+    description=__doc__,
+    cells=cells,
+    profiles=credit.PROFILES,
+    source=sources.CREDIT,
+    draw=draw,
+)
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(driver.main(FIGURE5))

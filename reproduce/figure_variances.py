@@ -1,36 +1,38 @@
 """Test accuracy over color variance: all rows of Table 1."""
 
-import pathlib
 import sys
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from reproduce.recipes.published import published
 
-from reproduce.settings import colored_mnist
+from reproduce.experiment import driver, plots, sources
+from reproduce.recipes import digits
 
-from keras_unbias import plots
-from reproduce import figures, table1
-
-
-def main(argv=None):
-    """Draws the accuracies; returns the exit code."""
-    return figures.main(
-        argv,
-        name="figure_variances",
-        description=__doc__,
-        make_configs=colored_mnist.table1,
-        draw=draw,
-    )
+# By published row, ours of the same method.
+SAME_METHOD = {
+    "ERM, lambda = 0": digits.ERM,
+    "Alvi et al. 2018": digits.ALVI,
+    "Kim et al. 2019": digits.KIM,
+    "Kim et al. 2019, gray scale": digits.GRAY,
+    "MI backpropagation, lambda = 1.0": digits.MI,
+}
 
 
-def draw(records):
+def draw(results):
     """A line for each row, ours and the published."""
     return plots.accuracy_by_variance(
-        records,
-        rows=list(colored_mnist.ROWS),
-        published=table1.published(),
-        pairs=table1.SAME_METHOD,
+        results, published=published("table1"), same_method=SAME_METHOD
     )
 
 
+FIGURE_VARIANCES = driver.Figure(
+    name="figure_variances",
+    description=__doc__,
+    cells=digits.cells,
+    profiles=digits.PROFILES,
+    source=sources.DIGITS,
+    variances=digits.ALL_VARIANCES,
+    draw=draw,
+)
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(driver.main(FIGURE_VARIANCES))

@@ -19,7 +19,8 @@ def tables(results, title, notes):
             results,
             [Column(v, accuracy, v) for v in sorted(results.columns)],
             title=(
-                f"Search. Accuracy on held-out training digits (oracle), {title}"
+                "Search. Accuracy on held-out training digits (oracle), "
+                f"{title}"
             ),
             corner="color variance",
             notes=notes,

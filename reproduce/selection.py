@@ -1,115 +1,99 @@
 """The paper's rule for lambda against an oracle that sees the test."""
 
 import collections
-import pathlib
+import dataclasses
+import functools
 import statistics
 import sys
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from reproduce.experiment import driver, plots, selection, sources
+from reproduce.recipes import digits, studies
 
-from reproduce.settings import studies
-
-from keras_unbias import plots, selection
-from reproduce import figures
+QUANTITIES = ("test_accuracy", "loss", "mutual_information")
 
 
-def main(argv=None):
-    """Draws test accuracy, loss and information over lambda."""
-    return figures.main(
-        argv,
-        name="selection",
-        description=__doc__,
-        make_configs=configs,
-        variances=studies.SELECTION_VARIANCES,
-        choose=comparable,
-        draw=draw,
+def draw(results):
+    """A row of panels for each variance; both choices marked in each."""
+    left = comparable(results)
+    return plots.by_mi_weight(
+        left,
+        QUANTITIES,
+        marks={
+            variance: {
+                "rule": selection.select(records),
+                "oracle": oracle(records),
+            }
+            for variance, records in by_variance(left).items()
+        },
+        panel="variance {}",
     )
 
 
-def configs(profile, **cells):
-    """The cells: every weight, of the paper's row where there is one."""
-    quick = profile == "quick"
-    row = studies.QUICK_MI if quick else studies.CURVES
-    changes = studies.mi_weights(studies.SELECTION_MI_WEIGHTS)
-    return studies.variants(row, changes, profile=profile, **cells)
-
-
-def comparable(records):
-    """Those of the seeds that all weights of their variance have.
+def comparable(results):
+    """Keeps, at each variance, the seeds that all weights there have.
 
     A variance without the smallest weight, by which the others are judged, or
     with that alone is left out.
 
     Raises:
-        ValueError: If none is left of some.
+        ValueError: if no variance is left.
     """
     smallest = min(studies.SELECTION_MI_WEIGHTS)
-    left = []
-    for group in _by_variance(records).values():
-        weights = set(map(_weight, group))
-        if smallest in weights and len(weights) > 1:
-            left += _of_common_seeds(group)
-    if records and not left:
+    kept = {}
+    for records in by_variance(results).values():
+        seeds = collections.defaultdict(set)
+        for record in records:
+            seeds[weight(record)].add(record.settings.seed)
+        if smallest in seeds and len(seeds) > 1:
+            common = set.intersection(*seeds.values())
+            kept |= {r.id: r for r in records if r.settings.seed in common}
+    if not kept:
         received = sorted(
-            {(_weight(r), figures.variance(r), r.config.seed) for r in records}
+            f"{cell.row} at {cell.column}, seed {cell.settings.seed}"
+            for cell, _ in results.found
         )
         raise ValueError(
             "There is nothing to choose from. Expected: at some variance the "
             f"weight {smallest:g} and another of the same seed. Received: "
-            + "; ".join(f"{w:g} at {v}, seed {s}" for w, v, s in received)
-            + ". Run the cells that are missing."
+            f"{'; '.join(received) or 'no records'}. Run the missing cells."
         )
-    return left
+    return dataclasses.replace(results, records=kept)
 
 
-def draw(records):
-    """A row of panels for each variance; both choices marked in each.
-
-    Args:
-        records: what `comparable` returned.
-    """
-    by_variance = _by_variance(records)
-    return plots.by_mi_weight(
-        records,
-        panel=figures.variance,
-        quantities=["test_accuracy", "loss", "mutual_information"],
-        marks={
-            name: {
-                "rule": selection.select_mi_weight(group),
-                "oracle": _oracle(group),
-            }
-            for name, group in by_variance.items()
-        },
-    )
-
-
-def _by_variance(records):
+def by_variance(results):
+    """Groups records by the label of their variance."""
     groups = collections.defaultdict(list)
-    for record in records:
-        groups[figures.variance(record)].append(record)
+    for cell, record in results.found:
+        groups[cell.column].append(record)
     return groups
 
 
-def _weight(record):
-    return record.config.settings["mi_weight"]
+def weight(record):
+    """Lambda of a run."""
+    return record.settings.method.mi_weight
 
 
-def _of_common_seeds(records):
-    seeds = collections.defaultdict(set)
-    for record in records:
-        seeds[_weight(record)].add(record.config.seed)
-    common = set.intersection(*seeds.values())
-    return [record for record in records if record.config.seed in common]
-
-
-def _oracle(records):
+def oracle(records):
     """The weight of the best test accuracy, averaged over seeds."""
     accuracies = collections.defaultdict(list)
     for record in records:
         if record.status == "done":
-            accuracies[_weight(record)].append(record.metrics["test_accuracy"])
+            accuracies[weight(record)].append(record.metrics["test_accuracy"])
     return max(accuracies, key=lambda w: statistics.fmean(accuracies[w]))
 
 
+SELECTION = driver.Figure(
+    name="selection",
+    description=__doc__,
+    cells=functools.partial(
+        studies.lambdas, mi_weights=studies.SELECTION_MI_WEIGHTS
+    ),
+    profiles=digits.PROFILES,
+    source=sources.DIGITS,
+    variances=digits.ALL_VARIANCES,
+    usual_variances=studies.SELECTION_VARIANCES,
+    draw=draw,
+)
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(driver.main(SELECTION))
