@@ -1,81 +1,57 @@
-"""Keras callbacks: what is measured, changed and kept between epochs."""
+"""Keras callbacks that measure, schedule and stop a training."""
 
 import math
-import os
-import pathlib
-import time
+from collections.abc import Callable
 
 import keras
 import numpy as np
+import tensorflow as tf
 
-from keras_unbias.auditing import critics, outputs
+from keras_unbias.auditing import critics
+from keras_unbias.auditing.outputs import collect_outputs
 from keras_unbias.checks import check_integer, check_weight
-
-
-class Backup(keras.callbacks.Callback):
-    """Keeps the state of the last epoch, in one file that is renamed.
-
-    Keras's `BackupAndRestore` writes the weights and the epoch to two files,
-    in place; a kill between the two resumes at the wrong epoch. Here the
-    epoch is read off the optimizer's own count of steps.
-
-    Args:
-        path: where to, a `.weights.h5` file.
-    """
-
-    def __init__(self, path):
-        super().__init__()
-        self.path = pathlib.Path(path)
-
-    def restore(self, model, steps):
-        """Loads the state, if there is one; returns the epoch to go on at."""
-        if not self.path.exists():
-            return 0
-        model.load_weights(self.path)
-        return int(model.optimizer.iterations) // steps
-
-    def on_epoch_end(self, epoch, logs=None):
-        if self.model.stop_training:
-            return  # A diverged epoch is no state to go on from.
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self.path.with_name(f"next-{self.path.name}")
-        self.model.save_weights(temporary, overwrite=True)
-        os.replace(temporary, self.path)
-
-
-class Clock(keras.callbacks.Callback):
-    """Adds the `seconds` of every epoch to its logs."""
-
-    total = 0.0
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self.began = time.monotonic()
-
-    def on_epoch_end(self, epoch, logs=None):
-        logs["seconds"] = round(time.monotonic() - self.began, 2)
-        self.total += logs["seconds"]
+from keras_unbias.data import BiasedDataset
 
 
 class StopOnDivergence(keras.callbacks.Callback):
-    """Ends a run whose loss is not finite or whose bound is impossible.
+    """Stops a training that has diverged.
+
+    A training has diverged when its loss or its bound is not finite, or when
+    its bound exceeds the entropy of the attribute.
 
     Args:
-        entropy: float, H(C) in nats: no features can tell more of C.
+        entropy: float, H(C) in nats, the most that features can reveal.
+            Defaults to infinity, for an unknown entropy.
+
+    Attributes:
+        reason: str, why the training was stopped. Empty if it was not.
+
+    Example:
+
+    >>> stop = StopOnDivergence(entropy=0.69)
+    >>> stop.set_model(keras.Model())
+    >>> stop.on_train_batch_end(7, {"loss": float("nan")})
+    >>> stop.reason
+    'loss is nan at batch 7'
+    >>> stop.model.stop_training
+    True
     """
 
-    def __init__(self, entropy):
+    def __init__(self, entropy: float = math.inf):
         super().__init__()
         self.entropy = entropy
         self.reason = ""
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        """Checks the loss and the bound of a step."""
         for name in ("loss", "mutual_information"):
             if not math.isfinite(logs.get(name, 0.0)):
                 self._stop(f"{name} is {logs[name]} at batch {batch}")
 
-    def on_epoch_end(self, epoch, logs=None):
-        # The last step's harm shows in no training loss: each is taken before
-        # its step.
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        """Checks the validation loss and the bound of an epoch."""
+        # Each training loss is computed before its step, so that of the last
+        # step does not show what the step broke.
         loss = logs.get("val_loss", 0.0)
         if not math.isfinite(loss):
             self._stop(f"val_loss is {loss} after epoch {epoch + 1}")
@@ -92,27 +68,49 @@ class StopOnDivergence(keras.callbacks.Callback):
 
 
 class MutualInformationMonitor(keras.callbacks.Callback):
-    """Measures the information with a fresh critic on held-out rows.
+    """Measures the mutual information with a fresh critic on held-out rows.
 
-    The estimator of the training may lag behind its features; this shows what
-    they tell in truth (`critics.held_out_bound`). It adds to the
-    logs, in nats, `held_out_mutual_information`, I(Z;C), and, if labels are
-    class numbers, `held_out_conditional_mutual_information`, I(Z;C|Y): NaN in
-    the epochs between, and once the features are not finite. Callbacks that
-    read them must come after it in the list.
+    The estimator of the training may lag behind its features. The monitor
+    fits a new critic instead, see `held_out_bound`. It adds two values in nats
+    to the logs: `held_out_mutual_information`, I(Z;C), and, if the labels are
+    class numbers, `held_out_conditional_mutual_information`, I(Z;C|Y). They
+    are NaN for epochs without a measurement, and once the features are not
+    finite. In the list of callbacks, put it before those that read the
+    values.
 
     Args:
-        dataset: as in `audit`; rows that the training does not see.
-        every: int, epochs from one measurement to the next; the first is
-            after the first epoch. Defaults to 1.
-        passes: int, the passes of the fresh critic. Defaults to 20.
-        seed: int, of the fresh critic.
+        dataset: as in `audit`, rows that the model is not trained on.
+        every: int, epochs from one measurement to the next. The first
+            measurement follows the first epoch. Defaults to 1.
+        passes: int, passes over the rows that the critic is fitted to.
+            Defaults to 20.
+        seed: int, the seed of the critic. Defaults to 0.
 
     Raises:
-        ValueError: `every` or `passes` is no integer >= 1.
+        ValueError: if `every` or `passes` is not an integer >= 1.
+
+    Example:
+
+    >>> codes = np.arange(64) % 2
+    >>> x = np.eye(2)[codes].astype("float32")
+    >>> targets = {"label": codes, "attribute": x}
+    >>> encoder = keras.Sequential([keras.Input((2,)), keras.layers.Dense(4)])
+    >>> model = ku.RepresentationClassifier(encoder, num_classes=2)
+    >>> model.compile()
+    >>> monitor = MutualInformationMonitor((x, targets), passes=1)
+    >>> history = model.fit(x, targets, callbacks=[monitor], verbose=0).history
+    >>> len(history["held_out_mutual_information"])
+    1
     """
 
-    def __init__(self, dataset, *, every=1, passes=20, seed=0):
+    def __init__(
+        self,
+        dataset: BiasedDataset | tf.data.Dataset | tuple,
+        *,
+        every: int = 1,
+        passes: int = 20,
+        seed: int = 0,
+    ):
         super().__init__()
         check_integer("every", every, minimum=1)
         check_integer("passes", passes, minimum=1)
@@ -121,67 +119,95 @@ class MutualInformationMonitor(keras.callbacks.Callback):
         self.passes = passes
         self.seed = seed
 
-    def on_train_begin(self, logs=None):
-        _, _, targets, _ = outputs.collect_outputs(np.empty(0), self.dataset)
-        labels = outputs.class_numbers(targets.get("label"))
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        """Finds out which values the labels allow."""
+        labels = collect_outputs(np.empty(0), self.dataset).labels
         self.num_classes = {"held_out_mutual_information": None}
         if labels is not None:
             name = "held_out_conditional_mutual_information"
             self.num_classes[name] = int(labels.max()) + 1
 
-    def on_epoch_end(self, epoch, logs=None):
-        # CSVLogger and others take the names of the first epoch for all.
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        """Adds the values to the logs."""
+        # CSVLogger and others fix the names of all epochs after the first.
         logs.update(dict.fromkeys(self.num_classes, math.nan))
         if epoch % self.every:
             return
-        features, _, targets, _ = outputs.collect_outputs(
-            self.model, self.dataset
-        )
-        if not np.isfinite(features).all():
-            return  # The model has diverged, and there is nothing to measure.
+        outputs = collect_outputs(self.model, self.dataset)
+        if not np.isfinite(outputs.features).all():
+            return
         for name, num_classes in self.num_classes.items():
             logs[name] = critics.held_out_bound(
-                features,
-                targets["attribute"],
-                outputs.class_numbers(targets.get("label")),
+                outputs.features,
+                outputs.attributes,
+                outputs.labels,
                 num_classes=num_classes,
                 seed=self.seed,
                 epochs=self.passes,
-                batch_size=critics.batch_size_of(len(features)),
+                batch_size=critics.choose_batch_size(len(outputs.features)),
             )
 
 
 class MiWeightSchedule(keras.callbacks.Callback):
     """Sets the weight of the mutual information at the start of every epoch.
 
-    For `MutualInformationBackpropagation`, as `LearningRateScheduler` is for
-    the rate; the log `mi_weight` says what it was.
+    It is to `MutualInformationBackpropagation` what Keras's
+    `LearningRateScheduler` is to the learning rate. It adds the weight of the
+    epoch to the logs, as `mi_weight`.
 
     Args:
-        schedule: function from the epoch (from 0) and the model's `mi_weight`
-            to the weight of this epoch, e.g. `warm_up(5)`.
+        schedule: function from the epoch, which counts from 0, and the
+            model's `mi_weight` to the weight of this epoch, e.g. `warm_up(5)`.
+
+    Raises:
+        ValueError: in `fit`, if a weight is negative or not finite.
+
+    Example:
+
+    >>> codes = np.arange(64) % 2
+    >>> x = np.eye(2)[codes].astype("float32")
+    >>> encoder = keras.Sequential([keras.Input((2,)), keras.layers.Dense(4)])
+    >>> model = ku.MutualInformationBackpropagation(
+    ...     encoder, num_classes=2, mi_weight=0.5
+    ... )
+    >>> model.compile(run_eagerly=True)
+    >>> halved = MiWeightSchedule(lambda epoch, weight: weight / 2**epoch)
+    >>> history = model.fit(
+    ...     x, {"label": codes, "attribute": x}, epochs=2, steps_per_epoch=1,
+    ...     callbacks=[halved], verbose=0,
+    ... ).history
+    >>> history["mi_weight"]
+    [0.5, 0.25]
     """
 
-    def __init__(self, schedule):
+    def __init__(self, schedule: Callable[[int, float], float]):
         super().__init__()
         self.schedule = schedule
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        """Sets the weight."""
         weight = self.schedule(epoch, self.model.mi_weight)
         check_weight(f"schedule(epoch={epoch}, weight)", weight)
         self.model.mi_weight_variable.assign(weight)
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        """Adds the weight to the logs."""
         logs["mi_weight"] = float(self.model.mi_weight_variable)
 
 
-def warm_up(epochs):
-    """A schedule that rises evenly to the model's weight.
+def warm_up(epochs: int) -> Callable[[int, float], float]:
+    """Returns a schedule that rises linearly to the model's weight.
 
     Args:
-        epochs: int, the epochs before the weight is reached.
+        epochs: int, the number of epochs before the weight is reached.
 
     Returns:
         A function for `MiWeightSchedule`.
+
+    Example:
+
+    >>> schedule = warm_up(3)
+    >>> [schedule(epoch, 1.0) for epoch in range(5)]
+    [0.25, 0.5, 0.75, 1.0, 1.0]
     """
     return lambda epoch, weight: weight * min(1, (epoch + 1) / (epochs + 1))

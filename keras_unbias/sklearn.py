@@ -1,27 +1,53 @@
-"""A scikit-learn classifier that ignores an attribute."""
+"""A scikit-learn classifier that learns to ignore an attribute."""
 
 import contextlib
 import math
 import random
 import warnings
+from collections.abc import Callable
+from numbers import Integral, Real
 
 import keras
 import numpy as np
 import pandas as pd
 import tensorflow as tf
+from numpy.typing import ArrayLike
+from scipy import special
 from sklearn import base, preprocessing
-from sklearn.utils import check_random_state, multiclass, validation
-
-from keras_unbias import methods
-from keras_unbias.checks import check_integer
-from keras_unbias.data import attribute_encoder, attributes
-from keras_unbias.information import (
-    MutualInformationEstimator,
-    SeparableCritic,
+from sklearn.utils import (
+    Tags,
+    assert_all_finite,
+    check_random_state,
+    check_scalar,
+    multiclass,
+    validation,
 )
 
-Schedule = keras.optimizers.schedules.LearningRateSchedule
+from keras_unbias import methods
+from keras_unbias.data import AttributeEncoder
+from keras_unbias.information import MutualInformationEstimator as Estimator
+from keras_unbias.information import SeparableCritic
+
 METHODS = ("erm", "bias_balanced", "mi_backprop")
+LIMITS = {
+    "batch_size": {"target_type": Integral, "min_val": 1},
+    "epochs": {"target_type": Integral, "min_val": 1},
+    "estimator_batches": {"target_type": Integral, "min_val": 0},
+    "mi_weight": {"target_type": Real, "min_val": 0},
+    "prior_strength": {"target_type": Real, "min_val": 0, "max_val": 1},
+    "dropout": {
+        "target_type": Real,
+        "min_val": 0,
+        "max_val": 1,
+        "include_boundaries": "left",
+    },
+    "learning_rate": {
+        "target_type": Real,
+        "min_val": 0,
+        "include_boundaries": "neither",
+    },
+}
+Schedule = keras.optimizers.schedules.LearningRateSchedule
 
 
 class UnbiasedClassifier(
@@ -30,75 +56,89 @@ class UnbiasedClassifier(
     base.TransformerMixin,
     base.BaseEstimator,
 ):
-    """A neural network trained to ignore an attribute, as an estimator.
+    """Neural classifier that learns to ignore an attribute.
 
-    By default what the attribute says of the label, p(y|c) / p(y), is given to
-    the training loss, so that the network need not learn it: half of its
-    logarithm is added to the logits (bias-balanced training, Hong & Yang
-    2021), half weighs the rows (reweighing, Kamiran & Calders 2012). What is
-    left of I(Z;C|Y) is pushed down with a small weight (Ragonesi et al.,
-    Algorithm 1). The attribute is needed for training alone.
+    The training loss is given what the attribute says about the label,
+    p(y|c) / p(y), so the network need not learn it. By default half of its
+    logarithm is added to the logits (bias-balanced training, Hong & Yang,
+    NeurIPS 2021), and the other half weights the rows (reweighing, Kamiran &
+    Calders, KAIS 2012). The rest of I(Z;C|Y) is minimized with a small weight
+    (Ragonesi et al., Algorithm 1). Only `fit` needs the attribute.
 
-    At the default weight it is mainly the labels that come to depend less on
-    the attribute; the features may still tell a good part of it. Where the
-    features themselves are used or published, raise `mi_weight` and `audit`
-    them.
+    At the default weight it is mainly the predictions that depend less on the
+    attribute. The features may still reveal a good part of it. If you use or
+    publish the features, raise `mi_weight` and `audit` them.
 
-    A `random_state` seeds Keras and TensorFlow, for they have one state for
-    all models; those of NumPy and Python stay as they are.
+    With a `random_state`, `fit` seeds Keras and TensorFlow, which have one
+    random state for all models. The states of NumPy and Python do not change.
 
     Args:
-        method: `"mi_backprop"` (the default), `"bias_balanced"`, which is the
-            same without mutual information, or `"erm"`, plain training.
-        mi_weight: float, lambda of `"mi_backprop"`. Defaults to 0.3.
-        conditional: bool, whether I(Z;C|Y) is pushed down, or I(Z;C).
+        method: str, `"mi_backprop"` (the default), `"bias_balanced"`, which
+            leaves the mutual information out, or `"erm"`, plain training.
+        mi_weight: float >= 0, the weight lambda of `"mi_backprop"`. Defaults
+            to 0.3.
+        conditional: bool, whether I(Z;C|Y) is minimized instead of I(Z;C).
             Defaults to `True`.
-        prior_strength: float in [0, 1], the share of log p(y|c) / p(y) that
-            is added to the logits; the rest weighs the rows. 1 is
-            bias-balanced training, 0 is reweighing, both alike with endless
-            rows. `None` leaves both out. Defaults to 0.5.
+        prior_strength: float in 0..1, the share of log p(y|c) / p(y) that is
+            added to the logits. The rest weights the rows. 1 is bias-balanced
+            training and 0 is reweighing. With endlessly many rows both are
+            the same. `None` leaves both out. Defaults to 0.5.
         attribute_bins: int or `None`, see `AttributeEncoder`. Defaults to 10.
-        encoder: function from the shape of one input to a Keras model that
-            returns features `(n, d)`. `None` (the default) standardises the
-            columns and takes two layers of 64 and 32 units.
-        dropout: float in [0, 1), the share of columns and of the first
-            layer's units that a training step leaves out: the rows that go
-            against the bias are few and easily learned by heart. Not for an
-            `encoder` of your own. Defaults to 0.2.
-        epochs: int, passes through the rows. `None` (the default) makes as
-            many as take 1,000 steps, but at least 10.
-        batch_size: int. Defaults to 128.
-        learning_rate: float, Adam's. Defaults to 1e-3.
-        estimator_batches: int, the estimator's own mini-batches in a step.
-            Defaults to 4.
-        random_state: int, `RandomState` or `None`.
-        verbose: what Keras's `fit` takes. Defaults to 0.
+        encoder: function from the shape of one input to a Keras model with
+            features of shape `(n, d)`. Defaults to `None`, which standardizes
+            the columns and takes two layers of 64 and 32 units.
+        dropout: float in 0..1, the share of the columns and of the first
+            layer's units that a training step leaves out. The rows that
+            contradict the bias are few, and a network easily memorizes them.
+            It has no effect on an `encoder` of your own. Defaults to 0.2.
+        epochs: int, passes over the rows. Defaults to `None`, which makes
+            1,000 steps or 10 epochs, whichever is more.
+        batch_size: int, rows per mini-batch. Defaults to 128.
+        learning_rate: float or Keras schedule, the rate of Adam. Defaults to
+            1e-3.
+        estimator_batches: int, further mini-batches per step for the
+            estimator alone. Defaults to 4.
+        random_state: int, `RandomState` or `None`, the seed. Defaults to
+            `None`.
+        verbose: as in Keras's `fit`. Defaults to 0.
 
-    Attributes (after `fit`):
-        classes_: the labels, sorted.
+    Attributes:
+        classes_: array of shape `(classes,)`, the labels in ascending order.
         model_: Keras model from inputs to `{"logits", "probabilities",
             "features"}`.
-        history_: dict of lists, the training's metrics by epoch.
+        history_: dict of lists, the metrics of the training by epoch.
         attribute_encoder_: the fitted `AttributeEncoder`, or `None`.
-        n_features_in_: int, the columns of the inputs.
+        n_features_in_: int, the number of columns of the inputs.
+
+    Example:
+
+    >>> rng = np.random.default_rng(0)
+    >>> X, y = rng.normal(size=(100, 3)), rng.choice(["no", "yes"], 100)
+    >>> age = rng.choice(["old", "young"], 100)
+    >>> classifier = UnbiasedClassifier(epochs=1, random_state=0)
+    >>> classifier = classifier.fit(X, y, sensitive_features=age)
+    >>> classifier.predict_proba(X).shape
+    (100, 2)
+    >>> classifier.transform(X).shape
+    (100, 32)
     """
 
     def __init__(
         self,
-        method="mi_backprop",
+        method: str = "mi_backprop",
         *,
-        mi_weight=0.3,
-        conditional=True,
-        prior_strength=0.5,
-        attribute_bins=10,
-        encoder=None,
-        dropout=0.2,
-        epochs=None,
-        batch_size=128,
-        learning_rate=1e-3,
-        estimator_batches=4,
-        random_state=None,
-        verbose=0,
+        mi_weight: float = 0.3,
+        conditional: bool = True,
+        prior_strength: float | None = 0.5,
+        attribute_bins: int | None = 10,
+        encoder: Callable | None = None,
+        dropout: float = 0.2,
+        epochs: int | None = None,
+        batch_size: int = 128,
+        learning_rate: float | Schedule = 1e-3,
+        estimator_batches: int = 4,
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int | str = 0,
     ):
         self.method = method
         self.mi_weight = mi_weight
@@ -114,101 +154,118 @@ class UnbiasedClassifier(
         self.random_state = random_state
         self.verbose = verbose
 
-    def fit(self, X, y, *, sensitive_features=None, sample_weight=None):
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        *,
+        sensitive_features: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> "UnbiasedClassifier":
         """Trains the network.
 
         Args:
-            X: `(rows, columns)` array or frame of numbers; with an `encoder`
-                of your own `(rows, ...)`, of any dtype that it takes.
-            y: `(rows,)` labels, numbers or strings.
-            sensitive_features: the attribute, `(rows,)` or `(rows, columns)`
-                array, series or frame. The prior counts the combinations of
-                several columns; the mutual information is that of their
-                codes side by side, whose critic sees no interactions: make
-                one column of them where their combination matters. `None`
-                means plain training, with a warning unless `method` is
-                `"erm"`.
-            sample_weight: `(rows,)` floats, weights of the training loss.
+            X: array or frame of numbers of shape `(rows, columns)`. With an
+                `encoder` of your own, an array of shape `(rows, ...)` and any
+                dtype that the encoder takes.
+            y: array of shape `(rows,)`, labels that are numbers or strings.
+            sensitive_features: array, series or frame of shape `(rows,)` or
+                `(rows, columns)`, the attribute. The prior counts the
+                combinations of several columns. The mutual information is
+                that of their codes side by side, and its critic sees no
+                interactions. If the combination matters, make one column of
+                it. Defaults to `None`: plain training, with a warning unless
+                `method` is `"erm"`.
+            sample_weight: float array of shape `(rows,)`, weights >= 0 in the
+                training loss. Defaults to `None`, equal weights.
 
         Returns:
-            Itself.
+            The fitted classifier itself.
 
         Raises:
-            ValueError: an argument is out of range, lengths differ, or there
-                is only one class.
+            TypeError: if a parameter has the wrong type.
+            ValueError: if a parameter is out of range, if lengths differ, or
+                if there is only one class.
         """
         self._check_parameters()
-        X, y = self._checked(X, y)
+        X, y = self._validate(X, y)
         multiclass.check_classification_targets(y)
-        labels = preprocessing.LabelEncoder()
-        numbers = labels.fit_transform(y)
-        if len(labels.classes_) < 2:
+        encoder = preprocessing.LabelEncoder()
+        labels = encoder.fit_transform(y)
+        if len(encoder.classes_) < 2:
             raise ValueError(
-                "A classifier tells classes apart. Expected: two or more. "
-                f"Received: one class, {labels.classes_[0]!r}."
+                "A classifier needs two or more classes. Expected: labels of "
+                "two classes or more. Received: one class, "
+                f"{encoder.classes_[0]!r}. Add rows of another class."
             )
         weight = None
         if sample_weight is not None:
-            weight = validation._check_sample_weight(sample_weight, X)
-        vectors = self._vectors(sensitive_features, len(X))
-        self.classes_ = labels.classes_
+            weight = validation._check_sample_weight(
+                sample_weight, X, ensure_non_negative=True
+            )
+        attributes = self._encode_attributes(sensitive_features, len(X))
+        self.classes_ = encoder.classes_
         prior = None
         seed = check_random_state(self.random_state).randint(2**31 - 1)
         with _seeded(seed):
-            if vectors is not None and self.prior_strength is not None:
-                prior, shares, told = self._prior(numbers, vectors, weight)
-                weight = told if weight is None else told * weight
-            model = self._model(X, vectors, prior)
+            if attributes is not None and self.prior_strength is not None:
+                prior, shares, factor = self._prior(labels, attributes, weight)
+                weight = factor if weight is None else factor * weight
+            model = self._build(X, attributes, prior)
             parts = 1 + getattr(model, "estimator_batches", 0)
-            data = self._batches(X, numbers, vectors, weight, parts)
+            batches = self._batches(X, labels, attributes, weight, parts)
             self.history_ = model.fit(
-                data,
-                epochs=self.epochs or max(10, math.ceil(1000 / len(data))),
-                # The pipeline does; Keras would warn.
+                batches,
+                epochs=self.epochs or max(10, math.ceil(1000 / len(batches))),
+                # The pipeline shuffles, and Keras would warn.
                 shuffle=False,
                 verbose=self.verbose,
             ).history
         if prior is not None:
-            # The prior alone would make all classes equally frequent.
+            # With the prior alone, all classes would be equally frequent.
             model.classifier.bias.assign_add(prior.strength * np.log(shares))
         self.model_ = model.inference_model()
         self._n_features_out = self.model_.output["features"].shape[-1]
         return self
 
-    def predict(self, X):
-        """Labels, `(rows,)`."""
-        best = self._outputs(X)["logits"].argmax(axis=1)
-        return self.classes_[best]
+    def predict(self, X: ArrayLike) -> np.ndarray:
+        """Returns the predicted labels, of shape `(rows,)`."""
+        return self.classes_[self._logits(X).argmax(axis=1)]
 
-    def predict_proba(self, X):
-        """Probabilities of the classes, `(rows, classes)`."""
-        return self._outputs(X)["probabilities"]
+    def predict_proba(self, X: ArrayLike) -> np.ndarray:
+        """Returns the class probabilities, of shape `(rows, classes)`."""
+        # In float64, as in scikit-learn. Rounded to float32, their sums would
+        # be too far from 1 for its metrics.
+        return special.softmax(self._logits(X), axis=1)
 
-    def decision_function(self, X):
-        """Logits, `(rows, classes)`; of two classes their difference."""
-        logits = self._outputs(X)["logits"]
+    def decision_function(self, X: ArrayLike) -> np.ndarray:
+        """Returns the logits, of shape `(rows, classes)`.
+
+        For two classes it returns their difference, of shape `(rows,)`.
+        """
+        logits = self._logits(X)
         if len(self.classes_) == 2:
             return logits[:, 1] - logits[:, 0]
         return logits
 
-    def transform(self, X):
-        """Features z, `(rows, d)`."""
+    def transform(self, X: ArrayLike) -> np.ndarray:
+        """Returns the features z, a float32 array of shape `(rows, d)`."""
         return self._outputs(X)["features"]
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
 
+    def _logits(self, X):
+        return self._outputs(X)["logits"].astype(np.float64)
+
     def _outputs(self, X):
         validation.check_is_fitted(self)
-        outputs = self.model_.predict(
-            self._checked(X, reset=False), batch_size=1024, verbose=0
-        )
-        # scikit-learn knows no bfloat16, of a policy of mixed precision.
-        return {name: v.astype(np.float32) for name, v in outputs.items()}
+        X = self._validate(X, reset=False)
+        return self.model_.predict(X, batch_size=1024, verbose=0)
 
-    def _checked(self, X, y="no_validation", *, reset=True):
+    def _validate(self, X, y="no_validation", *, reset=True):
         own = self.encoder is not None
         return validation.validate_data(
             self,
@@ -228,125 +285,120 @@ class UnbiasedClassifier(
             )
         if self.method == "bias_balanced" and self.prior_strength is None:
             raise ValueError(
-                "Bias-balanced training is that with a prior. Expected: "
-                "prior_strength in 0 to 1. Received: prior_strength=None. For "
-                "plain training take method='erm'."
+                "Bias-balanced training needs a prior. Expected: "
+                "prior_strength in 0..1. Received: prior_strength=None. For "
+                "plain training use method='erm'."
             )
-        check_integer("batch_size", self.batch_size, minimum=1)
-        if self.epochs is not None:
-            check_integer("epochs", self.epochs, minimum=1)
-        limits = {"prior_strength": (0, 1)}
-        # What is not used is not looked at.
-        if self.method == "mi_backprop":
-            check_integer(
-                "estimator_batches", self.estimator_batches, minimum=0
-            )
-            limits["mi_weight"] = (0, math.inf)
-        if self.encoder is None:
-            limits["dropout"] = (0, 0.99)
-        if not isinstance(self.learning_rate, Schedule):
-            limits["learning_rate"] = (1e-9, math.inf)
-        for name, (least, most) in limits.items():
-            value = getattr(self, name)
-            if value is None and name == "prior_strength":
-                continue
-            if value is None or not least <= value <= most:
-                raise ValueError(
-                    f"`{name}` is out of range. Expected: {least} to {most}. "
-                    f"Received: {name}={value!r}."
-                )
+        # Only the parameters that are used.
+        unused = {
+            "epochs": self.epochs is None,
+            "prior_strength": self.prior_strength is None,
+            "estimator_batches": self.method != "mi_backprop",
+            "mi_weight": self.method != "mi_backprop",
+            "dropout": self.encoder is not None,
+            "learning_rate": isinstance(self.learning_rate, Schedule),
+        }
+        for name, limits in LIMITS.items():
+            if not unused.get(name):
+                value = check_scalar(getattr(self, name), name, **limits)
+                # NaN passes every comparison of check_scalar.
+                assert_all_finite(value, input_name=name)
 
-    def _vectors(self, sensitive_features, rows):
-        """The attribute vectors, `(rows, a)`, or `None`."""
+    def _encode_attributes(self, sensitive_features, rows):
+        """Returns the attribute vectors, of shape `(rows, a)`, or `None`."""
         self.attribute_encoder_ = None
         if self.method == "erm":
             return None
         if sensitive_features is None:
             warnings.warn(
-                "No sensitive_features: this is plain training, which "
+                "Without sensitive_features this is plain training, which "
                 "ignores no attribute.",
                 stacklevel=3,
             )
             return None
-        encoder = attribute_encoder.AttributeEncoder(self.attribute_bins)
-        vectors = encoder.fit_transform(sensitive_features)
-        if len(vectors) != rows:
+        encoder = AttributeEncoder(self.attribute_bins)
+        attributes = encoder.fit_transform(sensitive_features)
+        if len(attributes) != rows:
             raise ValueError(
-                "Every row has an attribute. Expected: sensitive_features of "
-                f"{rows} rows. Received: {len(vectors)}."
+                "Every row must have an attribute. Expected: "
+                f"sensitive_features of {rows} rows. Received: "
+                f"{len(attributes)}. Pass the attribute of the rows of X."
             )
         self.attribute_encoder_ = encoder
-        return vectors
+        return attributes
 
-    def _prior(self, numbers, vectors, weight):
-        """The prior for the logits, p(y), and the weights of the rows."""
+    def _prior(self, labels, attributes, weight):
+        """Returns the prior, the label shares p(y), and weights of the rows."""
         if weight is not None:
             weight = weight / weight.mean()
-        counts = np.bincount(numbers, weight) + 1 / len(numbers)
+        counts = np.bincount(labels, weight) + 1 / len(labels)
         shares = counts / counts.sum()
-        # Cells of few rows lean towards the shares of all rows.
+        # The smoothing pulls cells of few rows towards the shares of all rows.
         prior = methods.LabelPrior(
             len(shares), smoothing=(len(shares) * shares).tolist()
         )
-        prior.adapt(_cells(vectors), numbers, weight)
-        # A row has a distance to every cell: not all rows at once.
-        chunks = np.array_split(vectors, math.ceil(len(vectors) / 1024))
-        told = np.concatenate([prior(chunk) for chunk in chunks])
-        told = told[np.arange(len(numbers)), numbers]
-        expected = np.log(shares)[numbers]
+        # The prior counts labels by cell. A cell of deciles has the mean of
+        # its vectors for a center.
+        cells = self.attribute_encoder_.spec_.categories(attributes).cells
+        centers = pd.DataFrame(attributes).groupby(cells).transform("mean")
+        prior.adapt(centers.to_numpy(), labels, weight)
+        # In chunks, because the prior computes distances to all cells.
+        chunks = np.array_split(attributes, math.ceil(len(attributes) / 1024))
+        log_prior = np.concatenate([prior(chunk) for chunk in chunks])
+        log_prior = log_prior[np.arange(len(labels)), labels]
         prior.strength = self.prior_strength
-        rows = np.exp((1 - self.prior_strength) * (expected - told))
-        return prior, shares, rows
+        log_ratio = np.log(shares)[labels] - log_prior
+        return prior, shares, np.exp((1 - self.prior_strength) * log_ratio)
 
-    def _model(self, X, vectors, prior):
+    def _build(self, X, attributes, prior):
+        """Returns the compiled model."""
         if self.encoder is None:
-            encoder = _encoder(X, self.dropout)
+            encoder = _default_encoder(X, self.dropout)
         else:
             encoder = self.encoder(X.shape[1:])
         method = methods.RepresentationClassifier
         arguments = {"label_prior": prior}
-        if vectors is not None and self.method == "mi_backprop":
+        if attributes is not None and self.method == "mi_backprop":
             method = methods.MutualInformationBackpropagation
+            num_classes = len(self.classes_) if self.conditional else None
             arguments.update(
                 mi_weight=self.mi_weight,
                 conditional=self.conditional,
                 estimator_batches=self.estimator_batches,
-                estimator=MutualInformationEstimator(
-                    SeparableCritic.for_attributes(vectors),
-                    num_classes=(
-                        len(self.classes_) if self.conditional else None
-                    ),
+                estimator=Estimator(
+                    SeparableCritic.for_attributes(attributes),
+                    num_classes=num_classes,
                 ),
-                attribute_size=vectors.shape[1],
+                attribute_size=attributes.shape[1],
             )
         model = method(encoder, len(self.classes_), **arguments)
         model.compile(keras.optimizers.Adam(self.learning_rate))
         return model
 
-    def _batches(self, X, numbers, vectors, weight, parts):
-        """Batches of `parts` mini-batches; the task gets the first of each."""
-        targets = {"label": numbers}
-        if vectors is not None:
-            targets["attribute"] = vectors
+    def _batches(self, X, labels, attributes, weight, parts):
+        """Returns batches of `parts` mini-batches, the first for the task."""
+        targets = {"label": labels}
+        if attributes is not None:
+            targets["attribute"] = attributes
         arrays = (X, targets) if weight is None else (X, targets, weight)
         rows = parts * min(self.batch_size, len(X))
         return (
             tf.data.Dataset.from_tensor_slices(arrays)
             .shuffle(len(X))
             .repeat(parts)
-            # The mini-batches of a step must be of one length.
+            # The mini-batches of a step must have the same length.
             .batch(rows, drop_remainder=parts > 1)
             .prefetch(2)
         )
 
 
-def _encoder(X, dropout):
-    # Unlike Keras's `adapt` it leaves constant columns as they are.
+def _default_encoder(X, dropout):
+    # Unlike the `adapt` of Keras, StandardScaler keeps constant columns.
     scaler = preprocessing.StandardScaler().fit(X)
     return keras.Sequential(
         [
             keras.Input(X.shape[1:]),
-            # Alone it takes deviations below 1e-7 for 1e-7.
+            # Normalization alone would round deviations below 1e-7 up to it.
             keras.layers.Normalization(
                 mean=scaler.mean_, variance=np.ones_like(scaler.scale_)
             ),
@@ -359,24 +411,13 @@ def _encoder(X, dropout):
     )
 
 
-def _cells(vectors):
-    """Attribute vectors with the mean of its decile for each number."""
-    frame = pd.DataFrame(vectors)
-    for column in frame:
-        if frame[column].nunique() > attributes.MAX_VALUES:
-            deciles = pd.qcut(frame[column], 10, duplicates="drop")
-            means = frame[column].groupby(deciles, observed=True)
-            frame[column] = means.transform("mean")
-    return frame.to_numpy()
-
-
 @contextlib.contextmanager
 def _seeded(seed):
-    """Keras and TensorFlow seeded, NumPy and Python as they were after."""
-    ours, theirs = random.getstate(), np.random.get_state()
+    """Seeds Keras and TensorFlow, and restores the states of NumPy, Python."""
+    python, numpy = random.getstate(), np.random.get_state()
     keras.utils.set_random_seed(seed)
     try:
         yield
     finally:
-        random.setstate(ours)
-        np.random.set_state(theirs)
+        random.setstate(python)
+        np.random.set_state(numpy)

@@ -1,190 +1,202 @@
-"""What a finished representation still tells of the attribute."""
+"""The audit: how much features reveal about an attribute."""
 
 import dataclasses
 import math
 import warnings
+from collections.abc import Callable
 
 import numpy as np
+import tensorflow as tf
 
 from keras_unbias import information
-from keras_unbias.auditing import critics, metrics, outputs, probes
+from keras_unbias.auditing import critics, metrics, probes
+from keras_unbias.auditing.outputs import (
+    check_predictions,
+    collect_outputs,
+    predicted_classes,
+)
 from keras_unbias.auditing.report import Audit, Estimate, Leakage
+from keras_unbias.data import AttributeSpec, BiasedDataset
+from keras_unbias.data.attributes import Categories
 from keras_unbias.information import discrete
 
-# Critics of an audit: one that misses what there is to see is outvoted.
+# The better of two different critics counts, since either may miss what the
+# other finds.
 CRITICS = (
     information.SeparableCritic,
     information.ConcatenatedCritic,
 )
 DONSKER_VARADHAN = "Donsker-Varadhan"
-# Accuracies of fewer rows are not worth a name.
+# The accuracy of a group with fewer rows is too noisy to report.
 SMALLEST_GROUP = 10
 
 
 def audit(
-    model_or_features,
-    dataset,
+    model_or_features: Callable | np.ndarray,
+    dataset: BiasedDataset | tf.data.Dataset | tuple,
     *,
-    predictions=None,
-    seed=0,
-    rows=12_000,
-    resamples=200,
-):
-    """Answers what a representation still tells about the attribute.
+    predictions: np.ndarray | None = None,
+    seed: int = 0,
+    rows: int = 12_000,
+    resamples: int = 200,
+) -> Audit:
+    """Measures how much a representation reveals about the attribute.
 
-    By fresh estimators, never that of the training: two critics with the
-    Donsker-Varadhan bound, and three probes (linear, MLP, gradient-boosted
-    trees) with `H(C) - CE`. In expectation all are lower bounds, so the
-    largest says most; on few rows their noise is a few hundredths of a nat in
-    either direction. What no estimator finds may still be there. The trees
-    take the longest, a minute and more where the attribute has many values.
+    The audit fits estimators of its own and never uses that of the training.
+    It fits two critics with the Donsker-Varadhan bound, and three probes
+    (linear, MLP, gradient-boosted trees) with the bound `H(C) - CE`. In
+    expectation all are lower bounds, so the largest is the most informative.
+    On few rows their noise is a few hundredths of a nat in either direction.
+    Information that no estimator finds may still be there. The trees take
+    the longest, a minute or more for an attribute with many values.
 
     Args:
-        model_or_features: a `RepresentationClassifier`, what `load_classifier`
-            returns, any function of a batch of inputs that returns a dict with
-            `"features"` and, for the accuracies, `"logits"`; or the features
-            themselves, a `(rows, d)` array.
-        dataset: rows that neither model nor training saw: a `BiasedDataset`,
-            whose test split is taken; a `tf.data.Dataset` of batches `(x,
-            {"label": y, "attribute": c})`; or one such pair of arrays (with
-            features, x may be `None`). The label may be missing. Only labels
-            that are class numbers (integers, booleans, or 0.0 and 1.0) are
-            looked at; strings are refused.
-        predictions: `(rows,)` array of class numbers, predicted by another
-            kind of model. Defaults to `None`, those of the logits: the
-            largest, or the sign of a single one.
-        seed: int, of the rows, the estimators and the bootstrap.
-        rows: int, rows that are looked at, drawn by seed; all where there are
-            fewer. Defaults to 12,000.
-        resamples: int, bootstrap samples of an interval. Defaults to 200.
+        model_or_features: a `RepresentationClassifier`, the result of
+            `load_classifier`, or any function from a batch of inputs to a dict
+            with `"features"` and, for the accuracies, `"logits"`. Or the
+            features themselves, an array of shape `(rows, d)`.
+        dataset: rows that the model was not trained on: a `BiasedDataset`,
+            whose test split is used, a `tf.data.Dataset` of batches `(x,
+            {"label": y, "attribute": c})`, or one such pair of arrays. With
+            features, `x` may be `None`. The label may be missing. Labels
+            count only if they are class numbers: integers, booleans, or 0.0
+            and 1.0.
+        predictions: int array of shape `(rows,)`, classes predicted by another
+            kind of model. Defaults to `None`, which takes the largest logit,
+            or the sign of a single one.
+        seed: int, the seed of the choice of rows, the estimators and the
+            bootstrap. Defaults to 0.
+        rows: int, the number of rows to use, drawn at random. Defaults to
+            12,000. A smaller data set is used as a whole.
+        resamples: int, bootstrap samples per interval. Defaults to 200.
 
     Returns:
-        An `Audit`.
+        An `Audit`. Print it, plot it, or read its numbers.
 
     Raises:
-        ValueError: there are fewer than 60 rows, features that are no matrix
-            of finite numbers, arrays that differ in length, one attribute in
-            all rows, or labels or predictions that name no classes.
+        ValueError: if there are fewer than 60 rows, if the features are not a
+            matrix of finite numbers, if arrays differ in length, if all rows
+            have the same attribute, or if labels or predictions are not
+            classes.
+
+    Example:
+
+    >>> rng = np.random.default_rng(0)
+    >>> attribute = rng.integers(0, 2, 300)
+    >>> features = np.eye(2)[attribute] + rng.normal(0, 0.1, (300, 2))
+    >>> result = ku.audit(
+    ...     features, (None, {"attribute": attribute}), resamples=10
+    ... )
+    >>> result.leakage.information.value > 0.5  # At most log(2) = 0.693 nats.
+    True
     """
-    features, logits, targets, parts = outputs.collect_outputs(
-        model_or_features, dataset
-    )
-    labels = outputs.class_numbers(targets.get("label"))
+    outputs = collect_outputs(model_or_features, dataset)
+    labels = outputs.labels
     if predictions is not None:
-        predictions = outputs.given_classes(predictions)
-    elif logits is not None and labels is not None:
-        predictions = outputs.named_classes(logits, labels)
-    _check(features, targets["attribute"], labels, predictions, rows)
+        predictions = check_predictions(predictions)
+    elif outputs.logits is not None and labels is not None:
+        predictions = predicted_classes(outputs.logits, labels)
+    _check(outputs, predictions, rows)
     generator = np.random.default_rng(seed)
-    chosen = generator.permutation(len(features))[:rows]
-    features = features[chosen]
-    attributes = np.asarray(targets["attribute"], np.float32)[chosen]
-    attribute = probes.codes(attributes, parts)
-    values = len(np.unique(attribute.cells))
-    if values == 1:
-        raise ValueError(
-            "All rows have the same attribute: there is nothing to tell. "
-            "Expected: rows of two values or more. Received: one, "
-            f"{attributes[0].tolist()}. Were codes made of other columns?"
-        )
-    if 15 * values > len(chosen):
-        warnings.warn(
-            f"There are {values} values of the attribute in {len(chosen)} "
-            "rows. With fewer than 15 rows per value the floor is too high and "
-            "the bounds are too low: merge values, or audit the columns one "
-            "by one.",
-            stacklevel=2,
-        )
-    split = critics.split_rows(len(chosen), generator)
+    chosen = generator.permutation(len(outputs.features))[:rows]
+    attributes = np.asarray(outputs.attributes, np.float32)[chosen]
+    spec = outputs.spec or AttributeSpec.infer(attributes)
+    categories = spec.categories(attributes)
+    _check_values(categories, attributes)
     examined = _Rows(
-        features, critics.scaled(attributes), attribute, split, seed
+        features=outputs.features[chosen],
+        attributes=critics.scale_numbers(attributes),
+        categories=categories,
+        split=critics.split_rows(len(chosen), generator),
+        seed=seed,
     )
-    bootstrap = _Bootstrap(resamples, generator)
-    floor, further = 0.0, {}
-    if labels is not None:
-        labels = labels[chosen]
-        floor = discrete.discrete_mutual_information(labels, attribute.cells)
-    leakage = _leakage(examined, bootstrap, floor=floor)
-    if labels is not None:
-        further["conditional_leakage"] = _leakage(
-            examined, bootstrap, np.unique(labels, return_inverse=True)[1]
-        )
-        if predictions is not None:
-            further.update(
-                _accuracies(labels, predictions[chosen], attribute, bootstrap)
-            )
-    return Audit(rows=len(chosen), leakage=leakage, **further)
+    bootstrap = Bootstrap(resamples, generator)
+    if labels is None:
+        return Audit(rows=len(chosen), leakage=_leakage(examined, bootstrap))
+    labels = labels[chosen]
+    floor = discrete.discrete_mutual_information(labels, categories.cells)
+    classes = np.unique(labels, return_inverse=True)[1]
+    return Audit(
+        rows=len(chosen),
+        leakage=_leakage(examined, bootstrap, floor=floor),
+        conditional_leakage=_leakage(examined, bootstrap, classes),
+        **(
+            {}
+            if predictions is None
+            else accuracies(labels, predictions[chosen], categories, bootstrap)
+        ),
+    )
 
 
 @dataclasses.dataclass(frozen=True)
 class _Rows:
-    """What is looked at: a row of each array for a row of the data.
+    """The audited rows.
 
     Args:
-        features: `(rows, d)` array.
-        vectors: `(rows, a)` array of the attribute, for critics.
-        attribute: `probes.Codes` of it, for probes.
+        features: float array of shape `(rows, d)`.
+        attributes: float array of shape `(rows, a)`, the vectors for critics.
+        categories: `Categories` of the attributes, for probes.
         split: as `critics.split_rows` returns it.
-        seed: int, of the estimators.
+        seed: int, the seed of the estimators.
     """
 
     features: np.ndarray
-    vectors: np.ndarray
-    attribute: probes.Codes
-    split: list
+    attributes: np.ndarray
+    categories: Categories
+    split: list[np.ndarray]
     seed: int
 
 
-def _leakage(rows, bootstrap, inside=None, floor=0.0):
-    """`Leakage` of all rows, or inside the classes `inside`, `(rows,)`."""
+def _leakage(rows, bootstrap, labels=None, floor=0.0):
+    """Returns the `Leakage` of all rows, or within the classes of `labels`."""
     _, choice, held_out = rows.split
-    cells = rows.attribute.cells
-    classes = np.zeros(len(cells), int) if inside is None else inside
+    cells = rows.categories.cells
+    classes = np.zeros(len(cells), int) if labels is None else labels
     ceiling = discrete.entropy(cells)
     ceiling -= discrete.discrete_mutual_information(classes, cells)
-    told = probes.evaluate_probes(
-        rows.features, rows.attribute, inside, *rows.split, seed=rows.seed
-    )
     # log p(c), or log p(c|y), of every row.
     counts = np.zeros((classes.max() + 1, cells.max() + 1))
     np.add.at(counts, (classes, cells), 1)
     shares = counts / counts.sum(1, keepdims=True)
     frequencies = np.log(shares[classes, cells])
-    quality, bounds, accuracies = {}, {}, {}
-    for name, answers in told.items():
-        quality[name] = bootstrap.mean(answers.choice - frequencies[choice])
-        bounds[name] = bootstrap.mean(answers.held_out - frequencies[held_out])
-        accuracies[name] = bootstrap.mean(answers.right)
-    read = _best_critic(rows, inside)
+    results = probes.evaluate_probes(
+        rows.features, rows.categories, labels, rows.split, seed=rows.seed
+    )
+    quality, bounds, probe_accuracy = {}, {}, {}
+    for name, result in results.items():
+        quality[name] = bootstrap.mean(result.choice - frequencies[choice])
+        bounds[name] = bootstrap.mean(result.held_out - frequencies[held_out])
+        probe_accuracy[name] = bootstrap.mean(result.correct)
+    bound = _best_critic(rows, labels)
     quality[DONSKER_VARADHAN], bounds[DONSKER_VARADHAN] = (
-        bootstrap(lambda drawn, part=part: read(part[drawn]), len(part))
+        bootstrap(lambda drawn, part=part: bound(part[drawn]), len(part))
         for part in (choice, held_out)
     )
     return Leakage(
         bounds=bounds,
-        largest=max(quality, key=lambda name: quality[name].low),
+        best_estimator=max(quality, key=lambda name: quality[name].low),
         floor=floor,
-        ceiling=ceiling if rows.attribute.exact else math.inf,
-        probe_accuracy=accuracies,
+        ceiling=ceiling if rows.categories.exact else math.inf,
+        probe_accuracy=probe_accuracy,
         majority_accuracy=float(
             np.mean(counts.argmax(1)[classes[held_out]] == cells[held_out])
         ),
     )
 
 
-def _best_critic(rows, inside):
-    """A function from row numbers to the bound of the critic that fits best."""
+def _best_critic(rows, labels):
+    """Returns the function from row numbers to the best critic's bound."""
     fits = [
         critics.fit_critic(
             rows.features,
-            rows.vectors,
-            inside,
-            num_classes=None if inside is None else inside.max() + 1,
+            rows.attributes,
+            labels,
+            num_classes=None if labels is None else labels.max() + 1,
             split=rows.split,
             generator=np.random.default_rng(rows.seed),
-            critic=critic.for_attributes(rows.vectors, seed=rows.seed),
+            critic=critic.for_attributes(rows.attributes, seed=rows.seed),
             epochs=40,
-            batch_size=critics.batch_size_of(len(rows.features)),
+            batch_size=critics.choose_batch_size(len(rows.features)),
             seed=rows.seed,
         )
         for critic in CRITICS
@@ -192,57 +204,38 @@ def _best_critic(rows, inside):
     return max(fits, key=lambda fit: fit[0])[1]
 
 
-def _accuracies(labels, predictions, attribute, bootstrap):
-    groups = [
-        (name if len(attribute.names) == 1 else f"{part}: {name}", member)
-        for part, names in enumerate(attribute.names)
-        for code, name in enumerate(names)
-        if (member := attribute.values[:, part] == code).any()
-    ]
-    hits = labels == predictions
-    cells = {
-        f"label {label}, attribute {name}": float(hits[both].mean())
-        for name, member in groups
-        for label in np.unique(labels)
-        if (both := member & (labels == label)).sum() >= SMALLEST_GROUP
-    }
-    opportunity = None
-    binary = len(np.unique(labels)) == 2 and len(attribute.names) == 1
-    if binary and len(attribute.names[0]) > 1:
-        values = attribute.values[:, 0]
+class Bootstrap:
+    """Percentile intervals from resampled rows.
 
-        def difference(rows):
-            # A sample may miss a group: then there is nothing to compare.
-            if len(np.unique(values[rows])) < len(np.unique(values)):
-                return math.nan
-            return metrics.equal_opportunity(
-                labels[rows],
-                predictions[rows],
-                values[rows],
-                positive=labels.max(),
-            )
+    Args:
+        resamples: int, the number of samples per interval.
+        generator: NumPy generator of the samples.
 
-        opportunity = bootstrap(difference, len(labels))
-    worst = min(cells, key=cells.get, default="none of 10 rows")
-    return {
-        "accuracy": bootstrap.mean(hits),
-        "accuracy_per_attribute": {
-            name: bootstrap.mean(hits[member]) for name, member in groups
-        },
-        "worst_group": (worst, cells.get(worst, math.nan)),
-        "equal_opportunity": opportunity,
-    }
+    Example:
 
+    >>> bootstrap = Bootstrap(100, np.random.default_rng(0))
+    >>> estimate = bootstrap.mean([0, 1] * 50)
+    >>> estimate.low < estimate.value == 0.5 < estimate.high
+    True
+    """
 
-class _Bootstrap:
-    """Percentile intervals over resampled rows."""
-
-    def __init__(self, resamples, generator):
+    def __init__(self, resamples: int, generator: np.random.Generator):
         self.resamples = resamples
         self.generator = generator
 
-    def __call__(self, statistic, rows):
-        """`Estimate` of a function of row numbers in `0..rows-1`."""
+    def __call__(
+        self, statistic: Callable[[np.ndarray], float], rows: int
+    ) -> Estimate:
+        """Estimates a statistic of rows.
+
+        Args:
+            statistic: function from row numbers in `0..rows-1` to a float.
+                Samples for which it is NaN do not count.
+            rows: int, the number of rows.
+
+        Returns:
+            The `Estimate`.
+        """
         values = [
             statistic(self.generator.integers(0, rows, rows))
             for _ in range(self.resamples)
@@ -257,28 +250,130 @@ class _Bootstrap:
             float(statistic(np.arange(rows))), float(low), float(high)
         )
 
-    def mean(self, values):
-        """`Estimate` of a mean."""
+    def mean(self, values: np.ndarray) -> Estimate:
+        """Estimates a mean.
+
+        Args:
+            values: array of shape `(rows,)`.
+
+        Returns:
+            The `Estimate`.
+        """
         values = np.asarray(values, float)
         return self(lambda rows: values[rows].mean(), len(values))
 
 
-def _check(features, attributes, labels, predictions, rows):
+def accuracies(
+    labels: np.ndarray,
+    predictions: np.ndarray,
+    categories: Categories,
+    bootstrap: Bootstrap,
+) -> dict:
+    """Computes the accuracies of a classifier by attribute value.
+
+    Args:
+        labels: int array of shape `(rows,)`, the true classes.
+        predictions: int array of shape `(rows,)`, the predicted classes.
+        categories: `Categories` of the attributes.
+        bootstrap: `Bootstrap` of the intervals.
+
+    Returns:
+        Dict of the `accuracy`, `accuracy_per_attribute`, `worst_group` and
+        `equal_opportunity` of an `Audit`.
+
+    Example:
+
+    >>> labels, attribute = np.array([[0, 1, 1, 0] * 10, [0, 0, 1, 1] * 10])
+    >>> found = accuracies(
+    ...     labels,
+    ...     labels * attribute,
+    ...     AttributeSpec((1,)).categories(attribute[:, None]),
+    ...     Bootstrap(10, np.random.default_rng(0)),
+    ... )
+    >>> found["accuracy"].value, found["worst_group"]
+    (0.75, ('label 1, attribute 0', 0.0))
+    """
+    groups = [
+        (name if len(categories.names) == 1 else f"{part}: {name}", member)
+        for part, names in enumerate(categories.names)
+        for code, name in enumerate(names)
+        if (member := categories.values[:, part] == code).any()
+    ]
+    correct = labels == predictions
+    group_accuracies = {
+        f"label {label}, attribute {name}": float(correct[both].mean())
+        for name, member in groups
+        for label in np.unique(labels)
+        if (both := member & (labels == label)).sum() >= SMALLEST_GROUP
+    }
+    opportunity = None
+    binary = len(np.unique(labels)) == 2 and len(categories.names) == 1
+    if binary and len(categories.names[0]) > 1:
+        values = categories.values[:, 0]
+
+        def difference(rows):
+            # A sample may miss a group, and then has nothing to compare.
+            if len(np.unique(values[rows])) < len(np.unique(values)):
+                return math.nan
+            return metrics.equal_opportunity(
+                labels[rows],
+                predictions[rows],
+                values[rows],
+                positive=labels.max(),
+            )
+
+        opportunity = bootstrap(difference, len(labels))
+    worst = min(
+        group_accuracies, key=group_accuracies.get, default="none of 10 rows"
+    )
+    return {
+        "accuracy": bootstrap.mean(correct),
+        "accuracy_per_attribute": {
+            name: bootstrap.mean(correct[member]) for name, member in groups
+        },
+        "worst_group": (worst, group_accuracies.get(worst, math.nan)),
+        "equal_opportunity": opportunity,
+    }
+
+
+def _check(outputs, predictions, rows):
+    features = outputs.features
     if features.ndim != 2 or not np.isfinite(features).all():
         raise ValueError(
-            "Features are one vector of finite numbers per row. Expected: "
+            "Features must be one vector of finite numbers per row. Expected: "
             f"shape (rows, d). Received: shape {features.shape}"
             + (", NaN or infinity among them." * (features.ndim == 2))
         )
+    arrays = {
+        "features": features,
+        "attribute": outputs.attributes,
+        "label": outputs.labels,
+        "predictions": predictions,
+    }
     lengths = {
-        "features": len(features),
-        "attribute": len(attributes),
-        **({} if labels is None else {"label": len(labels)}),
-        **({} if predictions is None else {"predictions": len(predictions)}),
+        name: len(array) for name, array in arrays.items() if array is not None
     }
     if len(set(lengths.values())) > 1 or min(len(features), rows) < 60:
         raise ValueError(
             "An audit fits estimators to two thirds of the rows. Expected: "
-            "60 rows or more, as many in each array. Received: "
+            "60 rows or more, and as many in each array. Received: "
             f"{lengths}, rows={rows}."
+        )
+
+
+def _check_values(categories, attributes):
+    values = len(np.unique(categories.cells))
+    if values == 1:
+        raise ValueError(
+            "All rows have the same attribute, so features can reveal nothing "
+            "about it. Expected: rows with two values or more. Received: one, "
+            f"{attributes[0].tolist()}. Check which columns were encoded."
+        )
+    if 15 * values > len(attributes):
+        warnings.warn(
+            f"There are {values} values of the attribute in {len(attributes)} "
+            "rows. With fewer than 15 rows per value the floor is too high and "
+            "the bounds are too low: merge values, or audit the columns one "
+            "by one.",
+            stacklevel=3,
         )

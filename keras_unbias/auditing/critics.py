@@ -1,52 +1,62 @@
-"""Fresh estimators, read on rows that they were not fitted to.
+"""Fresh critics, evaluated on rows that they were not fitted to.
 
-The estimator of the training follows features that move, on the rows that
-it is fitted to: what it reads may be too low or too high.
+The estimator of the training follows features that move, and it is evaluated
+on the rows that it is fitted to. Its bound may be too low or too high.
 """
+
+from collections.abc import Callable
 
 import keras
 import numpy as np
 import tensorflow as tf
-from sklearn import linear_model, pipeline, preprocessing
-from sklearn.metrics import roc_auc_score
+from sklearn import preprocessing
 
 from keras_unbias import information
 
-# Training rows that a run's audit looks at.
-ROWS = 24_000
-
 
 def held_out_bound(
-    features,
-    attributes,
-    labels=None,
+    features: np.ndarray,
+    attributes: np.ndarray,
+    labels: np.ndarray | None = None,
     *,
-    num_classes=None,
-    seed=0,
-    epochs=40,
-    batch_size=512,
-):
-    """The bound of a fresh estimator, on rows that it was not fitted to.
+    num_classes: int | None = None,
+    seed: int = 0,
+    epochs: int = 40,
+    batch_size: int = 512,
+) -> float:
+    """Fits a fresh critic and returns its bound on held-out rows.
 
-    A new critic is fitted to two thirds of the rows, the epoch is chosen on
-    a sixth, and the bound is read on the last sixth.
+    The critic is fitted to two thirds of the rows. The best epoch is chosen on
+    a sixth of them, and the bound is evaluated on the last sixth.
 
     Args:
-        features: `(rows, d)` float array.
-        attributes: `(rows, a)` float array.
-        labels: `(rows,)` int array; needed when `num_classes` is set.
-        num_classes: int for I(Z;C|Y) with labels in `0..num_classes-1`;
-            `None` (the default) for I(Z;C).
-        seed: int, of the critic, the split and the order.
+        features: float array of shape `(rows, d)`.
+        attributes: float array of shape `(rows, a)`.
+        labels: int array of shape `(rows,)`, needed when `num_classes` is set.
+            Defaults to `None`.
+        num_classes: int, the number of classes, for I(Z;C|Y) with labels in
+            `0..num_classes-1`. Defaults to `None`, for I(Z;C).
+        seed: int, the seed of the critic, of the split, and of the order of
+            the rows. Defaults to 0.
         epochs: int, passes over the rows that the critic is fitted to.
-        batch_size: int, rows of a mini-batch.
+            Defaults to 40.
+        batch_size: int, rows per mini-batch. Defaults to 512.
 
     Returns:
         Float, a lower bound in nats, up to the noise of the held-out rows.
 
     Raises:
-        ValueError: there are fewer rows than a mini-batch needs, labels are
-            missing, or features are not finite.
+        ValueError: if there are fewer than `1.5 * batch_size` rows, if labels
+            are missing, or if features are not finite.
+
+    Example:
+
+    >>> codes = np.arange(300) % 2
+    >>> bound = held_out_bound(
+    ...     np.eye(2)[codes], np.eye(2)[codes], epochs=5, batch_size=50
+    ... )
+    >>> bound > 0.3  # At most log(2) = 0.693.
+    True
     """
     features = np.asarray(features, np.float32)
     rows = len(features)
@@ -58,14 +68,14 @@ def held_out_bound(
         )
     if rows < 1.5 * batch_size:
         raise ValueError(
-            "Too few rows to fit a critic to two thirds of them. Expected: "
-            f"{int(1.5 * batch_size)} or more. Received: {rows}. Lower "
-            "`batch_size`."
+            "There are too few rows to fit a critic to two thirds of them. "
+            f"Expected: {int(1.5 * batch_size)} or more. Received: {rows}. "
+            "Lower `batch_size`."
         )
     generator = np.random.default_rng(seed)
     split = split_rows(rows, generator)
-    attributes = scaled(attributes)
-    _, read = fit_critic(
+    attributes = scale_numbers(attributes)
+    _, bound = fit_critic(
         features,
         attributes,
         labels,
@@ -79,32 +89,57 @@ def held_out_bound(
         batch_size=batch_size,
         seed=seed,
     )
-    return read(split[-1])
+    return bound(split[-1])
 
 
 def fit_critic(
-    features,
-    attributes,
-    labels,
+    features: np.ndarray,
+    attributes: np.ndarray,
+    labels: np.ndarray | None,
     *,
-    num_classes,
-    split,
-    generator,
-    critic,
-    epochs,
-    batch_size,
-    seed,
-):
-    """Fits a critic, to its best epoch on the rows for choice.
+    num_classes: int | None,
+    split: list[np.ndarray],
+    generator: np.random.Generator,
+    critic: information.Critic,
+    epochs: int,
+    batch_size: int,
+    seed: int,
+) -> tuple[float, Callable[[np.ndarray], float]]:
+    """Fits a critic and keeps the epoch that is best on the rows for choice.
 
-    Features are cut to the range that they have in the rows for fitting, which
-    can only lower their information: the bound stays one. A critic knows
-    nothing of what is beyond, and a unit that fires first in a held-out row
-    would have it score that row beyond all measure.
+    Features are clipped to the range that they have in the rows for the fit.
+    Clipping can only lower their information, so the bound stays a bound. A
+    critic knows nothing of values beyond that range. A unit that fires for the
+    first time in a held-out row would give that row a score of any size.
+
+    Args:
+        features: float32 array of shape `(rows, d)`.
+        attributes: float32 array of shape `(rows, a)`.
+        labels: int array of shape `(rows,)`, or `None` for I(Z;C).
+        num_classes: as in `held_out_bound`.
+        split: as `split_rows` returns it.
+        generator: NumPy generator of the order of the rows.
+        critic: a new `Critic`.
+        epochs: as in `held_out_bound`.
+        batch_size: as in `held_out_bound`.
+        seed: int, the seed of the estimator.
 
     Returns:
-        Float, the bound on the rows for choice; and a function from row
-        numbers to the bound on these rows.
+        Float, the bound in nats on the rows for choice, and a function from
+        row numbers to the bound on these rows.
+
+    Example:
+
+    >>> codes = np.eye(2, dtype="float32")[np.arange(300) % 2]
+    >>> generator = np.random.default_rng(0)
+    >>> split = split_rows(300, generator)
+    >>> best, bound = fit_critic(
+    ...     codes, codes, None, num_classes=None, split=split,
+    ...     generator=generator, critic=information.SeparableCritic(seed=0),
+    ...     epochs=2, batch_size=50, seed=0,
+    ... )
+    >>> best == bound(split[1])
+    True
     """
     fitted, choice, _ = split
     known = features[fitted]
@@ -118,11 +153,11 @@ def fit_critic(
         seed=seed,
     )
 
-    def take(chosen):
+    def take(rows):
         return (
-            features[chosen],
-            attributes[chosen],
-            None if labels is None else np.asarray(labels)[chosen],
+            features[rows],
+            attributes[rows],
+            None if labels is None else np.asarray(labels)[rows],
         )
 
     bound = tf.function(estimator.bound)
@@ -132,7 +167,7 @@ def fit_critic(
         estimator.update(*take(order.reshape(steps, batch_size)))
         value = float(bound(*take(choice)))
         if np.isnan(value):
-            # Worse than any bound, here and among critics.
+            # NaN counts as worse than any bound, here and between critics.
             value = -np.inf
         if weights is None or value > best:
             best, weights = value, estimator.get_weights()
@@ -140,93 +175,59 @@ def fit_critic(
     return best, lambda rows: float(bound(*take(rows)))
 
 
-def split_rows(rows, generator):
-    """Rows to fit estimators to, to choose among them, and to read them on."""
+def split_rows(rows: int, generator: np.random.Generator) -> list[np.ndarray]:
+    """Splits rows into those for the fit, for choice, and held out.
+
+    Args:
+        rows: int, the number of rows.
+        generator: NumPy generator of the order.
+
+    Returns:
+        List of three int arrays of row numbers: two thirds, a sixth, and a
+        sixth of the rows.
+
+    Example:
+
+    >>> [len(part) for part in split_rows(60, np.random.default_rng(0))]
+    [40, 10, 10]
+    """
     return np.split(generator.permutation(rows), [2 * rows // 3, 5 * rows // 6])
 
 
-def held_out_information(model, dataset, *, seed=0):
-    """What the features of training inputs tell, by fresh estimators.
+def choose_batch_size(rows: int) -> int:
+    """Returns the batch size of `held_out_bound` for a number of rows.
 
     Args:
-        model: a `RepresentationClassifier`.
-        dataset: a `BiasedDataset`.
-        seed: int, of the estimators and of the `ROWS` training rows that are
-            looked at; all of them where there are fewer.
+        rows: int, the number of rows.
 
     Returns:
-        Dict of floats, nats: `mutual_information` is I(Z;C) and
-        `conditional_mutual_information` I(Z;C|Y).
+        Int, rows per mini-batch.
 
-    Raises:
-        ValueError: as in `held_out_bound`.
+    Example:
+
+    >>> choose_batch_size(1600), choose_batch_size(100_000)
+    (100, 512)
     """
-    split = dataset.train
-    chosen = np.random.default_rng(seed).permutation(len(split))[:ROWS]
-    features = _features(model, dataset, "train", chosen)
-    attributes = dataset.attributes("train")[chosen]
-    labels = split.labels[chosen]
-    batch_size = batch_size_of(len(chosen))
-    return {
-        "mutual_information": held_out_bound(
-            features, attributes, seed=seed, batch_size=batch_size
-        ),
-        "conditional_mutual_information": held_out_bound(
-            features,
-            attributes,
-            labels,
-            num_classes=dataset.num_classes,
-            seed=seed,
-            batch_size=batch_size,
-        ),
-    }
-
-
-def probe_auc(model, dataset):
-    """How well a linear probe finds a binary attribute in the features.
-
-    A logistic regression on standardised features, fitted to the training
-    rows and read on the test rows.
-
-    Args:
-        model: a `RepresentationClassifier`.
-        dataset: a `BiasedDataset` whose attribute is one number, 0 or 1.
-
-    Returns:
-        Float, the area under the ROC curve: 0.5 if nothing is found.
-    """
-    features = {
-        name: _features(model, dataset, name) for name in ("train", "test")
-    }
-    probe = pipeline.make_pipeline(
-        preprocessing.StandardScaler(),
-        linear_model.LogisticRegression(max_iter=2000),
-    )
-    probe.fit(features["train"], dataset.attributes("train")[:, 0])
-    return float(
-        roc_auc_score(
-            dataset.attributes("test")[:, 0],
-            probe.decision_function(features["test"]),
-        )
-    )
-
-
-def batch_size_of(rows):
-    """Rows of a mini-batch for `held_out_bound`, for a number of rows."""
-    # Few rows: smaller batches, or the critic would hardly learn.
+    # With few rows, larger batches would leave the critic too few steps.
     return max(min(512, rows // 16), 2)
 
 
-def _features(model, dataset, split_name, rows=None):
-    batches = dataset.batches(split_name, dataset.evaluation_batch, rows)
-    return model.encoder.predict(batches.map(lambda x, _: x), verbose=0)
+def scale_numbers(attributes: np.ndarray) -> np.ndarray:
+    """Standardizes the columns of attributes that are numbers.
 
+    Critics learn little from ages or incomes as they are. Columns of zeros and
+    ones stay as they are.
 
-def scaled(attributes):
-    """Attributes whose columns of numbers have mean 0 and deviation 1.
+    Args:
+        attributes: float array of shape `(rows, a)`.
 
-    Critics are of no use on ages or incomes as they are; columns of zeros and
-    ones stay.
+    Returns:
+        Float32 array of shape `(rows, a)`.
+
+    Example:
+
+    >>> scale_numbers(np.array([[1, 20], [0, 40]])).tolist()
+    [[1.0, -1.0], [0.0, 1.0]]
     """
     attributes = np.asarray(attributes, np.float32)
     numbers = ~np.isin(attributes, (0, 1)).all(axis=0)

@@ -1,4 +1,6 @@
-"""Accuracies and group fairness; NumPy in, float out."""
+"""Group fairness of predictions. Accuracies are those of scikit-learn."""
+
+from collections.abc import Mapping
 
 import numpy as np
 from sklearn.metrics import balanced_accuracy_score
@@ -6,42 +8,34 @@ from sklearn.metrics import balanced_accuracy_score
 from keras_unbias.checks import check_same_length, check_vector
 
 
-def accuracy(labels, predictions):
-    """Share of the rows whose prediction is the label.
+def true_positive_rates(
+    labels: np.ndarray,
+    predictions: np.ndarray,
+    attribute_values: np.ndarray,
+    *,
+    positive: int = 1,
+) -> dict:
+    """Computes the recall of the positive class for each attribute value.
 
     Args:
-        labels: Array of shape `(rows,)`, the true classes.
-        predictions: Array of shape `(rows,)`, the predicted classes.
-
-    Returns:
-        The accuracy, a float in 0..1.
-
-    Raises:
-        ValueError: If the arguments are not filled vectors of the same
-            length.
-    """
-    labels, predictions = check_vector(labels), check_vector(predictions)
-    check_same_length(labels=labels, predictions=predictions)
-    return float(np.mean(labels == predictions))
-
-
-def true_positive_rates(labels, predictions, attribute_values, *, positive=1):
-    """Share of the positive rows of each attribute value that is found.
-
-    Args:
-        labels: Array of shape `(rows,)`, the true classes.
-        predictions: Array of shape `(rows,)`, the predicted classes.
-        attribute_values: Array of shape `(rows,)`, one discrete value per
+        labels: array of shape `(rows,)`, the true classes.
+        predictions: array of shape `(rows,)`, the predicted classes.
+        attribute_values: array of shape `(rows,)`, one discrete value per
             row.
-        positive: The class whose rows are looked at. Defaults to 1.
+        positive: the positive class. Defaults to 1.
 
     Returns:
-        A dict from each value that occurs, in ascending order, to a float in
-        0..1, NaN where a value has no positive row.
+        Dict from each attribute value, in ascending order, to a float in
+        0..1. The rate of a value without positive rows is NaN.
 
     Raises:
-        ValueError: If the arguments are not filled vectors of the same
+        ValueError: if the arrays are empty, are not vectors, or differ in
             length.
+
+    Example:
+
+    >>> true_positive_rates([1, 1, 1, 0], [1, 0, 1, 1], [0, 0, 1, 1])
+    {0: 0.5, 1: 1.0}
     """
     labels, predictions = check_vector(labels), check_vector(predictions)
     attribute_values = check_vector(attribute_values)
@@ -50,6 +44,8 @@ def true_positive_rates(labels, predictions, attribute_values, *, positive=1):
         predictions=predictions,
         attribute_values=attribute_values,
     )
+    # Without scikit-learn's recall_score, whose checks would take most of the
+    # time of an audit's bootstrap.
     rates = {}
     for value in np.unique(attribute_values).tolist():
         found = predictions[(attribute_values == value) & (labels == positive)]
@@ -59,62 +55,76 @@ def true_positive_rates(labels, predictions, attribute_values, *, positive=1):
     return rates
 
 
-def equal_opportunity(labels, predictions, attribute_values, *, positive=1):
-    """Largest difference between the true positive rates of two values.
+def equal_opportunity(
+    labels: np.ndarray,
+    predictions: np.ndarray,
+    attribute_values: np.ndarray,
+    *,
+    positive: int = 1,
+) -> float:
+    """Computes the largest difference between two true positive rates.
 
-    For two values it is `|TP(a) - TP(b)|` (paper, section 5.3; Hardt, Price
-    and Srebro, "Equality of Opportunity in Supervised Learning", 2016).
+    For two attribute values it is `|TP(a) - TP(b)|` (paper, section 5.3).
+
+    Reference: Hardt, Price & Srebro, "Equality of Opportunity in Supervised
+    Learning", NeurIPS 2016.
 
     Args:
-        labels: As in `true_positive_rates`.
-        predictions: As in `true_positive_rates`.
-        attribute_values: As in `true_positive_rates`.
-        positive: As in `true_positive_rates`.
+        labels: as in `true_positive_rates`.
+        predictions: as in `true_positive_rates`.
+        attribute_values: as in `true_positive_rates`.
+        positive: as in `true_positive_rates`.
 
     Returns:
-        A float in 0..1; NaN if a value has no positive row or there is but
-        one value, for there is nothing to compare then.
+        Float in 0..1. NaN if a value has no positive rows, or if there is only
+        one value.
 
     Raises:
-        ValueError: If the arguments are not filled vectors of the same
-            length.
+        ValueError: as in `true_positive_rates`.
+
+    Example:
+
+    >>> equal_opportunity([1, 1, 1, 0], [1, 0, 1, 1], [0, 0, 1, 1])
+    0.5
     """
-    rates = np.array(
-        list(
-            true_positive_rates(
-                labels, predictions, attribute_values, positive=positive
-            ).values()
-        )
+    rates = true_positive_rates(
+        labels, predictions, attribute_values, positive=positive
     )
     if len(rates) < 2:
         return float("nan")
-    return float(rates.max() - rates.min())
+    return float(np.ptp(list(rates.values())))
 
 
-def equal_opportunity_by_chance(rates, positives):
-    """Equal opportunity that two equal groups show, for their rows are few.
+def equal_opportunity_by_chance(
+    rates: Mapping, positives: Mapping[object, int]
+) -> float:
+    """Computes the equal opportunity that two equal groups show by chance.
 
-    The expectation of `|TP(a) - TP(b)|` where both groups have the same true
-    positive rate, that of all positive rows: what a classifier without any
-    difference shows on average, less in some samples and more in others. The
-    rates of `n` rows are taken to be normal, with variance `p (1 - p) / n`.
+    It is the expectation of `|TP(a) - TP(b)|` if both groups have the same
+    true positive rate p, that of all positive rows. A classifier without any
+    difference shows this value on average, because the rows are few. The rate
+    of `n` rows is assumed to be normal with variance `p (1 - p) / n`.
 
     Args:
-        rates: Dict from two attribute values to true positive rates, as
-            `binary_task` has them.
-        positives: Dict from the same values to numbers of positive rows.
+        rates: dict from two attribute values to true positive rates.
+        positives: dict from the same values to numbers of positive rows.
 
     Returns:
-        A float in 0..1; NaN if a value has no positive row.
+        Float in 0..1. NaN if a value has no positive rows.
 
     Raises:
-        ValueError: If there are not two values, the same in both.
+        ValueError: if there are not two values, the same in both.
+
+    Example:
+
+    >>> round(equal_opportunity_by_chance({0: 0.9, 1: 0.8}, {0: 90, 1: 30}), 3)
+    0.056
     """
     if rates.keys() != positives.keys() or len(rates) != 2:
         raise ValueError(
-            "Chance is between two groups. Expected: the same two attribute "
-            f"values in both. Received: {sorted(rates)} and "
-            f"{sorted(positives)}."
+            "Equal opportunity by chance compares two groups. Expected: the "
+            "same two attribute values in both dicts. Received: "
+            f"{sorted(rates)} and {sorted(positives)}. Leave out other values."
         )
     counts = np.array([positives[value] for value in rates], float)
     if not counts.all():
@@ -124,27 +134,38 @@ def equal_opportunity_by_chance(rates, positives):
     return float(np.sqrt(2 / np.pi * variance))
 
 
-def binary_task(labels, predictions, attribute_values, *, positive=1):
-    """What is said of a binary classifier whose attribute has few values.
+def binary_task(
+    labels: np.ndarray,
+    predictions: np.ndarray,
+    attribute_values: np.ndarray,
+    *,
+    positive: int = 1,
+) -> dict:
+    """Summarizes the predictions of a binary classifier by attribute value.
 
-    A classifier that always says `positive` has an equal opportunity of 0;
-    the other numbers tell it from a fair one.
+    A classifier that always predicts `positive` has an equal opportunity of
+    0. The other numbers distinguish it from a fair classifier.
 
     Args:
-        labels: As in `true_positive_rates`.
-        predictions: As in `true_positive_rates`.
-        attribute_values: As in `true_positive_rates`; integers.
-        positive: As in `true_positive_rates`.
+        labels: as in `true_positive_rates`.
+        predictions: as in `true_positive_rates`.
+        attribute_values: as in `true_positive_rates`.
+        positive: as in `true_positive_rates`.
 
     Returns:
-        A dict: `equal_opportunity`; `balanced_accuracy`, the mean of the
-        classes' recalls; `share_predicted_positive`; and by attribute value,
-        as a string, `true_positive_rates` and `positives`, the number of
-        positive rows.
+        Dict with `equal_opportunity`, `balanced_accuracy` (the mean recall of
+        the classes), `share_predicted_positive`, and two dicts whose keys are
+        the attribute values as strings: `true_positive_rates` and `positives`,
+        the numbers of positive rows.
 
     Raises:
-        ValueError: If the arguments are not filled vectors of the same
-            length.
+        ValueError: as in `true_positive_rates`.
+
+    Example:
+
+    >>> task = binary_task([1, 1, 1, 0], [1, 0, 1, 1], [0, 0, 1, 1])
+    >>> task["share_predicted_positive"], task["positives"]
+    (0.75, {'0': 2, '1': 1})
     """
     rates = true_positive_rates(
         labels, predictions, attribute_values, positive=positive

@@ -1,80 +1,130 @@
-"""What a model makes of rows, and what the rows are: arrays, checked."""
+"""Outputs of a model and the targets of the same rows, as checked arrays."""
+
+import dataclasses
+from collections.abc import Callable
 
 import keras
 import numpy as np
 import tensorflow as tf
 from sklearn import base
 
-from keras_unbias.data import BiasedDataset
+from keras_unbias.data import AttributeSpec, BiasedDataset
 from keras_unbias.data import targets as batches
 
 
-def collect_outputs(model_or_features, dataset):
-    """What a model makes of rows, or what was made of them.
+@dataclasses.dataclass(frozen=True, eq=False)
+class Outputs:
+    """Outputs and targets of the same rows.
 
     Args:
-        model_or_features: as in `auditing.audit`.
-        dataset: as in `auditing.audit`.
+        features: array of shape `(rows, d)`.
+        logits: array of shape `(rows, classes)`, or `None` where a model has
+            no logits or where only features are known.
+        attributes: array of shape `(rows, a)`.
+        labels: int64 array of shape `(rows,)`, or `None` where the labels are
+            missing or are not class numbers.
+        spec: the `AttributeSpec` of a `BiasedDataset`, or `None` for other
+            data.
+    """
+
+    features: np.ndarray
+    logits: np.ndarray | None
+    attributes: np.ndarray
+    labels: np.ndarray | None
+    spec: AttributeSpec | None
+
+
+def collect_outputs(
+    model_or_features: Callable | np.ndarray,
+    dataset: BiasedDataset | tf.data.Dataset | tuple,
+) -> Outputs:
+    """Calls a model on all rows of a data set, or takes given features.
+
+    Args:
+        model_or_features: as in `audit`.
+        dataset: as in `audit`.
 
     Returns:
-        Features, `(rows, d)` array; logits or `None`; targets, a dict of
-        arrays; and the widths of the attribute's parts, or `None`.
+        The `Outputs` of all rows.
 
     Raises:
-        ValueError: the targets have no attribute, or there are no batches,
-            or they have no end.
+        ValueError: if the targets have no attribute, if the attribute is not
+            a vector of finite numbers per row, if the labels are not numbers,
+            if a model returns no features, or if there are no batches or
+            endlessly many.
+
+    Example:
+
+    >>> x = np.arange(6.0).reshape(3, 2)
+    >>> targets = {"label": [0, 1, 1], "attribute": [0.0, 1.0, 0.0]}
+    >>> outputs = collect_outputs(lambda x: {"features": 2 * x}, (x, targets))
+    >>> outputs.features.tolist()
+    [[0.0, 2.0], [4.0, 6.0], [8.0, 10.0]]
+    >>> outputs.attributes.shape
+    (3, 1)
     """
-    parts = None
+    spec = None
     if isinstance(dataset, BiasedDataset):
-        parts = dataset.attribute_parts
+        spec = dataset.attribute_spec
         dataset = dataset.batches("test", dataset.evaluation_batch)
     if isinstance(model_or_features, base.BaseEstimator):
         raise ValueError(
-            "An estimator of scikit-learn is audited by its features. "
+            "An estimator of scikit-learn must be audited by its features. "
             "Expected: a function, a Keras model, or an array. Received: "
             f"{type(model_or_features).__name__}. Pass "
             "`estimator.transform(X)`."
         )
+    is_model = callable(model_or_features)
+    outputs, targets = [], []
+    for batch in _batches(dataset, is_model):
+        targets.append(_check_targets(batch))
+        if is_model:
+            outputs.append(_check_output(model_or_features(batch[0])))
+    if not targets:
+        raise ValueError(
+            "The data set has no rows. Expected: at least one batch. Received: "
+            "no batch. `drop_remainder=True` drops a data set with fewer rows "
+            "than a batch."
+        )
+    targets = _concatenate(targets)
+    outputs = (
+        _concatenate(outputs)
+        if is_model
+        else {"features": np.asarray(model_or_features)}
+    )
+    return Outputs(
+        features=outputs["features"],
+        logits=outputs.get("logits"),
+        attributes=_check_attributes(targets["attribute"]),
+        labels=class_numbers(targets.get("label")),
+        spec=spec,
+    )
+
+
+def _batches(dataset, is_model):
+    """Returns an iterable of batches with an end."""
     if isinstance(dataset, (tuple, list)):
         inputs, targets = dataset[:2]
+        if not is_model:
+            return [(inputs, targets)]
         if isinstance(inputs, list) and _are_several(inputs, targets):
-            # TensorFlow would stack them.
+            # TensorFlow would stack a list.
             inputs = tuple(inputs)
-        if callable(model_or_features):
-            dataset = tf.data.Dataset.from_tensor_slices((inputs, targets))
-            dataset = dataset.batch(500)
-        else:
-            dataset = [(inputs, targets)]
+        return tf.data.Dataset.from_tensor_slices((inputs, targets)).batch(500)
     if (
         isinstance(dataset, tf.data.Dataset)
         and dataset.cardinality() == tf.data.INFINITE_CARDINALITY
     ):
         raise ValueError(
-            "All rows are looked at once. Expected: a data set with an end. "
-            "Received: one that repeats without end. Leave `repeat` out, or "
-            "use `take`."
+            "The data set must end, because all rows are used at once. "
+            "Expected: a data set without `repeat`. Received: one that repeats "
+            "without end. Leave `repeat` out, or use `take`."
         )
-    outputs, targets = [], []
-    for batch in dataset:
-        targets.append(_named_targets(batch))
-        if callable(model_or_features):
-            outputs.append(_checked(model_or_features(batch[0])))
-    if not targets:
-        raise ValueError(
-            "There are no rows to look at. Expected: a data set with rows. "
-            "Received: no batch. With `drop_remainder=True` rows fewer than a "
-            "batch are dropped."
-        )
-    targets = _concatenated(targets)
-    targets["attribute"] = _vectors(targets["attribute"])
-    if callable(model_or_features):
-        outputs = _concatenated(outputs)
-        return outputs["features"], outputs.get("logits"), targets, parts
-    return np.asarray(model_or_features), None, targets, parts
+    return dataset
 
 
 def _are_several(inputs, targets):
-    """Whether a list holds the inputs of a model of several, and not rows."""
+    """Returns whether a list holds several inputs of a model, and not rows."""
     rows = len(keras.tree.flatten(targets)[0])
     return len(inputs) != rows and all(
         len(getattr(part, "shape", ())) > 0 and len(part) == rows
@@ -82,21 +132,20 @@ def _are_several(inputs, targets):
     )
 
 
-def _named_targets(batch):
-    """The targets of a batch as a dict of arrays, one of them `attribute`."""
+def _check_targets(batch):
+    """Returns the targets of a batch as a dict of arrays."""
     pair = isinstance(batch, (tuple, list)) and len(batch) > 1
     targets = batch[1] if pair else None
     if not isinstance(targets, dict) or "attribute" not in targets:
         raise ValueError(
-            "There is no attribute to look for. Expected: (x, {'label': y, "
+            "The targets have no attribute. Expected: (x, {'label': y, "
             f"'attribute': c}}). Received: targets {batches.named(targets)}. "
-            "Put it in the dict."
+            "Put the attribute in the dict."
         )
     return keras.tree.map_structure(np.asarray, targets)
 
 
-def _checked(output):
-    """Refuses what is not a dict with features."""
+def _check_output(output):
     if not isinstance(output, dict) or "features" not in output:
         raise ValueError(
             "The model does not name its features. Expected: a dict with "
@@ -107,36 +156,52 @@ def _checked(output):
     return output
 
 
-def _vectors(attribute):
-    """Attribute vectors, `(rows, a)`; a single number a row is a column."""
-    numbers = attribute.dtype.kind in "biuf"
-    if not numbers or not np.isfinite(attribute).all():
+def _check_attributes(attributes):
+    """Returns vectors, of width 1 where there is one number per row."""
+    numbers = attributes.dtype.kind in "biuf"
+    finite = numbers and np.isfinite(attributes).all()
+    if not finite or attributes.ndim > 2:
         raise ValueError(
-            "An attribute is a vector of finite numbers a row. Expected: shape "
-            f"(rows, a). Received: dtype {attribute.dtype}"
+            "The attribute must be a vector of finite numbers per row. "
+            f"Expected: shape (rows, a). Received: shape {attributes.shape}, "
+            f"{attributes.dtype}"
             + ", NaN or infinity among them"
-            * numbers
-            + ". Encode columns with AttributeEncoder; leave out rows whose "
+            * (numbers and not finite)
+            + ". Encode columns with AttributeEncoder. Leave out rows whose "
             "attribute is not known."
         )
-    return attribute[:, None] if attribute.ndim == 1 else attribute
+    return attributes[:, None] if attributes.ndim == 1 else attributes
 
 
-def _concatenated(dicts):
+def _concatenate(dicts):
     return {
         name: np.concatenate([np.asarray(d[name]) for d in dicts])
         for name in dicts[0]
     }
 
 
-def class_numbers(labels):
-    """The labels if they are class numbers, else `None`.
+def class_numbers(labels: np.ndarray | None) -> np.ndarray | None:
+    """Returns labels as class numbers, if that is what they are.
 
-    Booleans are numbers, zeros and ones of any type too, and so are columns
-    of them, `(rows, 1)`.
+    Integers and booleans are class numbers. So are zeros and ones of any
+    type, and columns of class numbers.
+
+    Args:
+        labels: array of shape `(rows,)` or `(rows, 1)`, or `None`.
+
+    Returns:
+        Int64 array of shape `(rows,)`. `None` if the labels are missing or are
+        other numbers.
 
     Raises:
-        ValueError: they are no numbers at all.
+        ValueError: if the labels are not numbers.
+
+    Example:
+
+    >>> class_numbers(np.array([[1.0], [0.0]]))
+    array([1, 0])
+    >>> class_numbers(np.array([0.3, 0.5])) is None
+    True
     """
     if labels is None:
         return None
@@ -146,7 +211,7 @@ def class_numbers(labels):
     kind = labels.dtype.kind
     if kind not in "biuf":
         raise ValueError(
-            "Labels are not numbers. Expected: class numbers from 0. "
+            "The labels must be numbers. Expected: class numbers from 0. "
             f"Received: {labels.dtype}. Number the classes, e.g. with "
             "numpy.searchsorted(classes, labels)."
         )
@@ -157,42 +222,66 @@ def class_numbers(labels):
     return labels.astype(np.int64)
 
 
-def given_classes(predictions):
-    """Predictions as `(rows,)` class numbers.
+def check_predictions(predictions: np.ndarray) -> np.ndarray:
+    """Returns predictions as class numbers.
+
+    Args:
+        predictions: array of shape `(rows,)` or `(rows, 1)`.
+
+    Returns:
+        Int64 array of shape `(rows,)`.
 
     Raises:
-        ValueError: they are not one class number a row.
+        ValueError: if there is not one class number per row.
+
+    Example:
+
+    >>> check_predictions(np.array([True, False]))
+    array([1, 0])
     """
     numbers = class_numbers(predictions)
     if numbers is None:
         received = np.asarray(predictions)
         raise ValueError(
-            "`predictions` are no classes. Expected: one class number a row. "
-            f"Received: shape {received.shape}, {received.dtype}. Of "
+            "`predictions` must be classes. Expected: one class number per "
+            f"row. Received: shape {received.shape}, {received.dtype}. Of "
             "probabilities pass `probabilities.argmax(axis=1)`."
         )
     return numbers
 
 
-def named_classes(logits, labels):
-    """The classes, `(rows,)`, that logits `(rows, classes)` name.
+def predicted_classes(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Returns the classes that logits predict.
+
+    Args:
+        logits: float array of shape `(rows, classes)`. Of a single logit the
+            sign decides.
+        labels: int array of shape `(rows,)`, the true classes.
+
+    Returns:
+        Int64 array of shape `(rows,)`.
 
     Raises:
-        ValueError: the logits are no matrix, or the labels are of other
-            classes.
+        ValueError: if the logits are not a matrix, or if a label is not among
+            the model's classes.
+
+    Example:
+
+    >>> predicted_classes(np.array([[-0.2], [3.0]]), np.array([0, 1]))
+    array([0, 1])
     """
     if logits.ndim != 2:
         raise ValueError(
-            "Logits are a row of numbers for each row. Expected: shape (rows, "
-            f"classes), or (rows, 1). Received: shape {logits.shape}. Add an "
-            "axis to a single logit."
+            "The logits must be a matrix. Expected: shape (rows, classes), or "
+            f"(rows, 1). Received: shape {logits.shape}. Add an axis to a "
+            "single logit."
         )
     classes = max(2, logits.shape[1])
     if labels.min() < 0 or labels.max() >= classes:
         raise ValueError(
-            f"The model names other classes. Expected: labels in 0.."
-            f"{classes - 1}. Received: {labels.min()}..{labels.max()}. "
-            "Renumber them as they were for the training."
+            "The labels are not the classes of the model. Expected: labels in "
+            f"0..{classes - 1}. Received: {labels.min()}..{labels.max()}. "
+            "Number them as in the training."
         )
     if logits.shape[1] == 1:
         return (logits[:, 0] > 0).astype(np.int64)

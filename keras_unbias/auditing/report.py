@@ -1,4 +1,4 @@
-"""What an audit found: estimates, leakages, and the report of all."""
+"""The result of an audit: estimates, leakages, and the report."""
 
 import dataclasses
 import math
@@ -6,17 +6,21 @@ import math
 import matplotlib.figure
 import numpy as np
 import pandas as pd
-import tabulate
 
 
 @dataclasses.dataclass(frozen=True)
 class Estimate:
-    """A value with its 95 % confidence interval, by bootstrap over rows.
+    """A value with its 95 % confidence interval, by bootstrap over the rows.
 
-    Attributes:
-        value: float.
-        low: float.
-        high: float.
+    Args:
+        value: float, the estimate.
+        low: float, the lower end of the interval.
+        high: float, the upper end of the interval.
+
+    Example:
+
+    >>> print(Estimate(0.5, 0.45, 0.56))
+    0.500 [0.450, 0.560]
     """
 
     value: float
@@ -29,86 +33,117 @@ class Estimate:
 
 @dataclasses.dataclass(frozen=True)
 class Leakage:
-    """What features tell of an attribute, in all or inside the classes.
+    """Information that features carry about an attribute.
 
-    Attributes:
+    Args:
         bounds: dict from estimators to `Estimate`, lower bounds of the mutual
-            information in nats: `"Donsker-Varadhan"` and those of
-            `probes.PROBES`.
-        largest: str, the estimator whose bound was surely the largest (by the
-            lower end of its interval) on other rows than those it is read on.
-        floor: float, nats: what features that tell the label must tell;
-            I(Y;C), or 0 inside the classes.
-        ceiling: float, nats: what there is to tell; H(C), or H(C|Y).
+            information in nats. The estimators are `"Donsker-Varadhan"` and
+            the names in `probes.PROBES`.
+        best_estimator: str, the estimator whose bound is largest by the lower
+            end of its interval. It is chosen on rows of its own.
+        floor: float, nats: the information that features must carry if they
+            predict the label. It is I(Y;C), or 0 within the classes.
+        ceiling: float, nats: the information that there is, H(C) or H(C|Y).
             Infinite if the attribute has a continuous part.
         probe_accuracy: dict from probes to `Estimate`, the share of rows
-            whose attribute they name.
-        majority_accuracy: float, the share that is named right without the
-            features.
+            whose attribute the probe predicts.
+        majority_accuracy: float, the share of rows whose attribute is
+            predicted without the features.
+
+    Example:
+
+    >>> bound, accuracy = Estimate(0.5, 0.4, 0.6), Estimate(0.9, 0.8, 1.0)
+    >>> leakage = Leakage(
+    ...     {"linear probe": bound}, "linear probe", floor=0.0, ceiling=0.693,
+    ...     probe_accuracy={"linear probe": accuracy}, majority_accuracy=0.5,
+    ... )
+    >>> leakage.information.value
+    0.5
     """
 
-    bounds: dict
-    largest: str
+    bounds: dict[str, Estimate]
+    best_estimator: str
     floor: float
     ceiling: float
-    probe_accuracy: dict
+    probe_accuracy: dict[str, Estimate]
     majority_accuracy: float
 
     @property
-    def information(self):
-        """`Estimate`, nats: the bound of the `largest` estimator."""
-        return self.bounds[self.largest]
+    def information(self) -> Estimate:
+        """The bound of the best estimator, in nats."""
+        return self.bounds[self.best_estimator]
 
 
 @dataclasses.dataclass(frozen=True)
 class Audit:
-    """What a representation tells of an attribute, on held-out rows.
+    """Result of `audit`: what features reveal about an attribute.
 
-    Attributes:
-        rows: int, the rows that were looked at. Estimators are fitted to two
-            thirds of them, chosen on a sixth, and read on a sixth.
+    Args:
+        rows: int, the number of audited rows. Estimators are fitted to two
+            thirds of them, chosen on a sixth, and evaluated on a sixth.
         leakage: `Leakage` of I(Z;C).
-        conditional_leakage: `Leakage` of I(Z;C|Y); `None` without labels.
-        accuracy: `Estimate` of the classifier's accuracy on all rows; `None`
-            without predictions or labels, as all that follows.
-        accuracy_per_attribute: dict from attribute values to accuracies.
-        worst_group: tuple of the name and the accuracy of the worst group of
-            one label and one attribute value (Sagawa et al. 2020) among those
-            of at least 10 rows.
-        equal_opportunity: `Estimate` of the largest difference of the true
-            positive rates of two attribute values; `None` unless there are
-            two labels and one part of the attribute.
+        conditional_leakage: `Leakage` of I(Z;C|Y), or `None` without labels.
+        accuracy: `Estimate` of the classifier's accuracy on all rows. This and
+            the following are `None` without predictions or labels.
+        accuracy_per_attribute: dict from attribute values to `Estimate` of
+            the accuracy.
+        worst_group: tuple of str and float, the name and the accuracy of the
+            worst group of one label and one attribute value (Sagawa et al.,
+            ICLR 2020). Only groups of at least 10 rows count.
+        equal_opportunity: `Estimate` of the largest difference between the
+            true positive rates of two attribute values. `None` unless there
+            are two labels and the attribute has one part.
+
+    Example:
+
+    >>> codes = np.arange(90) % 2
+    >>> result = ku.audit(
+    ...     np.eye(2)[codes], (None, {"attribute": codes}), resamples=5
+    ... )
+    >>> round(result.leakage.ceiling, 1)
+    0.7
+    >>> list(result.to_frame())
+    ['quantity', 'of', 'value', 'low', 'high']
+    >>> len(result.plot().axes)
+    1
     """
 
     rows: int
     leakage: Leakage
     conditional_leakage: Leakage | None = None
     accuracy: Estimate | None = None
-    accuracy_per_attribute: dict | None = None
-    worst_group: tuple | None = None
+    accuracy_per_attribute: dict[str, Estimate] | None = None
+    worst_group: tuple[str, float] | None = None
     equal_opportunity: Estimate | None = None
 
-    def to_frame(self):
-        """One row for every number.
+    def to_frame(self) -> pd.DataFrame:
+        """Returns all numbers of the audit, one per row.
 
         Returns:
-            `pandas.DataFrame` with the columns `quantity`, `of` (estimator or
-            group), `value`, `low`, `high` (NaN where there is no interval).
+            Frame with the columns `quantity`, `of` (the estimator or the
+            group), `value`, `low` and `high`. The last two are NaN for a
+            number without an interval.
         """
         lines = []
-        for sign, leakage in self._leakages():
-            for name, bound in leakage.bounds.items():
-                lines.append((f"{sign} (nats)", name, bound))
-            lines.append((f"{sign} (nats)", "floor", leakage.floor))
-            lines.append((f"{sign} (nats)", "ceiling", leakage.ceiling))
-            named = f"attribute named, {sign}"
-            for name, accuracy in leakage.probe_accuracy.items():
-                lines.append((named, name, accuracy))
-            lines.append((named, "majority", leakage.majority_accuracy))
+        for symbol, leakage in self._leakages():
+            nats, accuracy = f"{symbol} (nats)", f"probe accuracy, {symbol}"
+            lines += [
+                *(
+                    (nats, name, value)
+                    for name, value in leakage.bounds.items()
+                ),
+                (nats, "floor", leakage.floor),
+                (nats, "ceiling", leakage.ceiling),
+                *(
+                    (accuracy, name, value)
+                    for name, value in leakage.probe_accuracy.items()
+                ),
+                (accuracy, "majority", leakage.majority_accuracy),
+            ]
         if self.accuracy is not None:
             lines.append(("accuracy", "all rows", self.accuracy))
-            for group, accuracy in self.accuracy_per_attribute.items():
-                lines.append(("accuracy", f"attribute {group}", accuracy))
+            for group, value in self.accuracy_per_attribute.items():
+                lines.append(("accuracy", f"attribute {group}", value))
             lines.append(("worst-group accuracy", *self.worst_group))
         if self.equal_opportunity is not None:
             lines.append(
@@ -116,7 +151,7 @@ class Audit:
             )
         return pd.DataFrame(
             [
-                (quantity, of, number.value, number.low, number.high)
+                (quantity, of, *dataclasses.astuple(number))
                 if isinstance(number, Estimate)
                 else (quantity, of, number, math.nan, math.nan)
                 for quantity, of, number in lines
@@ -126,24 +161,29 @@ class Audit:
 
     def __str__(self):
         frame = self.to_frame()
-        table = tabulate.tabulate(
-            frame.astype(object).where(frame.notna(), None),
-            headers=["", "", "value", "95 % from", "to"],
-            showindex=False,
-            floatfmt=".3f",
+        # pandas aligns text on the right.
+        for column in ("quantity", "of"):
+            width = frame[column].str.len().max()
+            frame[column] = frame[column].str.ljust(width)
+        table = frame.to_string(
+            header=["", "", "value", "95 % from", "to"],
+            index=False,
+            na_rep="",
+            float_format="{:.3f}".format,
         )
-        verdict = "\n".join(
-            f"{sign}: {leakage.information} nats ({leakage.largest}); floor "
-            f"{leakage.floor:.3f}, ceiling {leakage.ceiling:.3f}"
-            for sign, leakage in self._leakages()
+        summary = "\n".join(
+            f"{symbol}: {leakage.information} nats "
+            f"({leakage.best_estimator}); floor {leakage.floor:.3f}, "
+            f"ceiling {leakage.ceiling:.3f}"
+            for symbol, leakage in self._leakages()
         )
-        return f"Audit of {self.rows:,} rows\n{verdict}\n\n{table}"
+        return f"Audit of {self.rows:,} rows\n{summary}\n\n{table}"
 
-    def plot(self):
-        """Draws the bounds, between floor and ceiling, and the accuracies.
+    def plot(self) -> matplotlib.figure.Figure:
+        """Draws the bounds between floor and ceiling, and the accuracies.
 
         Returns:
-            A `matplotlib.figure.Figure`.
+            The figure, one panel per leakage and one for the accuracies.
         """
         leakages = self._leakages()
         panels = len(leakages) + (self.accuracy is not None)
@@ -151,12 +191,12 @@ class Audit:
             figsize=(3.6 * panels, 2.9), layout="constrained"
         )
         axes = figure.subplots(1, panels, squeeze=False)[0]
-        for ax, (sign, leakage) in zip(axes, leakages, strict=False):
+        for ax, (symbol, leakage) in zip(axes, leakages, strict=False):
             _draw_bars(ax, leakage.bounds)
             ax.axhline(leakage.floor, color="tab:green", label="floor")
             if math.isfinite(leakage.ceiling):
                 ax.axhline(leakage.ceiling, color="tab:red", label="ceiling")
-            ax.set(title=sign, ylabel="nats")
+            ax.set(title=symbol, ylabel="nats")
             ax.legend()
         if self.accuracy is not None:
             _draw_bars(
@@ -176,12 +216,11 @@ class Audit:
         return pairs
 
 
-def _draw_bars(ax, numbers):
-    """A bar for each `Estimate`, with its interval."""
-    values = np.array([number.value for number in numbers.values()])
-    ends = np.array([(n.low, n.high) for n in numbers.values()])
+def _draw_bars(ax, estimates):
+    values = np.array([estimate.value for estimate in estimates.values()])
+    ends = np.array([(e.low, e.high) for e in estimates.values()])
     spread = np.abs(ends.T - values)
     ax.bar(
-        range(len(numbers)), values, yerr=spread, color="lightgray", capsize=3
+        range(len(estimates)), values, yerr=spread, color="lightgray", capsize=3
     )
-    ax.set_xticks(range(len(numbers)), numbers, rotation=30, ha="right")
+    ax.set_xticks(range(len(estimates)), estimates, rotation=30, ha="right")
