@@ -264,7 +264,7 @@ def _kind(group, values):
     """The class of a group that a name chooses; takes the name out."""
     known = {"data": Data, "method": Method}[group].known
     name = values.pop("name", None)
-    if name not in known:
+    if not isinstance(name, str) or name not in known:
         raise ValueError(
             f"Unknown {group}. Expected: one of {sorted(known)}. Received: "
             f"name={name!r}. Correct the name."
