@@ -1,6 +1,6 @@
 """Table 1: colored digits."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from reproduce.experiment.groups import (
@@ -208,7 +208,7 @@ def cells(
     profile: str,
     *,
     digits: str = "mnist",
-    rows: Iterable[str] | None = None,
+    rows: Collection[str] | None = None,
     variances: Iterable[float] | None = None,
     seeds: int | None = None,
 ) -> list[Cell]:
@@ -232,6 +232,12 @@ def cells(
     chosen = PROFILES[profile]
     if rows is None:
         rows = [r for r in chosen.rows if not (r == ORACLE and digits == "kim")]
+    elif digits == "kim" and ORACLE in rows:
+        raise ValueError(
+            "The published digits are colored already. Expected: rows without "
+            f"{ORACLE!r}. Received: {list(rows)}. Leave it out, or use other "
+            "digits."
+        )
     made = chosen.cells(rows, variances and by_variance(variances), seeds)
     return [_on(digits, cell, profile) for cell in made]
 
