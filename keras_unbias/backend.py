@@ -1,24 +1,25 @@
-"""Where and with what a run is carried out, for its record."""
+"""Keras's backend, XLA compilation and precision on this machine."""
 
-import os
 import pathlib
-import platform
-import subprocess
 
 import keras
-import numpy as np
-import sklearn
 import tensorflow as tf
 
-# Linux alone has it.
+# Exists on Linux only.
 CPUINFO = pathlib.Path("/proc/cpuinfo")
 
 
-def check_backend():
-    """Refuses other backends of Keras, whose `train_step` takes more.
+def check_backend() -> None:
+    """Checks that Keras runs on TensorFlow.
+
+    The `train_step` of other backends has another signature.
 
     Raises:
-        ImportError: Keras runs on another backend.
+        ImportError: if Keras runs on another backend.
+
+    Example:
+
+    >>> check_backend()
     """
     if keras.backend.backend() != "tensorflow":
         raise ImportError(
@@ -28,80 +29,55 @@ def check_backend():
         )
 
 
-def should_jit_compile():
-    """Whether XLA pays here: on a GPU. On a CPU it slows convolutions."""
+def should_jit_compile() -> bool:
+    """Returns whether compilation with XLA makes training faster here.
+
+    It does on a GPU. On a CPU it slows convolutions down.
+
+    Example:
+
+    >>> should_jit_compile() == bool(tf.config.list_physical_devices("GPU"))
+    True
+    """
     return bool(tf.config.list_physical_devices("GPU"))
 
 
-def precision(policy):
-    """The dtype policy that a run is carried out in on this machine.
+def precision(policy: str) -> str:
+    """Returns the dtype policy that suits this machine.
+
+    TensorFlow's bfloat16 code is slow on processors that have no instructions
+    for it.
 
     Args:
-        policy: str, the dtype policy of its settings.
+        policy: str, the preferred dtype policy.
 
     Returns:
-        Str: `"float32"` for `"mixed_bfloat16"` on a processor without
-        instructions for it, for which TensorFlow has only slow code;
-        otherwise `policy`.
+        Str, `"float32"` in place of `"mixed_bfloat16"` where bfloat16 is
+        slow, otherwise `policy`.
+
+    Example:
+
+    >>> precision("float32")
+    'float32'
     """
-    slow = not (
-        tf.config.list_physical_devices("GPU") or "avx512_bf16" in _flags()
-    )
+    flags = cpu_info().get("flags", "").split()
+    slow = not (should_jit_compile() or "avx512_bf16" in flags)
     return "float32" if policy == "mixed_bfloat16" and slow else policy
 
 
-def describe(policy, threads):
-    """Describes this process.
-
-    Args:
-        policy: str, the dtype policy of the run's settings.
-        threads: int, the threads that TensorFlow was given, or `None`.
+def cpu_info() -> dict[str, str]:
+    """Reads what Linux knows of the processor.
 
     Returns:
-        Dict with `versions`, `device`, `precision`, `threads` and `commit`
-        (empty where the package is no git checkout).
+        Dict of the fields of `/proc/cpuinfo`, such as `"model name"` and
+        `"flags"`. It is empty on other systems.
+
+    Example:
+
+    >>> isinstance(cpu_info(), dict)
+    True
     """
-    gpus = tf.config.list_physical_devices("GPU")
-    return {
-        "versions": {
-            "python": platform.python_version(),
-            "numpy": np.__version__,
-            "tensorflow": tf.__version__,
-            "keras": keras.__version__,
-            "scikit-learn": sklearn.__version__,
-        },
-        "device": f"{len(gpus)} GPU" if gpus else f"CPU {_processor()}",
-        "precision": precision(policy),
-        "threads": threads or os.cpu_count(),
-        "commit": _commit(),
-    }
-
-
-def _processor():
-    name = _cpuinfo().get("model name", platform.processor())
-    vectors = [flag for flag in ("avx512f", "avx2") if flag in _flags()]
-    return ", ".join([name, *vectors[:1]])
-
-
-def _flags():
-    return _cpuinfo().get("flags", "").split()
-
-
-def _cpuinfo():
     if not CPUINFO.exists():
         return {}
     fields = [line.split(":", 1) for line in CPUINFO.read_text().splitlines()]
     return {f[0].strip(): f[1].strip() for f in fields if len(f) == 2}
-
-
-def _commit():
-    try:
-        return subprocess.run(
-            ["git", "describe", "--always", "--dirty"],
-            cwd=pathlib.Path(__file__).parent,
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return ""

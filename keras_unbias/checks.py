@@ -1,13 +1,27 @@
-"""Numbers that a user passes, refused where they make no sense."""
+"""Checks of arguments, shared by all modules."""
 
 import math
 from numbers import Integral
+from typing import Any
 
 import numpy as np
 
 
-def check_integer(name, value, *, minimum):
-    """Raises a `ValueError` unless `value` is an integer >= `minimum`."""
+def check_integer(name: str, value: Any, *, minimum: int) -> None:
+    """Checks that an argument is an integer of at least `minimum`.
+
+    Args:
+        name: str, the name of the argument.
+        value: the argument.
+        minimum: int, the smallest valid value.
+
+    Raises:
+        ValueError: if it is not.
+
+    Example:
+
+    >>> check_integer("steps", 16, minimum=1)
+    """
     if not isinstance(value, Integral) or value < minimum:
         raise ValueError(
             f"`{name}` is out of range. Expected: an integer >= {minimum}. "
@@ -15,29 +29,93 @@ def check_integer(name, value, *, minimum):
         )
 
 
-def check_weight(name, value):
-    """Raises a `ValueError` unless `value` can weigh a part of an objective."""
+def check_weight(name: str, value: float) -> None:
+    """Checks that an argument can weight a term of an objective.
+
+    Args:
+        name: str, the name of the argument.
+        value: float, the argument.
+
+    Raises:
+        ValueError: if it is negative or not finite.
+
+    Example:
+
+    >>> check_weight("mi_weight", 0.5)
+    """
     # NaN fails every comparison.
     if not 0 <= value < math.inf:
         raise ValueError(
-            f"`{name}` weighs a part of the objective. Expected: a finite "
-            f"number >= 0. Received: {name}={value}. With 0 that part is left "
+            f"`{name}` weights a term of the objective. Expected: a finite "
+            f"number >= 0. Received: {name}={value}. Pass 0 to leave the term "
             "out."
         )
 
 
-def check_vector(values):
+def check_width(received: int | None, expected: int | None) -> None:
+    """Checks that attribute vectors have the expected number of columns.
+
+    Args:
+        received: int, the number of columns, or `None` if it is unknown.
+        expected: int, the number of columns the model was made for, or
+            `None` before it has seen any.
+
+    Raises:
+        ValueError: if both are known and differ.
+
+    Example:
+
+    >>> check_width(24, 24)
+    """
+    if None not in (received, expected) and received != expected:
+        raise ValueError(
+            "The attribute vectors have another width than those the model "
+            f"was made for. Expected: {expected}. Received: {received}. Encode "
+            "all rows in the same way, for example with one fitted "
+            "AttributeEncoder."
+        )
+
+
+def check_vector(values: Any) -> np.ndarray:
+    """Checks that values form a vector of at least one row.
+
+    Args:
+        values: array-like of shape `(rows,)`.
+
+    Returns:
+        The values as an array of shape `(rows,)`.
+
+    Raises:
+        ValueError: if they have another shape.
+
+    Example:
+
+    >>> check_vector([0, 1]).shape
+    (2,)
+    """
     values = np.asarray(values)
     if values.ndim != 1 or not len(values):
         raise ValueError(
-            "Metrics are taken over vectors. Expected: shape (rows,) with "
-            f"at least one row. Received: shape={values.shape}. Flatten the "
-            "array or take the argmax of scores first."
+            "The values must form a vector. Expected: shape (rows,) with at "
+            f"least one row. Received: shape={values.shape}. Flatten the "
+            "array, or take the argmax of scores first."
         )
     return values
 
 
-def check_same_length(**vectors):
+def check_same_length(**vectors: Any) -> None:
+    """Checks that vectors describe the same rows.
+
+    Args:
+        **vectors: the vectors by name.
+
+    Raises:
+        ValueError: if their lengths differ.
+
+    Example:
+
+    >>> check_same_length(labels=[0, 1], predictions=[1, 1])
+    """
     lengths = {name: len(vector) for name, vector in vectors.items()}
     if len(set(lengths.values())) > 1:
         raise ValueError(

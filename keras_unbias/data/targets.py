@@ -1,34 +1,55 @@
-"""What a batch holds, `(x, {"label": y, "attribute": c})`, checked."""
+"""What a batch holds: `(x, {"label": y, "attribute": c})`."""
 
 import warnings
+from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
-# Mean and deviation of a column of numbers; standardised ones have 1.
+# The mean plus the standard deviation of a column that critics can read.
+# A standardized column has 1.
 LARGE = 20
 
 
-def attribute_of(targets):
-    """The attribute vectors of a batch, `(n, a)`."""
+def attribute_of(targets: Any) -> Any:
+    """Returns the attribute vectors of a batch.
+
+    Args:
+        targets: dict with the key `"attribute"`.
+
+    Returns:
+        Its value, of shape `(n, a)`.
+
+    Raises:
+        ValueError: if there is no such key.
+    """
     if not isinstance(targets, dict) or "attribute" not in targets:
         raise ValueError(
-            "A batch does not name the attribute. Expected: (x, {'label': y, "
-            f"'attribute': c}}). Received: targets {named(targets)}. To "
-            "predict without it use `predict`."
+            "The batch does not name the attribute. Expected: (x, {'label': "
+            f"y, 'attribute': c}}). Received: targets {named(targets)}. Use "
+            "`predict` to predict without it."
         )
     return targets["attribute"]
 
 
-def labels_and_weights(targets, sample_weight):
-    """The labels of a batch, and their weights.
+def labels_and_weights(targets: Any, sample_weight: Any) -> tuple[Any, Any]:
+    """Returns the labels of a batch and their weights.
 
-    Keras hands weights given as an array over in the structure of the
-    targets.
+    Args:
+        targets: dict with the key `"label"`.
+        sample_weight: float tensor of shape `(n,)`, a dict like the targets
+            (which Keras makes of an array), or `None`.
+
+    Returns:
+        The labels and the weights of the labels.
+
+    Raises:
+        ValueError: if there are no labels.
     """
     if not isinstance(targets, dict) or "label" not in targets:
         raise ValueError(
-            "A batch does not name its labels. Expected: (x, {'label': y, "
+            "The batch does not name the labels. Expected: (x, {'label': y, "
             f"'attribute': c}}). Received: targets {named(targets)}. Put both "
             "in a dict."
         )
@@ -37,53 +58,77 @@ def labels_and_weights(targets, sample_weight):
     return targets["label"], sample_weight
 
 
-def named(targets):
-    """What targets are, for an error."""
+def named(targets: Any) -> list[str] | str:
+    """Describes targets for an error message, by their keys or their type."""
     return (
         sorted(targets) if isinstance(targets, dict) else type(targets).__name__
     )
 
 
-def as_class_numbers(labels):
-    """`(n,)` class numbers of labels `(n,)` or `(n, 1)`."""
+def as_class_numbers(labels: tf.Tensor) -> tf.Tensor:
+    """Returns labels as a vector of class numbers.
+
+    Args:
+        labels: tensor of shape `(n,)` or `(n, 1)`.
+
+    Returns:
+        Int32 tensor of shape `(n,)`.
+
+    Raises:
+        ValueError: if there are several labels per row.
+    """
     if labels.shape.rank and labels.shape.rank > 1 and labels.shape[-1] != 1:
         raise ValueError(
-            "`class_weight` weighs class numbers. Expected: one label a row. "
-            f"Received: labels of shape {labels.shape}. Pass argmax of one-hot "
-            "labels, or `sample_weight`."
+            "`class_weight` weights class numbers. Expected: one label per "
+            f"row. Received: labels of shape {labels.shape}. Pass the argmax "
+            "of one-hot labels, or use `sample_weight`."
         )
     return tf.cast(tf.reshape(labels, [-1]), tf.int32)
 
 
-def check_known(attributes):
-    """Refuses attributes `(rows, a)`, an array, that are NaN or infinite."""
-    if not np.isfinite(attributes).all():
-        raise ValueError(
-            "The attribute is not known of all rows. Expected: finite "
-            "numbers. Received: NaN or infinity among them. Leave such rows "
-            "out, or give them a category of their own."
-        )
-
-
-def warn_of_large(attributes):
-    """Warns of attributes `(rows, a)`, an array, that no critic can read."""
-    large = np.abs(attributes.mean(0)) + attributes.std(0) > LARGE
-    if large.any():
-        warnings.warn(
-            f"Numbers in the columns {np.flatnonzero(large).tolist()} of the "
-            "attribute are so large that the estimator will learn little of "
-            "them. Standardise them, or let AttributeEncoder cut them into "
-            "quantiles.",
-            # Of the user's call of `fit`.
-            stacklevel=5,
-        )
-
-
-def check_vectors(attributes):
-    """Refuses attributes that are not one vector a row.
+def check_classes(labels: Any, num_classes: int) -> np.ndarray:
+    """Returns labels in an array as class numbers, if they are.
 
     Args:
-        attributes: array, tensor or tensor's specification.
+        labels: array of shape `(rows,)` or `(rows, 1)`.
+        num_classes: int, the number of classes.
+
+    Returns:
+        Int64 array of shape `(rows,)` with values in `0..num_classes-1`.
+
+    Raises:
+        ValueError: if a label is not in this range, or if there are several
+            per row.
+    """
+    labels = np.asarray(labels)
+    if labels.size > len(labels):
+        raise ValueError(
+            "The labels must be class numbers. Expected: one label per row. "
+            f"Received: labels of shape {labels.shape}. Pass the argmax of "
+            "one-hot labels. Other labels can be used with "
+            "conditional=False and without a LabelPrior."
+        )
+    distinct = dict.fromkeys(labels.ravel().tolist())
+    others = [label for label in distinct if label not in range(num_classes)]
+    if others:
+        raise ValueError(
+            "The labels must be class numbers. Expected: labels in "
+            f"0..{num_classes - 1}. Received: {others[:3]} among them, "
+            f"{labels.dtype}. Number the classes from 0, or raise "
+            "num_classes. Other labels can be used with conditional=False "
+            "and without a LabelPrior."
+        )
+    return labels.ravel().astype(np.int64)
+
+
+def check_vectors(attributes: Any) -> None:
+    """Checks that there is one attribute vector per row.
+
+    Args:
+        attributes: array, tensor, or the specification of a tensor.
+
+    Raises:
+        ValueError: if the shape is not `(n, a)`.
     """
     shape = getattr(attributes, "shape", None)
     if shape is None or len(shape) != 2:
@@ -91,38 +136,49 @@ def check_vectors(attributes):
             type(attributes).__name__ if shape is None else f"shape {shape}"
         )
         raise ValueError(
-            "The attribute is a vector per row. Expected: shape (n, a), "
-            f"one-hot for categories. Received: {received}. "
+            "The attribute must be a vector per row. Expected: an array of "
+            f"shape (n, a), one-hot for categories. Received: {received}. "
             "Encode it, or add an axis to a single number."
         )
 
 
-def check_categories(attributes, parts):
-    """Refuses attributes that are no categories.
+def warn_of_large(attributes: np.ndarray, *, stacklevel: int) -> None:
+    """Warns of columns whose numbers are too large for a critic.
 
     Args:
-        attributes: `(rows, a)` array.
-        parts: tuple of ints, the widths of the parts: one-hot codes, shares
-            of the categories, or zeros for an unknown one; those of width 1
-            are numbers in 0..1.
+        attributes: float array of shape `(rows, a)`.
+        stacklevel: int, the frames between the caller and the user's call.
     """
-    attributes = np.asarray(attributes, float)
-    check_known(attributes)
-    sums = [
-        part.sum(1)
-        for part in np.split(attributes, np.cumsum(parts)[:-1], axis=1)
-        if part.shape[1] > 1
-    ]
-    if (
-        (attributes < 0).any()
-        or (attributes > 1).any()
-        or not all(
-            np.isclose(s, np.round(s) > 0, atol=1e-3).all() for s in sums
+    large = np.abs(attributes.mean(0)) + attributes.std(0) > LARGE
+    if large.any():
+        warnings.warn(
+            f"The columns {np.flatnonzero(large).tolist()} of the attribute "
+            "hold such large numbers that the estimator will learn little of "
+            "them. Standardize them, or let AttributeEncoder cut them into "
+            "quantiles.",
+            stacklevel=stacklevel + 1,
         )
-    ):
-        raise ValueError(
-            "The attribute is not what its classifier takes it for. Expected: "
-            f"one-hot codes of the widths {tuple(parts)}, or 0..1 where a "
-            "width is 1. Received: other numbers. Encode it with "
-            "AttributeEncoder, whose `bins` make categories of numbers."
-        )
+
+
+def inputs_and_targets(x: Any, y: Any) -> tuple[Any, Any] | None:
+    """Returns inputs and targets, or their specification, before training.
+
+    Args:
+        x: the inputs as arrays, a `tf.data.Dataset` or a
+            `keras.utils.PyDataset`, as `keras.Model.fit` takes them.
+        y: the targets, or `None` if `x` holds them.
+
+    Returns:
+        Pair of structures of arrays or `tf.TensorSpec`, or `None` where only
+        a pass through the data would tell, as with a generator. The targets
+        are `None` where the data have none.
+    """
+    if hasattr(x, "element_spec"):
+        batch = x.element_spec
+    elif isinstance(x, keras.utils.PyDataset):
+        batch = x[0]
+    else:
+        return None if y is None else (x, y)
+    if isinstance(batch, (tuple, list)) and len(batch) > 1:
+        return batch[0], batch[1]
+    return batch, None

@@ -9,10 +9,11 @@ from keras_unbias.information.critics import (
     roll,
     shuffle_within_classes,
 )
-from keras_unbias.information.estimator import (
-    MutualInformationEstimator,
-    check_width,
+from keras_unbias.information.discrete import (
+    discrete_mutual_information,
+    entropy,
 )
+from keras_unbias.information.estimator import MutualInformationEstimator
 
 __all__ = [
     "CRITICS",
@@ -20,8 +21,9 @@ __all__ = [
     "Critic",
     "MutualInformationEstimator",
     "SeparableCritic",
-    "check_width",
+    "discrete_mutual_information",
     "donsker_varadhan_bound",
+    "entropy",
     "roll",
     "shuffle_within_classes",
 ]

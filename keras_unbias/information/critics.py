@@ -1,23 +1,33 @@
-"""Critics: the statistics networks T(z, c) of the bound."""
+"""Critics: the statistics networks T(z, c) of the Donsker-Varadhan bound."""
+
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 
-def shuffle_within_classes(labels, seed):
-    """Random partners inside each class; never oneself where avoidable.
+def shuffle_within_classes(labels: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    """Draws a random partner for each row, from the row's own class.
 
-    The rows of a class are put in random order and each takes the next one's
-    place. A plain permutation has fixed points, which are joint pairs and
-    bias the bound.
+    The rows of each class are put in a random order, and each row takes the
+    next one as its partner. No row is its own partner unless it is alone in
+    its class. The fixed points of a plain permutation would be joint pairs,
+    which bias the bound.
 
     Args:
-        labels: `(n,)` int tensor.
-        seed: `(2,)` int tensor, the seed of the order.
+        labels: int tensor of shape `(n,)`.
+        seed: int tensor of shape `(2,)`.
 
     Returns:
-        `(n,)` int32 tensor: row i is re-paired with row `partners[i]`.
+        Int32 tensor of shape `(n,)`, the number of each row's partner.
+
+    Example:
+
+    >>> partners = shuffle_within_classes(tf.constant([0, 1, 0, 1]), [0, 0])
+    >>> partners.numpy().tolist()
+    [2, 3, 0, 1]
     """
     rows = tf.shape(labels)[0]
     noise = tf.random.stateless_uniform((rows,), seed, dtype=tf.float32)
@@ -30,50 +40,81 @@ def shuffle_within_classes(labels, seed):
     return tf.gather(tf.gather(order, following), tf.argsort(order))
 
 
-def roll(rows, seed):
-    """Partners a random number of places on, the same for every row.
+def roll(rows: int | tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    """Draws a partner for each row, a common random distance away.
 
-    For one class: `shuffle_within_classes` sorts, which takes longer than an update of a
-    small critic.
+    This is the fast form of `shuffle_within_classes` for one class. Sorting
+    takes longer than an update of a small critic.
 
     Args:
         rows: int or scalar tensor, the number n of rows.
-        seed: `(2,)` int tensor.
+        seed: int tensor of shape `(2,)`.
 
     Returns:
-        `(n,)` int32 tensor, as in `shuffle_within_classes`.
+        Int32 tensor of shape `(n,)`, the number of each row's partner.
+
+    Example:
+
+    >>> roll(2, [0, 0]).numpy().tolist()
+    [1, 0]
     """
-    # With one row there is none but oneself.
+    # A single row has no partner but itself.
     most = tf.maximum(rows, 2)
-    places = tf.random.stateless_uniform((), seed, 1, most, tf.int32)
-    return (tf.range(rows) + places) % rows
+    distance = tf.random.stateless_uniform((), seed, 1, most, tf.int32)
+    return (tf.range(rows) + distance) % rows
 
 
 class Critic(keras.layers.Layer):
-    """A statistics network T(z, c): the contract of the critics.
+    """Base class of the critics, which score pairs of features and attributes.
 
-    `call(features, attributes, labels, seed)` takes `(n, d)` features,
-    `(n, a)` attributes, `(n,)` int labels (re-pairings stay inside a class;
-    `None` for one class) and a `(2,)` int seed, and returns `joint (n,)`,
-    `marginal (n, m)` and `pairs (n, m)`, the arguments of
-    `donsker_varadhan_bound`.
+    A subclass implements `call(features, attributes, labels, seed)`:
+
+    - `features` and `attributes` are float tensors of shapes `(n, d)` and
+      `(n, a)`.
+    - `labels` is an int tensor of shape `(n,)`. Rows are paired with rows of
+      their own class only. `None` stands for one class.
+    - `seed` is an int tensor of shape `(2,)` for random pairs.
+
+    It returns the arguments of `donsker_varadhan_bound`: `joint_scores` of
+    shape `(n,)`, `marginal_scores` of shape `(n, m)`, and `pairs` of shape
+    `(n, m)`.
 
     Args:
-        hidden: tuple of ints, units of the hidden layers (leaky ReLU 0.2,
-            as in the released code). Defaults to `(64, 64, 64)`.
-        seed: int, of the initial weights. `None` (the default) draws them
-            from Keras's global seed.
+        hidden: sequence of int, the units of the hidden layers. Each is
+            followed by a leaky ReLU of slope 0.2, as in the released code.
+            Defaults to `(64, 64, 64)`.
+        seed: int, the seed of the initial weights. Defaults to `None`, which
+            draws them from Keras's global seed.
+
+    Example:
+
+    >>> critic = CRITICS["separable"](hidden=(8,))
+    >>> isinstance(critic, Critic)
+    True
     """
 
-    def __init__(self, hidden=(64, 64, 64), seed=None, **kwargs):
-        # Half the digits are too few for a bound, whatever the policy.
+    def __init__(
+        self,
+        hidden: Sequence[int] = (64, 64, 64),
+        seed: int | None = None,
+        **kwargs: Any,
+    ):
+        # A bound needs float32, whatever the global dtype policy is.
         super().__init__(**{"dtype": "float32", **kwargs})
         self.hidden = tuple(hidden)
         self.seed = seed
 
     @classmethod
-    def for_attributes(cls, attributes, **kwargs):
-        """A critic for these attributes, an array `(rows, a)`."""
+    def for_attributes(cls, attributes: np.ndarray, **kwargs: Any) -> "Critic":
+        """Creates the critic that suits some attributes.
+
+        Args:
+            attributes: float array of shape `(rows, a)`.
+            **kwargs: arguments of the constructor.
+
+        Returns:
+            The critic.
+        """
         return cls(**kwargs)
 
     def _network(self, outputs):
@@ -89,7 +130,7 @@ class Critic(keras.layers.Layer):
         return network
 
     def _dense(self, units, number):
-        # Layers of one shape must not begin with the same weights.
+        # Layers of one shape must not start with the same weights.
         seed = None if self.seed is None else self.seed + number
         return keras.layers.Dense(
             units,
@@ -98,6 +139,7 @@ class Critic(keras.layers.Layer):
         )
 
     def get_config(self):
+        """Returns the constructor's arguments."""
         return {
             **super().get_config(),
             "hidden": self.hidden,
@@ -107,26 +149,44 @@ class Critic(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("keras_unbias")
 class ConcatenatedCritic(Critic):
-    """The paper's critic: an MLP on `[c, z]`, one random re-pairing a batch."""
+    """The paper's critic, an MLP on `[c, z]`.
+
+    The marginal has one random pair per row.
+
+    Args:
+        hidden: sequence of int, see `Critic`.
+        seed: int, see `Critic`.
+
+    Example:
+
+    >>> critic = ConcatenatedCritic(hidden=(8,))
+    >>> joint, marginal, pairs = critic(
+    ...     tf.zeros((4, 3)), tf.zeros((4, 2)), labels=None, seed=[0, 0]
+    ... )
+    >>> joint.shape, marginal.shape
+    (TensorShape([4]), TensorShape([4, 1]))
+    """
 
     def build(self, features_shape, attributes_shape):
+        """Creates the weights for `(n, d)` features, `(n, a)` attributes."""
         self.network = self._network(1)
         self.network.build((None, features_shape[-1] + attributes_shape[-1]))
 
     def call(self, features, attributes, labels, seed):
+        """Scores the observed pairs and one random pair per row."""
         if labels is None:
             partners = roll(tf.shape(attributes)[0], seed)
         else:
             partners = shuffle_within_classes(labels, seed)
-        # Joint and marginal pairs have the same features: what the first
-        # layer makes of them is computed once, half of the whole work.
+        # Joint and marginal pairs share their features. The features' part of
+        # the first layer is computed once, which is half of the whole work.
         first, *others = self.network.layers
-        of_attributes, of_features = tf.split(
+        attribute_kernel, feature_kernel = tf.split(
             first.kernel, [attributes.shape[-1], features.shape[-1]]
         )
-        shared = tf.matmul(features, of_features) + first.bias
+        shared = tf.matmul(features, feature_kernel) + first.bias
         joint, marginal = (
-            shared + tf.matmul(paired, of_attributes)
+            shared + tf.matmul(paired, attribute_kernel)
             for paired in (attributes, tf.gather(attributes, partners))
         )
         for layer in others:
@@ -136,30 +196,58 @@ class ConcatenatedCritic(Critic):
 
 @keras.saving.register_keras_serializable("keras_unbias")
 class SeparableCritic(Critic):
-    """`T(z, c) = f(z) . [c, 1]`, all pairs of the batch as the marginal.
+    """A critic `T(z, c) = f(z) . [c, 1]` with an MLP f.
 
-    The optimal critic of a one-hot attribute is linear in it, so nothing is
-    lost there, and one small matrix product gives all `n x n` pairs. Of an
-    attribute with several ones (a color's bins in three channels) it adds up
-    what each of them tells, and misses what only several tell together. The
-    pairs i = j stay in, a bias of about 1/n.
+    One small matrix product scores all `n x n` pairs of a batch, and all are
+    the marginal. It includes the n observed pairs, a bias of about 1/n.
+
+    The optimal critic of a one-hot attribute is linear in the attribute, so
+    the form loses nothing there. With several categories side by side, such
+    as a color's bins in three channels, it adds up the information of each
+    and misses what only their combination shows.
 
     Args:
-        hidden: as in `Critic`.
-        seed: as in `Critic`.
-        constant: bool, whether the 1 stands beside c: without it a c of
-            zeros would score 0 whatever z is. It changes nothing where the
-            numbers of every row add up to the same, but for 0, as those of
-            one-hot codes do (`for_attributes` leaves it out there); an
-            attribute of one number has it in any case. Defaults to `True`.
+        hidden: sequence of int, see `Critic`.
+        seed: int, see `Critic`.
+        constant: bool, whether to append 1 to the attribute. Without it an
+            attribute of zeros scores 0 with all features. It makes no
+            difference where every row has the same sum other than 0, as with
+            one-hot codes, and `for_attributes` leaves it out there. An
+            attribute of one number always has it. Defaults to `True`.
+
+    Example:
+
+    >>> critic = SeparableCritic.for_attributes(np.eye(2), hidden=(8,))
+    >>> joint, marginal, pairs = critic(
+    ...     tf.zeros((4, 3)), tf.zeros((4, 2)), labels=None, seed=[0, 0]
+    ... )
+    >>> joint.shape, marginal.shape
+    (TensorShape([4]), TensorShape([4, 4]))
     """
 
-    def __init__(self, hidden=(64, 64, 64), seed=None, constant=True, **kwargs):
+    def __init__(
+        self,
+        hidden: Sequence[int] = (64, 64, 64),
+        seed: int | None = None,
+        constant: bool = True,
+        **kwargs: Any,
+    ):
         super().__init__(hidden, seed, **kwargs)
         self.constant = constant
 
     @classmethod
-    def for_attributes(cls, attributes, **kwargs):
+    def for_attributes(
+        cls, attributes: np.ndarray, **kwargs: Any
+    ) -> "SeparableCritic":
+        """Creates a critic, with the constant only where it is needed.
+
+        Args:
+            attributes: float array of shape `(rows, a)`.
+            **kwargs: arguments of the constructor.
+
+        Returns:
+            The critic.
+        """
         sums = np.sum(attributes, 1)
         same = np.allclose(sums, sums[0]) and not np.allclose(
             sums, 0, atol=1e-3
@@ -167,12 +255,14 @@ class SeparableCritic(Critic):
         return cls(constant=not same, **kwargs)
 
     def build(self, features_shape, attributes_shape):
+        """Creates the weights for `(n, d)` features, `(n, a)` attributes."""
         width = attributes_shape[-1]
         self.constant = self.constant or width == 1
         self.network = self._network(width + self.constant)
         self.network.build((None, features_shape[-1]))
 
     def call(self, features, attributes, labels, seed):
+        """Scores all pairs of the batch, and marks those within a class."""
         if self.constant:
             ones = tf.ones_like(attributes[:, :1])
             attributes = tf.concat([attributes, ones], -1)
@@ -185,6 +275,7 @@ class SeparableCritic(Critic):
         return tf.linalg.diag_part(scores), scores, pairs
 
     def get_config(self):
+        """Returns the constructor's arguments."""
         return {**super().get_config(), "constant": self.constant}
 
 

@@ -1,88 +1,82 @@
-"""Neural estimation of mutual information (MINE).
+"""Neural estimation of mutual information (MINE)."""
 
-The Donsker-Varadhan bound and its class-conditional form, two critics, and
-the estimator that fits a critic to the features of the moment. All values
-are in nats.
-
-References:
-    Belghazi et al., "Mutual Information Neural Estimation", ICML 2018.
-    Ragonesi et al., "Learning Unbiased Representations via Mutual
-    Information Backpropagation", equations 5 and 6.
-"""
+from typing import Any
 
 import keras
 import tensorflow as tf
 
 from keras_unbias import backend
-from keras_unbias.checks import check_integer
+from keras_unbias.checks import check_integer, check_width
 from keras_unbias.information.bounds import donsker_varadhan_bound
-from keras_unbias.information.critics import SeparableCritic
-
-
-def check_width(received, expected):
-    """Refuses attribute vectors of another width, if both are known.
-
-    Raises:
-        ValueError: the widths differ.
-    """
-    if None not in (received, expected) and received != expected:
-        raise ValueError(
-            "The attribute has another width than before. Expected: "
-            f"{expected}. Received: {received}. Encode all rows alike, e.g. "
-            "by one fitted AttributeEncoder."
-        )
+from keras_unbias.information.critics import Critic, SeparableCritic
 
 
 @keras.saving.register_keras_serializable("keras_unbias")
 class MutualInformationEstimator(keras.layers.Layer):
-    """Fits a critic to the present features and reads the bound off it.
+    """Neural estimator of the mutual information of features and attribute.
 
-    The critic's weights, the optimizer's, the standardisation of the
-    features and the count of updates (which seeds the re-pairings) are Keras
-    state: saved and restored with the model. To a model that holds the
-    estimator they are non-trainable weights; only `update` changes them.
+    `update` fits the critic to features and attributes. `bound` returns the
+    Donsker-Varadhan bound of the current critic.
+
+    The weights of the critic and of its optimizer, the standardization of the
+    features and the number of updates, which seeds the random pairs, are Keras
+    state. They are saved and restored with the model that holds the
+    estimator. To that model they are non-trainable weights.
 
     Args:
         critic: a `Critic`. Defaults to `SeparableCritic()`.
-        optimizer: a Keras optimizer of the critic. Its rate is the paper's
-            eta. Defaults to `Adam(2e-3)`.
-        steps: int, gradient steps of one `update`: the paper's K.
+        optimizer: a Keras optimizer of the critic. Its learning rate is the
+            paper's eta. Defaults to `Adam(2e-3)`.
+        steps: int, the gradient steps of one `update`, the paper's K.
             Defaults to 16.
-        accumulate: int, the number of mini-batches whose gradient makes one
-            step, as the paper's supplement does where memory allows only
-            small ones to be embedded. Their rows make one batch here, with
-            one mean over all marginal pairs: the bound of each mini-batch by
-            itself would be the looser, the smaller it is. Defaults to 1.
-        num_classes: int or `None`. With a number the estimator bounds
-            I(Z;C|Y) for labels in `0..num_classes-1`; `None` (the default)
-            bounds I(Z;C).
-        standardize: bool, whether the features are standardised with the
-            mean and deviation of the last `update`'s rows, as constants for
-            the gradient. Those of fewer than `ENOUGH` rows (the last batch of
-            an epoch may hold but one) count only in part. Defaults to `True`.
-        jit_compile: bool, whether XLA compiles the K steps. `None` (the
-            default) means on a GPU: on a CPU it gains nothing.
-        seed: int, seed of the re-pairings. Defaults to 0.
+        accumulate: int, the number of mini-batches that make one gradient
+            step, as in the paper's supplement where memory is short. Their
+            rows are joined to one batch with one mean over all marginal
+            pairs. The bound of each small mini-batch by itself would be
+            looser. Defaults to 1.
+        num_classes: int, the number of classes, to bound I(Z;C|Y) for labels
+            in `0..num_classes-1`. Defaults to `None`, which bounds I(Z;C).
+        standardize: bool, whether to standardize the features with the mean
+            and the standard deviation of the last `update`, which are
+            constants to the gradient. An update with fewer than `MIN_ROWS`
+            rows, such as the last batch of an epoch, counts in proportion.
+            Defaults to `True`.
+        jit_compile: bool, whether XLA compiles the K steps. Defaults to
+            `None`, which compiles them on a GPU. XLA has no advantage here on
+            a CPU.
+        seed: int, the seed of the random pairs. Defaults to 0.
 
     Raises:
-        ValueError: `steps` or `accumulate` is no integer >= 1.
-        ImportError: Keras does not run on TensorFlow.
+        ValueError: if `steps` or `accumulate` is not an integer >= 1.
+        ImportError: if Keras does not run on TensorFlow.
+
+    References:
+        Belghazi et al., "Mutual Information Neural Estimation", ICML 2018.
+
+    Example:
+
+    >>> attributes = np.eye(2, dtype="float32")[np.arange(64) % 2]
+    >>> features = 3 * attributes
+    >>> estimator = MutualInformationEstimator(steps=200)
+    >>> estimator.update(features[None], attributes[None])
+    >>> 0.6 < float(estimator.bound(features, attributes)) < 0.7
+    True
     """
 
-    # Rows whose mean and deviation may take the place of the last ones.
-    ENOUGH = 64
+    # An update of so many rows replaces the last mean and deviation in full.
+    MIN_ROWS = 64
 
     def __init__(
         self,
-        critic=None,
-        optimizer=None,
-        steps=16,
-        accumulate=1,
-        num_classes=None,
-        standardize=True,
-        jit_compile=None,
-        seed=0,
-        **kwargs,
+        critic: Critic | None = None,
+        optimizer: keras.optimizers.Optimizer | None = None,
+        steps: int = 16,
+        accumulate: int = 1,
+        num_classes: int | None = None,
+        standardize: bool = True,
+        jit_compile: bool | None = None,
+        seed: int = 0,
+        **kwargs: Any,
     ):
         backend.check_backend()
         super().__init__(**{"dtype": "float32", **kwargs})
@@ -100,12 +94,12 @@ class MutualInformationEstimator(keras.layers.Layer):
         self.seed = seed
 
     def build(self, features_shape, attributes_shape):
-        """Creates the critic's, the optimizer's and the own weights."""
+        """Creates the weights for `(n, d)` features, `(n, a)` attributes."""
         width = features_shape[-1]
         self.attribute_size = attributes_shape[-1]
         if not self.critic.built:
             self.critic.build(features_shape, attributes_shape)
-        # A surrounding model must not train the critic with its own loss.
+        # A model that holds the estimator must not train the critic.
         for variable in self.critic.variables:
             variable.trainable = False
         self.mean = self.add_weight(
@@ -114,8 +108,8 @@ class MutualInformationEstimator(keras.layers.Layer):
         self.scale = self.add_weight(
             shape=(width,), initializer="ones", trainable=False, name="scale"
         )
-        # On a GPU an int32 variable stays on the host, where what XLA
-        # compiles cannot read it.
+        # TensorFlow keeps int32 variables of a GPU on the host, where code
+        # compiled with XLA cannot read them.
         self.updates = self.add_weight(
             shape=(),
             initializer="zeros",
@@ -126,8 +120,8 @@ class MutualInformationEstimator(keras.layers.Layer):
         self.built = True
         self.compile(self.optimizer)
 
-    def compile(self, optimizer):
-        """Takes an optimizer of the critic, which has learned nothing yet.
+    def compile(self, optimizer: keras.optimizers.Optimizer | str) -> None:
+        """Replaces the critic's optimizer by one without state.
 
         Args:
             optimizer: a Keras optimizer or its name.
@@ -143,20 +137,28 @@ class MutualInformationEstimator(keras.layers.Layer):
             self._critic_steps, jit_compile=jit_compile
         )
 
-    def bound(self, features, attributes, labels=None):
-        """The bound of the present critic, differentiable in the features.
+    def bound(
+        self,
+        features: tf.Tensor,
+        attributes: tf.Tensor,
+        labels: tf.Tensor | None = None,
+    ) -> tf.Tensor:
+        """Computes the bound of the current critic.
+
+        The bound is differentiable with respect to the features.
 
         Args:
-            features: `(n, d)` float tensor.
-            attributes: `(n, a)` float tensor.
-            labels: `(n,)` int tensor; needed when `num_classes` is set.
+            features: float tensor of shape `(n, d)`.
+            attributes: float tensor of shape `(n, a)`.
+            labels: int tensor of shape `(n,)`. Required if `num_classes` is
+                set.
 
         Returns:
-            Scalar tensor, nats.
+            Scalar tensor, the bound in nats.
 
         Raises:
-            ValueError: labels are missing, or attributes are of another
-                width than before.
+            ValueError: if labels are missing, or if the attributes have
+                another width than before.
         """
         features = tf.cast(features, tf.float32)
         attributes = tf.cast(attributes, tf.float32)
@@ -164,31 +166,40 @@ class MutualInformationEstimator(keras.layers.Layer):
         return self._bound(
             self._standardized(features),
             attributes,
-            self._classes(features, labels),
+            self._class_numbers(features, labels),
             self.updates + 0,
         )
 
-    def update(self, features, attributes, labels=None):
-        """K gradient steps of the critic (lines 5-8 of Algorithm 1).
+    def update(
+        self,
+        features: tf.Tensor,
+        attributes: tf.Tensor,
+        labels: tf.Tensor | None = None,
+    ) -> None:
+        """Takes K gradient steps of the critic, lines 5 to 8 of Algorithm 1.
+
+        The steps visit the P mini-batches in turn, `accumulate` at a time. The
+        features are constants here.
 
         Args:
-            features: `(P, n, d)` float tensor: P mini-batches, visited in
-                turn, `accumulate` at a time. They are constants here.
-            attributes: `(P, n, a)` float tensor.
-            labels: `(P, n)` int tensor; needed when `num_classes` is set.
+            features: float tensor of shape `(P, n, d)`, P mini-batches.
+            attributes: float tensor of shape `(P, n, a)`.
+            labels: int tensor of shape `(P, n)`. Required if `num_classes` is
+                set.
 
         Raises:
-            ValueError: these are no mini-batches, P is no multiple of
-                `accumulate`, labels are missing, or attributes are of
-                another width than before.
+            ValueError: if the tensors are not mini-batches, if P is not a
+                multiple of `accumulate`, if labels are missing, or if the
+                attributes have another width than before.
         """
         features = tf.stop_gradient(tf.cast(features, tf.float32))
         attributes = tf.cast(attributes, tf.float32)
         if len(features.shape) != 3 or len(attributes.shape) != 3:
             raise ValueError(
-                "An update takes mini-batches. Expected: features (P, n, d) "
-                f"and attributes (P, n, a). Received: {features.shape} and "
-                f"{attributes.shape}. A single batch is `x[None]`."
+                "An update takes mini-batches. Expected: features of shape "
+                "(P, n, d) and attributes of shape (P, n, a). Received: "
+                f"{features.shape} and {attributes.shape}. Pass a single "
+                "batch as `x[None]`."
             )
         if (features.shape[0] or 0) % self.accumulate:
             raise ValueError(
@@ -198,28 +209,28 @@ class MutualInformationEstimator(keras.layers.Layer):
             )
         self._ensure_built(features, attributes)
         if self.standardize:
-            self._adapt(features)
+            self._update_standardization(features)
         self._fit_critic(
             self._accumulated(self._standardized(features)),
             self._accumulated(attributes),
-            self._accumulated(self._classes(features, labels)),
+            self._accumulated(self._class_numbers(features, labels)),
         )
 
-    def _adapt(self, features):
+    def _update_standardization(self, features):
         mean, variance = tf.nn.moments(features, (0, 1))
-        # Dead ReLU units have no deviation: the constant keeps them 0.
+        # A dead ReLU unit has no deviation. The constant keeps it at 0.
         scale = tf.sqrt(variance) + 1e-2
         rows = tf.shape(features)[0] * tf.shape(features)[1]
-        share = tf.minimum(rows / self.ENOUGH, 1.0)
-        # There are none before the first.
+        share = tf.minimum(rows / self.MIN_ROWS, 1.0)
+        # The first update counts in full, for there is none to mix it with.
         share = tf.where(self.updates > 0, tf.cast(share, tf.float32), 1.0)
-        for state, present in ((self.mean, mean), (self.scale, scale)):
+        for state, new in ((self.mean, mean), (self.scale, scale)):
             state.assign(
-                tf.where(share < 1, state + share * (present - state), present)
+                tf.where(share < 1, state + share * (new - state), new)
             )
 
     def _accumulated(self, batches):
-        """`(P, n, ...)` to `(P / A, A * n, ...)`."""
+        """Joins mini-batches, from `(P, n, ...)` to `(P / A, A * n, ...)`."""
         if self.accumulate == 1:
             return batches
         rows = self.accumulate * tf.shape(batches)[1]
@@ -228,14 +239,14 @@ class MutualInformationEstimator(keras.layers.Layer):
     def _critic_steps(self, features, attributes, labels):
         batches = tf.shape(features)[0]
         variables = self.critic.variables
-        # Read and written once: the loop's own state is handed on in order.
+        # The count is read once before the loop and written once after it.
         first = self.updates + 0
-        # Gathering by number, not slicing: a slice that moves would make XLA
-        # compile anew at every call.
         for step in tf.range(self.steps):
-            # TensorFlow may run ten iterations at a time otherwise, and one
-            # could read the state before the last has written it.
+            # TensorFlow may otherwise run ten iterations at a time, and one
+            # could read the critic before the last has written it.
             tf.autograph.experimental.set_loop_options(parallel_iterations=1)
+            # Gathering by number keeps XLA from compiling anew at every call,
+            # as it would for a slice with a moving start.
             batch = step % batches
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch([variable.value for variable in variables])
@@ -264,29 +275,29 @@ class MutualInformationEstimator(keras.layers.Layer):
     def _standardized(self, features):
         return (features - self.mean) / self.scale
 
-    def _classes(self, features, labels):
+    def _class_numbers(self, features, labels):
         if self.num_classes is None:
             return tf.zeros(tf.shape(features)[:-1], tf.int32)
         if labels is None:
             raise ValueError(
-                "An estimator of I(Z;C|Y) needs the labels. "
-                f"Expected: labels in 0..{self.num_classes - 1}. "
-                "Received: labels=None. Pass `labels`, or build the "
-                "estimator with `num_classes=None` for I(Z;C)."
+                "An estimator of I(Z;C|Y) needs the labels. Expected: labels "
+                f"in 0..{self.num_classes - 1}. Received: labels=None. Pass "
+                "`labels`, or set `num_classes=None` to estimate I(Z;C)."
             )
-        # A column of labels is one label a row.
+        # Labels may also be a column, of shape (n, 1).
         labels = tf.reshape(labels, tf.shape(features)[:-1])
         return tf.cast(labels, tf.int32)
 
     def _ensure_built(self, features, attributes):
         if not self.built:
-            # Also called while a training step is traced; the variables
+            # A training step may be traced at this moment. The variables
             # belong outside its graph.
             with tf.init_scope():
                 self.build(features.shape[-1:], attributes.shape[-1:])
         check_width(attributes.shape[-1], self.attribute_size)
 
     def get_config(self):
+        """Returns the constructor's arguments."""
         return {
             **super().get_config(),
             "critic": keras.saving.serialize_keras_object(self.critic),
@@ -301,6 +312,7 @@ class MutualInformationEstimator(keras.layers.Layer):
 
     @classmethod
     def from_config(cls, config):
+        """Creates the estimator from `get_config`."""
         parts = {
             key: keras.saving.deserialize_keras_object(config[key])
             for key in ("critic", "optimizer")

@@ -1,8 +1,13 @@
 """Adversarial unlearning: the encoder works against an attribute classifier.
 
+The released code takes two steps per batch, one for each term of the
+adversarial loss. Here both terms belong to one step.
+
 Reference: Kim, Kim, Kim, Kim & Kim, "Learning Not to Learn: Training Deep
 Neural Networks with Biased Data", CVPR 2019.
 """
+
+from typing import Any
 
 import keras
 
@@ -13,35 +18,43 @@ from keras_unbias.methods.adversary import AttributeAdversary
 
 @keras.saving.register_keras_serializable("keras_unbias")
 class AdversarialUnlearning(AttributeAdversary):
-    """Task loss, negative entropy, and the attribute's reversed gradient.
+    """Adds a negative entropy and a reversed cross-entropy to the task loss.
 
-    The objective of the encoder and the classifier is
-    `loss + entropy_weight * E[sum q log q] - reversal_weight * CE`, with q
-    what the attribute classifier says and CE its cross-entropy, which the
-    attribute classifier minimises. (The released code takes two steps a
-    batch, one for each term; here both gradients are of one step.)
+    The encoder and the classifier minimize
+    `loss + entropy_weight * E[sum q log q] - reversal_weight * CE`. Here q is
+    the probabilities of the attribute classifier and CE its cross-entropy,
+    which the attribute classifier minimizes.
 
     Args:
-        encoder: as in `RepresentationClassifier`.
-        num_classes: as in `RepresentationClassifier`.
+        encoder: see `RepresentationClassifier`.
+        num_classes: see `RepresentationClassifier`.
         entropy_weight: float >= 0, the paper's lambda. Defaults to 0.01, as
             in the released code.
         reversal_weight: float >= 0, the paper's mu. Defaults to 0.1.
-        **kwargs: as in `AttributeAdversary`; `attribute_parts` is needed.
+        **kwargs: see `AttributeAdversary`. `attribute_parts` is required.
 
     Raises:
-        ValueError: a weight is no finite number >= 0, or as in
-            `AttributeAdversary`.
+        ValueError: if a weight is not a finite number >= 0, or for the
+            reasons that `AttributeAdversary` gives.
+
+    Example:
+
+    >>> encoder = keras.Sequential([keras.Input((6,)), keras.layers.Dense(4)])
+    >>> model = AdversarialUnlearning(
+    ...     encoder, num_classes=3, attribute_parts=(2,), reversal_weight=1.0
+    ... )
+    >>> model.get_config()["reversal_weight"]
+    1.0
     """
 
     def __init__(
         self,
-        encoder,
-        num_classes,
+        encoder: keras.layers.Layer,
+        num_classes: int,
         *,
-        entropy_weight=0.01,
-        reversal_weight=0.1,
-        **kwargs,
+        entropy_weight: float = 0.01,
+        reversal_weight: float = 0.1,
+        **kwargs: Any,
     ):
         check_weight("entropy_weight", entropy_weight)
         check_weight("reversal_weight", reversal_weight)
@@ -50,16 +63,18 @@ class AdversarialUnlearning(AttributeAdversary):
         self.reversal_weight = reversal_weight
 
     def adversarial_loss(self, features, attributes):
+        """Computes the weighted negative entropy minus the cross-entropy."""
         logits = self.attribute_classifier(features, training=True)
-        entropy = penalties.negative_entropy(logits, self.attribute_parts)
+        entropy = penalties.negative_entropy(logits, self.attribute_spec)
         cross_entropy = penalties.attribute_cross_entropy(
-            logits, attributes, self.attribute_parts
+            logits, attributes, self.attribute_spec
         )
         return (
             self.entropy_weight * entropy - self.reversal_weight * cross_entropy
         )
 
     def get_config(self):
+        """Returns the constructor's arguments."""
         return {
             **super().get_config(),
             "entropy_weight": self.entropy_weight,

@@ -1,14 +1,15 @@
-"""What methods with an attribute classifier share."""
+"""The base class of methods with an attribute classifier."""
+
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_unbias.data.targets import (
-    attribute_of,
-    check_categories,
-    check_vectors,
-)
+from keras_unbias.checks import check_width
+from keras_unbias.data.attributes import AttributeSpec
+from keras_unbias.data.targets import attribute_of, check_vectors
 from keras_unbias.methods import penalties
 from keras_unbias.methods.base import RepresentationClassifier
 from keras_unbias.methods.optimizers import companion_optimizer
@@ -17,50 +18,57 @@ from keras_unbias.methods.optimizers import companion_optimizer
 class AttributeAdversary(RepresentationClassifier):
     """An encoder, a classifier, and a classifier of the attribute.
 
-    A step trains encoder and classifier on the task loss and
-    `adversarial_loss(features, attributes)`, then the attribute classifier on the
-    features as they were, with an optimizer of its own like the task's.
+    A subclass implements `adversarial_loss`. A step trains the encoder and
+    the classifier on the task loss plus the adversarial loss. It then trains
+    the attribute classifier on the same features, with an optimizer of its
+    own that is like the task's.
 
-    Metrics: `loss` (the task's), those of `compile`, and `attribute_loss`,
-    the cross-entropy in nats of the attribute classifier, in training after
-    its step. Sample weights weigh the task loss alone.
+    The metrics are `loss`, the task's, those of `compile`, and
+    `attribute_loss`, the cross-entropy of the attribute classifier in nats.
+    In training it is that after the step. Sample weights apply to the task
+    loss only.
 
     Args:
-        encoder: as in `RepresentationClassifier`.
-        num_classes: as in `RepresentationClassifier`.
-        attribute_parts: tuple of ints, as in
-            `penalties.attribute_cross_entropy`.
-        attribute_hidden: tuple of ints, units of the attribute classifier's
-            hidden layers, each with batch normalisation and ReLU: else the
-            encoder can win by the mere scale of its features. Defaults to
-            `()`, a linear classifier.
-        attribute_rate: float, learning rate of the attribute classifier as a
-            multiple of the task's. Defaults to 1.
-        label_prior: as in `RepresentationClassifier`.
+        encoder: see `RepresentationClassifier`.
+        num_classes: see `RepresentationClassifier`.
+        attribute_parts: `AttributeSpec` of the attribute, or the widths of
+            its parts, such as `(8, 8, 8)` for three binned channels. A part
+            of width 1 is a number in 0..1.
+        attribute_hidden: sequence of int, the units of the attribute
+            classifier's hidden layers. Each has batch normalization and a
+            ReLU. Without normalization the encoder could win by the scale of
+            its features alone. Defaults to `()`, a linear classifier.
+        attribute_rate: float, the learning rate of the attribute classifier
+            as a multiple of the task's. Defaults to 1.
+        label_prior: see `RepresentationClassifier`.
 
     Raises:
-        ValueError: `attribute_parts` are no widths, or as in
-            `RepresentationClassifier`.
+        ValueError: if `attribute_parts` are not widths, or for the reasons
+            that `RepresentationClassifier` gives.
+
+    Example:
+
+    >>> encoder = keras.Sequential([keras.Input((6,)), keras.layers.Dense(4)])
+    >>> model = ku.methods.AttributeConfusion(encoder, 3, attribute_parts=(2,))
+    >>> isinstance(model, AttributeAdversary)
+    True
     """
+
+    single_device = True
 
     def __init__(
         self,
-        encoder,
-        num_classes,
+        encoder: keras.layers.Layer,
+        num_classes: int,
         *,
-        attribute_parts,
-        attribute_hidden=(),
-        attribute_rate=1.0,
-        **kwargs,
+        attribute_parts: AttributeSpec | Sequence[int],
+        attribute_hidden: Sequence[int] = (),
+        attribute_rate: float = 1.0,
+        **kwargs: Any,
     ):
-        if not attribute_parts or min(attribute_parts) < 1:
-            raise ValueError(
-                "`attribute_parts` are the widths of the attribute's one-hot "
-                "parts. Expected: a tuple of integers >= 1. Received: "
-                f"attribute_parts={attribute_parts}."
-            )
+        spec = penalties.as_spec(attribute_parts)
         super().__init__(encoder, num_classes, **kwargs)
-        self.attribute_parts = tuple(attribute_parts)
+        self.attribute_spec = spec
         self.attribute_hidden = tuple(attribute_hidden)
         self.attribute_rate = attribute_rate
         layers = []
@@ -70,19 +78,21 @@ class AttributeAdversary(RepresentationClassifier):
                 keras.layers.BatchNormalization(momentum=0.9),
                 keras.layers.ReLU(),
             ]
-        layers.append(keras.layers.Dense(sum(self.attribute_parts)))
+        layers.append(keras.layers.Dense(spec.size))
         self.attribute_classifier = keras.Sequential(
             layers, name="attribute_classifier"
         )
         self.attribute_optimizer = None
         self.attribute_tracker = keras.metrics.Mean(name="attribute_loss")
 
-    def adversarial_loss(self, features, attributes):
-        """What the encoder minimises beside the task loss.
+    def adversarial_loss(
+        self, features: tf.Tensor, attributes: tf.Tensor
+    ) -> tf.Tensor:
+        """Computes what the encoder minimizes beside the task loss.
 
         Args:
-            features: `(n, d)` float tensor.
-            attributes: `(n, a)` float tensor.
+            features: float tensor of shape `(n, d)`.
+            attributes: float tensor of shape `(n, a)`.
 
         Returns:
             Scalar tensor.
@@ -90,15 +100,16 @@ class AttributeAdversary(RepresentationClassifier):
         raise NotImplementedError
 
     def build(self, input_shape):
+        """Creates the weights for inputs of `input_shape`."""
         super().build(input_shape)
         self.attribute_classifier.build((None, self.classifier.kernel.shape[0]))
-        # The task's optimizer and its weight average leave it alone.
+        # The task's optimizer and its weight average must not change them.
         for variable in self.attribute_variables:
             variable.trainable = False
 
     @property
-    def attribute_variables(self):
-        """What the attribute classifier's own optimizer trains."""
+    def attribute_variables(self) -> list:
+        """The variables that the attribute classifier's optimizer trains."""
         return [
             variable
             for variable in self.attribute_classifier.variables
@@ -108,40 +119,38 @@ class AttributeAdversary(RepresentationClassifier):
     task_variables = RepresentationClassifier.network_variables
 
     def compile(self, *args, **kwargs):
+        """Configures the training, see `RepresentationClassifier.compile`."""
         super().compile(*args, **kwargs)
         self.attribute_optimizer = companion_optimizer(
             self.optimizer, self.attribute_rate, "attribute"
         )
 
     def build_optimizers(self):
+        """Creates the weights of both optimizers."""
         super().build_optimizers()
         if not self.attribute_optimizer.built:
             self.attribute_optimizer.build(self.attribute_variables)
 
-    def fit(self, x=None, y=None, *args, **kwargs):
-        """Keras's `fit`; batches hold labels (n,) and attributes (n, a).
-
-        Raises:
-            ValueError: several replicas, or arrays whose attribute is not
-                of `attribute_parts`: one-hot codes or shares.
-        """
-        self.check_one_device()
+    def prepare(self, x, y):
+        """Checks the attribute in arrays, and creates the weights."""
         if y is not None:
             self._check_width(attribute_of(y))
-            check_categories(np.asarray(y["attribute"]), self.attribute_parts)
-        return super().fit(x, y, *args, **kwargs)
+            self.attribute_spec.check_categories(np.asarray(y["attribute"]))
+        super().prepare(x, y)
 
     def _check_width(self, attributes):
         check_vectors(attributes)
-        width = attributes.shape[-1]
-        if width != sum(self.attribute_parts):
-            raise ValueError(
-                "The attribute has another width than its parts. Expected: "
-                f"{sum(self.attribute_parts)} for attribute_parts="
-                f"{self.attribute_parts}. Received: {width}."
-            )
+        check_width(attributes.shape[-1], self.attribute_spec.size)
+
+    def _attribute_loss(self, features, attributes, *, training):
+        return penalties.attribute_cross_entropy(
+            self.attribute_classifier(features, training=training),
+            attributes,
+            self.attribute_spec,
+        )
 
     def train_step(self, data):
+        """Trains all three networks on one batch."""
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         self._check_width(attribute_of(y))
         with tf.GradientTape() as tape:
@@ -150,43 +159,42 @@ class AttributeAdversary(RepresentationClassifier):
             objective = self.optimizer.scale_loss(
                 loss + self.adversarial_loss(y_pred["features"], y["attribute"])
             )
-        theta = self.task_variables
-        gradients = tape.gradient(objective, theta)
+        task_variables = self.task_variables
+        task_gradients = tape.gradient(objective, task_variables)
+        # A tape does not watch variables that are not trainable by itself.
+        adversary = [variable.value for variable in self.attribute_variables]
         with tf.GradientTape() as tape:
-            tape.watch(
-                [variable.value for variable in self.attribute_variables]
+            tape.watch(adversary)
+            attribute_loss = self.attribute_optimizer.scale_loss(
+                self._attribute_loss(
+                    tf.stop_gradient(y_pred["features"]),
+                    y["attribute"],
+                    training=True,
+                )
             )
-            attribute_loss = penalties.attribute_cross_entropy(
-                self.attribute_classifier(
-                    tf.stop_gradient(y_pred["features"]), training=True
-                ),
-                y["attribute"],
-                self.attribute_parts,
-            )
-            attribute_loss = self.attribute_optimizer.scale_loss(attribute_loss)
-        of_head = tape.gradient(
-            attribute_loss, [v.value for v in self.attribute_variables]
+        attribute_gradients = tape.gradient(attribute_loss, adversary)
+        self.optimizer.apply(task_gradients, task_variables)
+        self.attribute_optimizer.apply(
+            attribute_gradients, self.attribute_variables
         )
-        self.optimizer.apply(gradients, theta)
-        self.attribute_optimizer.apply(of_head, self.attribute_variables)
         self.track_loss(loss, y)
         return self.compute_metrics(x, y, y_pred, sample_weight)
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        """Updates the metrics, `attribute_loss` among them."""
         self.attribute_tracker.update_state(
-            penalties.attribute_cross_entropy(
-                self.attribute_classifier(y_pred["features"]),
-                attribute_of(y),
-                self.attribute_parts,
+            self._attribute_loss(
+                y_pred["features"], attribute_of(y), training=False
             ),
             tf.shape(y["label"])[0],
         )
         return super().compute_metrics(x, y, y_pred, sample_weight)
 
     def get_config(self):
+        """Returns the constructor's arguments."""
         return {
             **super().get_config(),
-            "attribute_parts": self.attribute_parts,
+            "attribute_parts": self.attribute_spec.widths,
             "attribute_hidden": self.attribute_hidden,
             "attribute_rate": self.attribute_rate,
         }

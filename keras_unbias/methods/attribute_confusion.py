@@ -1,9 +1,11 @@
-"""Attribute confusion: features from which an attribute classifier guesses.
+"""Attribute confusion: an attribute classifier can only guess.
 
 Reference: Alvi, Zisserman & Nellaker, "Turning a Blind Eye: Explicit Removal
 of Biases and Variation from Deep Neural Network Embeddings", ECCV workshops
 2018.
 """
+
+from typing import Any
 
 import keras
 
@@ -14,34 +16,52 @@ from keras_unbias.methods.adversary import AttributeAdversary
 
 @keras.saving.register_keras_serializable("keras_unbias")
 class AttributeConfusion(AttributeAdversary):
-    """Task loss plus `confusion_weight` times the confusion loss.
+    """Adds `confusion_weight` times the confusion loss to the task loss.
 
-    The encoder brings what the attribute classifier says towards the uniform
-    distribution, while the attribute classifier learns on.
+    The encoder drives the probabilities of the attribute classifier toward
+    the uniform distribution, while the attribute classifier keeps learning.
 
     Args:
-        encoder: as in `RepresentationClassifier`.
-        num_classes: as in `RepresentationClassifier`.
+        encoder: see `RepresentationClassifier`.
+        num_classes: see `RepresentationClassifier`.
         confusion_weight: float >= 0, the paper's alpha. Defaults to 1.
-        **kwargs: as in `AttributeAdversary`; `attribute_parts` is needed.
+        **kwargs: see `AttributeAdversary`. `attribute_parts` is required.
 
     Raises:
-        ValueError: the weight is no finite number >= 0, or as in
-            `AttributeAdversary`.
+        ValueError: if the weight is not a finite number >= 0, or for the
+            reasons that `AttributeAdversary` gives.
+
+    Example:
+
+    >>> encoder = keras.Sequential([keras.Input((6,)), keras.layers.Dense(4)])
+    >>> model = AttributeConfusion(
+    ...     encoder, num_classes=3, attribute_parts=(2,), confusion_weight=0.1
+    ... )
+    >>> model.get_config()["confusion_weight"]
+    0.1
     """
 
-    def __init__(self, encoder, num_classes, *, confusion_weight=1.0, **kwargs):
+    def __init__(
+        self,
+        encoder: keras.layers.Layer,
+        num_classes: int,
+        *,
+        confusion_weight: float = 1.0,
+        **kwargs: Any,
+    ):
         check_weight("confusion_weight", confusion_weight)
         super().__init__(encoder, num_classes, **kwargs)
         self.confusion_weight = confusion_weight
 
     def adversarial_loss(self, features, attributes):
+        """Computes the weighted confusion loss."""
         logits = self.attribute_classifier(features, training=True)
         return self.confusion_weight * penalties.confusion(
-            logits, self.attribute_parts
+            logits, self.attribute_spec
         )
 
     def get_config(self):
+        """Returns the constructor's arguments."""
         return {
             **super().get_config(),
             "confusion_weight": self.confusion_weight,

@@ -2,6 +2,8 @@
 
 import collections.abc
 import inspect
+import os
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -12,12 +14,7 @@ from keras_unbias.data.targets import (
     attribute_of,
     labels_and_weights,
 )
-from keras_unbias.serving.export import (
-    PreprocessingLayer,
-    check_fractions,
-    known_inputs,
-    named_inputs,
-)
+from keras_unbias.serving import export
 
 
 @keras.saving.register_keras_serializable("keras_unbias")
@@ -25,34 +22,55 @@ class RepresentationClassifier(keras.Model):
     """An encoder and a linear classifier, trained by empirical risk (ERM).
 
     Batches are `(x, {"label": y, "attribute": c})` with `y` of shape `(n,)`
-    and `c` of shape `(n, a)`. `call` is the inference path: it returns
-    `{"logits": (n, num_classes), "features": (n, d)}`. `evaluate`, `predict`
-    and the loops of `fit` are Keras's own.
+    and `c` of shape `(n, a)`. `call` returns `{"logits": (n, num_classes),
+    "features": (n, d)}`. The methods `evaluate` and `predict` and the loop of
+    `fit` are Keras's own.
 
     Args:
-        encoder: a Keras model or layer from inputs to features `(n, d)`.
-        num_classes: int, the number of labels, or of outputs where a loss
-            takes other targets (several labels a row, or numbers).
-        label_prior: a `LabelPrior` or `None`. Its `log p(y|c)` is added to
-            the logits of the training loss, and nowhere else (see
-            `BiasBalanced`). Defaults to `None`.
+        encoder: Keras model or layer from inputs to features of shape
+            `(n, d)`.
+        num_classes: int, the number of labels. With a loss for other targets,
+            such as several labels per row or numbers, the number of outputs.
+        label_prior: `LabelPrior` whose `log p(y|c)` is added to the logits
+            in the training loss only, see `BiasBalanced`. Defaults to `None`.
 
     Raises:
-        ValueError: the label prior is of another number of classes, or the
-            encoder returns something else than one vector a row.
-        ImportError: Keras does not run on TensorFlow.
+        ValueError: if the label prior has another number of classes, or if
+            the encoder does not return one vector per row.
+        ImportError: if Keras does not run on TensorFlow.
+
+    Example:
+
+    >>> encoder = keras.Sequential([keras.Input((6,)), keras.layers.Dense(4)])
+    >>> model = RepresentationClassifier(encoder, num_classes=3)
+    >>> model.compile("adam")
+    >>> x, y, c = np.zeros((8, 6)), np.zeros(8), np.zeros((8, 2))
+    >>> history = model.fit(x, {"label": y, "attribute": c}, verbose=0)
+    >>> model.predict(x, verbose=0)["logits"].shape
+    (8, 3)
     """
 
-    def __init__(self, encoder, num_classes, *, label_prior=None, **kwargs):
+    # Whether a training step needs all rows of the batch on one device.
+    # Keras would divide the objective between replicas.
+    single_device = False
+
+    def __init__(
+        self,
+        encoder: keras.layers.Layer,
+        num_classes: int,
+        *,
+        label_prior: keras.layers.Layer | None = None,
+        **kwargs: Any,
+    ):
         backend.check_backend()
-        # Any layer from attributes to logits will do; a LabelPrior says more.
-        of_prior = getattr(label_prior, "num_classes", num_classes)
-        if of_prior != num_classes:
+        # A layer other than LabelPrior does not say its number of classes.
+        prior_classes = getattr(label_prior, "num_classes", num_classes)
+        if prior_classes != num_classes:
             raise ValueError(
                 "The label prior is added to the logits. Expected: a "
                 f"LabelPrior with num_classes={num_classes}. Received: "
-                f"num_classes={of_prior}. For two labels give the model two "
-                "logits."
+                f"num_classes={prior_classes}. Give the model two logits for "
+                "two labels."
             )
         super().__init__(**kwargs)
         self.encoder = encoder
@@ -65,7 +83,7 @@ class RepresentationClassifier(keras.Model):
 
     def build(self, input_shape):
         """Creates the weights for inputs of `input_shape`."""
-        # A subclassed encoder knows its output only from a call.
+        # A subclassed encoder shows the shape of its output only in a call.
         features_shape = getattr(self.encoder, "output_shape", None)
         if features_shape is None:
             features_shape = self.encoder(
@@ -73,7 +91,7 @@ class RepresentationClassifier(keras.Model):
             ).shape
         if len(features_shape) != 2:
             raise ValueError(
-                "The encoder must return one feature vector an example. "
+                "The encoder must return one feature vector per row. "
                 "Expected: output shape (batch, d). Received: output shape "
                 f"{tuple(features_shape)}. End it with a Flatten or pooling "
                 "layer."
@@ -83,122 +101,148 @@ class RepresentationClassifier(keras.Model):
         self.built = True
 
     def call(self, inputs, training=False):
+        """Computes logits and features."""
         features = self.encoder(inputs, training=training)
         return {"logits": self.classifier(features), "features": features}
 
-    def compile(self, optimizer="adam", loss=None, metrics=None, **kwargs):
-        """Keras's `compile`, with the defaults of a classifier.
+    def compile(
+        self,
+        optimizer: keras.optimizers.Optimizer | str = "adam",
+        loss: Any = None,
+        metrics: list | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Configures the training, as `keras.Model.compile` does.
 
         Args:
             optimizer: optimizer of the encoder and the classifier.
             loss: any Keras loss of labels and logits. Defaults to the sparse
-                categorical cross-entropy (equation 4 of the paper).
-            metrics: Keras metrics of labels and logits. Defaults to
-                `["accuracy"]`, for a binary cross-entropy that of the logits'
-                signs.
-            **kwargs: further arguments of `keras.Model.compile`.
+                categorical cross-entropy, equation 4 of the paper.
+            metrics: list of Keras metrics of labels and logits. Defaults to
+                `["accuracy"]`. With a binary cross-entropy, the predicted
+                label is the sign of the logit.
+            **kwargs: arguments of `keras.Model.compile`.
 
         Raises:
-            ValueError: the loss takes probabilities.
+            ValueError: if the loss takes probabilities.
         """
         if loss is None:
             loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-        check_logits(loss)
+        _check_takes_logits(loss)
         if metrics is None:
-            metrics = [accuracy_of(loss)]
+            metrics = [_default_accuracy(loss)]
         super().compile(
             optimizer=optimizer, loss=loss, metrics=metrics, **kwargs
         )
 
     def compile_from_config(self, config):
-        # Keras does not replay an overridden `compile` by itself. The
-        # optimizers are built here, for the saved state is loaded next.
+        """Compiles a loaded model and creates its optimizers' weights."""
+        # Keras does not repeat an overridden `compile` by itself. It loads
+        # the saved state next, which must find the optimizers built.
         self.compile(**keras.saving.deserialize_keras_object(config))
         if self.built:
             self.build_optimizers()
 
     @property
-    def task_variables(self):
-        """What the task's optimizer trains."""
+    def task_variables(self) -> list:
+        """The variables that the task's optimizer trains."""
         return self.trainable_variables
 
-    def build_optimizers(self):
-        """Creates the optimizer's weights, before a state is loaded."""
-        if not self.optimizer.built:
-            self.optimizer.build(self.task_variables)
-
     @property
-    def network_variables(self):
-        """Those of encoder and classifier, whatever else is trainable."""
+    def network_variables(self) -> list:
+        """The trainable variables of the encoder and the classifier."""
         return (
             self.encoder.trainable_variables
             + self.classifier.trainable_variables
         )
 
-    def fit(self, *args, class_weight=None, **kwargs):
-        """Keras's `fit`; the batches hold labels and attributes.
+    def build_optimizers(self) -> None:
+        """Creates the weights of the optimizers."""
+        if not self.optimizer.built:
+            self.optimizer.build(self.task_variables)
+
+    def fit(
+        self,
+        x: Any = None,
+        y: Any = None,
+        *args: Any,
+        class_weight: dict[int, float] | None = None,
+        **kwargs: Any,
+    ) -> keras.callbacks.History:
+        """Trains the model, as `keras.Model.fit` does.
 
         Args:
-            *args: as in `keras.Model.fit`.
+            x: inputs as arrays, or a data set of batches
+                `(x, {"label": y, "attribute": c})`.
+            y: dict `{"label": y, "attribute": c}` of arrays, if `x` is
+                arrays.
+            *args: arguments of `keras.Model.fit`.
             class_weight: dict from labels to their weights in the training
-                loss (1 where a label is missing), as in Keras, which refuses
-                it for batches that hold more than labels.
-            **kwargs: as in `keras.Model.fit`.
+                loss. Other labels have weight 1.
+            **kwargs: arguments of `keras.Model.fit`.
+
+        Returns:
+            The `History` of the training.
 
         Raises:
-            ValueError: `class_weight` is of other labels.
+            ValueError: if `class_weight` has other labels, if the data do not
+                suit the method, or if the method is trained on several
+                replicas and needs one device.
         """
+        replicas = self.distribute_strategy.num_replicas_in_sync
+        if self.single_device and replicas > 1:
+            raise ValueError(
+                f"{type(self).__name__} needs all rows of a step on one "
+                "device. Expected: training on one device. Received: a "
+                f"strategy of {replicas} replicas. Build and fit the model "
+                "outside the strategy's scope."
+            )
         weights = self._class_weights(class_weight)
         if weights != self.class_weight:
             # The compiled step holds the weights as constants.
             self.class_weight, self.train_function = weights, None
-        # Before the first step, which TensorFlow traces twice if it creates
-        # variables; and a backup restores only the state that it finds.
         with self.distribute_strategy.scope():
-            taken = known_inputs(self.encoder)
-            if not self.built and taken is not None:
-                self.build(keras.tree.map_structure(lambda t: t.shape, taken))
-            if self.compiled and all(layer.built for layer in self.layers):
-                self.build_optimizers()
-        return super().fit(*args, **kwargs)
+            self.prepare(x, y)
+        return super().fit(x, y, *args, **kwargs)
+
+    def prepare(self, x: Any, y: Any) -> None:
+        """Checks the data of `fit` and creates the weights.
+
+        TensorFlow would trace a first step that creates variables twice, and
+        a backup restores only the state that exists before it.
+
+        Args:
+            x: see `fit`.
+            y: see `fit`.
+        """
+        taken = export.known_inputs(self.encoder)
+        if not self.built and taken is not None:
+            self.build(keras.tree.map_structure(lambda t: t.shape, taken))
+        if self.compiled and all(layer.built for layer in self.layers):
+            self.build_optimizers()
 
     def _class_weights(self, class_weight):
-        """A weight for each class, or `None`."""
+        """Returns a weight for each class, or `None`."""
         if class_weight is None:
             return None
         if not isinstance(class_weight, collections.abc.Mapping):
             raise ValueError(
-                "`class_weight` weighs labels. Expected: a dict from labels to "
-                f"weights. Received: {class_weight!r}. scikit-learn's "
+                "`class_weight` weights labels. Expected: a dict from labels "
+                f"to weights. Received: {class_weight!r}. scikit-learn's "
                 "compute_class_weight computes balanced ones."
             )
         classes = range(max(2, self.num_classes))
         unknown = class_weight.keys() - set(classes)
         if unknown:
             raise ValueError(
-                "`class_weight` weighs labels. Expected: keys in "
+                "`class_weight` weights labels. Expected: keys in "
                 f"0..{classes[-1]}. Received: {sorted(map(str, unknown))}. "
                 "Number the classes from 0."
             )
         return [float(class_weight.get(c, 1.0)) for c in classes]
 
-    def check_one_device(self):
-        """Refuses a strategy under which Keras would divide the objective.
-
-        Raises:
-            ValueError: there are several replicas.
-        """
-        replicas = self.distribute_strategy.num_replicas_in_sync
-        if replicas > 1:
-            raise ValueError(
-                f"{type(self).__name__} needs a step's rows in one place. "
-                "Expected: training on one device. Received: a strategy of "
-                f"{replicas} replicas. Build and fit the model outside of its "
-                "scope."
-            )
-
-    def track_loss(self, loss, y):
-        """What Keras's own training step does for its metric `loss`."""
+    def track_loss(self, loss: tf.Tensor, y: dict) -> None:
+        """Updates the metric `loss`, as Keras's own training step does."""
         for metric in self.metrics:
             if metric.name == "loss":
                 metric.update_state(loss, tf.shape(y["label"])[0])
@@ -206,134 +250,48 @@ class RepresentationClassifier(keras.Model):
     def compute_loss(
         self, x=None, y=None, y_pred=None, sample_weight=None, training=True
     ):
+        """Computes the loss of the labels, with prior and class weights."""
         labels, sample_weight = labels_and_weights(y, sample_weight)
         logits = y_pred["logits"]
         if training and self.label_prior is not None:
             logits = logits + self.label_prior(attribute_of(y))
         if training and self.class_weight is not None:
-            of_row = tf.gather(self.class_weight, as_class_numbers(labels))
-            sample_weight = (
-                of_row
-                if sample_weight is None
-                else of_row * tf.reshape(sample_weight, [-1])
-            )
+            row_weight = tf.gather(self.class_weight, as_class_numbers(labels))
+            if sample_weight is not None:
+                row_weight = row_weight * tf.reshape(sample_weight, [-1])
+            sample_weight = row_weight
         return super().compute_loss(x, labels, logits, sample_weight, training)
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        """Updates the metrics of labels and logits."""
         labels, sample_weight = labels_and_weights(y, sample_weight)
         return super().compute_metrics(
             x, labels, y_pred["logits"], sample_weight
         )
 
-    def inference_model(self, *, preprocessing=None, activation="softmax"):
-        """The encoder and the classifier alone, sharing these weights.
+    def inference_model(self, **kwargs: Any) -> keras.Model:
+        """Returns encoder and classifier, see `serving.export.inference_model`.
 
         Args:
-            preprocessing: a Keras layer or model, or a function of
-                TensorFlow ops, from raw inputs to the encoder's inputs.
-                A model with an `Input` knows what its raw inputs are; those
-                of anything else have the shapes and dtypes of the encoder's.
-                Defaults to `None`: inputs are the encoder's.
-            activation: what Keras takes as an activation, from logits to
-                probabilities: `"softmax"`, or `"sigmoid"` where a row has
-                several labels. `None` leaves `"probabilities"` out, for
-                regression. Defaults to `"softmax"`.
+            **kwargs: `preprocessing` and `activation`.
 
         Returns:
-            A functional model: inputs to `{"logits": (n, num_classes),
-            "probabilities": (n, num_classes), "features": (n, d)}`. A single
-            input is called `inputs`; those of a dict have its keys as names,
-            those of a list are `inputs_0`, `inputs_1`, ...
-
-        Raises:
-            ValueError: an encoder of integers would get fractions from the
-                preprocessing, or a softmax a single logit.
+            Functional model that shares the weights.
         """
-        if activation == "softmax" and self.num_classes == 1:
-            raise ValueError(
-                "The softmax of a single logit is always 1. Expected: "
-                "activation='sigmoid' for a binary label, None for "
-                "regression. Received: activation='softmax'."
-            )
-        taken = known_inputs(self.encoder)
-        if taken is None:
-            # The training's batch size is none of inference.
-            taken = keras.tree.map_shape_structure(
-                lambda shape: keras.KerasTensor((None, *shape[1:])),
-                self.input_shapes,
-            )
-        raw = known_inputs(preprocessing)
-        inputs = named_inputs(taken if raw is None else raw)
-        encoded = inputs
-        if preprocessing is not None:
-            encoded = PreprocessingLayer(preprocessing)(inputs)
-            check_fractions(encoded, taken)
-        features = self.encoder(encoded)
-        logits = self.classifier(features)
-        if features.dtype != "float32":
-            features = keras.layers.Activation("linear", dtype="float32")(
-                features
-            )
-        outputs = {"logits": logits, "features": features}
-        if activation is not None:
-            outputs["probabilities"] = keras.layers.Activation(
-                activation, dtype="float32"
-            )(logits)
-        return keras.Model(inputs, outputs)
+        return export.inference_model(self, **kwargs)
 
-    def export(
-        self,
-        filepath,
-        *,
-        class_names=None,
-        preprocessing=None,
-        activation="softmax",
-        **kwargs,
-    ):
-        """Writes a SavedModel of the inference path, for any batch size.
-
-        It holds the `inference_model` alone: no estimator, no optimizer. The
-        endpoint `serve`, which is also the signature `serving_default`, maps
-        inputs to `{"logits", "probabilities", "features"}`; the endpoint and
-        signature `class_names` takes nothing and returns `{"class_names":
-        (names,)}`, strings.
+    def export(self, filepath: str | os.PathLike, **kwargs: Any) -> None:
+        """Writes a SavedModel for inference, see `serving.export.export`.
 
         Args:
-            filepath: directory to write.
-            class_names: a sequence of names, one a class, in the order of the
-                labels; for a single logit one or two. Defaults to `None`: no
-                such endpoint.
-            preprocessing: goes in front of the encoder, see
-                `inference_model`.
-            activation: from logits to probabilities, see `inference_model`.
-            **kwargs: further arguments of
-                `keras.export.ExportArchive.write_out`, e.g. `verbose=False`.
-
-        Raises:
-            ValueError: there is not one name a class, or an encoder of
-                integers would get fractions from the preprocessing.
+            filepath: path of the directory to write.
+            **kwargs: `class_names`, `preprocessing`, `activation`, and the
+                arguments of `keras.export.ExportArchive.write_out`.
         """
-        model = self.inference_model(
-            preprocessing=preprocessing, activation=activation
-        )
-        archive = keras.export.ExportArchive()
-        archive.track_and_add_endpoint("serve", model, [model.input])
-        if class_names is not None:
-            names = [str(name) for name in class_names]
-            lengths = {self.num_classes, max(2, self.num_classes)}
-            if isinstance(class_names, str) or len(names) not in lengths:
-                raise ValueError(
-                    "Every class has one name. Expected: class_names of "
-                    f"length {' or '.join(map(str, sorted(lengths)))}. "
-                    f"Received: {len(names)} "
-                    "names. List them in the order of the labels."
-                )
-            archive.add_endpoint(
-                "class_names", lambda: {"class_names": tf.constant(names)}, []
-            )
-        archive.write_out(filepath, **kwargs)
+        export.export(self, filepath, **kwargs)
 
     def get_config(self):
+        """Returns the constructor's arguments."""
         serialize = keras.saving.serialize_keras_object
         return {
             **super().get_config(),
@@ -344,6 +302,7 @@ class RepresentationClassifier(keras.Model):
 
     @classmethod
     def from_config(cls, config):
+        """Creates the model from `get_config`."""
         return cls(
             **{
                 name: keras.saving.deserialize_keras_object(value)
@@ -354,8 +313,8 @@ class RepresentationClassifier(keras.Model):
         )
 
 
-def check_logits(loss):
-    """Of logits, a loss that takes probabilities makes numbers all the same."""
+def _check_takes_logits(loss):
+    """Checks a loss: one of probabilities would accept logits silently."""
     known = keras.losses.get(loss) if isinstance(loss, str) else loss
     from_logits = getattr(known, "from_logits", None)
     if inspect.isroutine(known):
@@ -363,17 +322,17 @@ def check_logits(loss):
         from_logits = parameter.default if parameter else None
     if from_logits is False:
         raise ValueError(
-            "The loss takes probabilities, and the model gives logits. "
+            "The model returns logits, but the loss takes probabilities. "
             f"Expected: from_logits=True. Received: loss={loss!r}. Pass the "
             "class of keras.losses with from_logits=True, or leave `loss` out "
             "for the cross-entropy of class numbers."
         )
 
 
-def accuracy_of(loss):
-    """The accuracy of logits that goes with a loss, for `compile`."""
-    # One that Keras chooses, by the shapes of labels and logits, creates its
-    # variables inside the first step.
+def _default_accuracy(loss):
+    """Returns the accuracy of logits that suits a loss."""
+    # An "accuracy" that Keras resolves from the shapes of labels and logits
+    # creates its variables inside the first step.
     if isinstance(loss, keras.losses.SparseCategoricalCrossentropy):
         return keras.metrics.SparseCategoricalAccuracy("accuracy")
     binary = (
@@ -381,6 +340,6 @@ def accuracy_of(loss):
         keras.losses.BinaryFocalCrossentropy,
     )
     if isinstance(loss, binary):
-        # As many yes-or-no answers as there are logits.
+        # Each logit is a yes-or-no answer.
         return keras.metrics.BinaryAccuracy("accuracy", threshold=0.0)
     return "accuracy"

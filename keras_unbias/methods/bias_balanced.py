@@ -1,57 +1,83 @@
-"""Bias-balanced training: a logit adjustment by the attribute's label prior.
+"""Bias-balanced training: logits adjusted by the attribute's label prior.
 
 Reference: Hong & Yang, "Unbiased Classification through Bias-Contrastive and
 Bias-Balanced Learning", NeurIPS 2021.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_unbias.data.targets import check_known
+from keras_unbias.data.attributes import check_finite
+from keras_unbias.data.targets import check_classes
 from keras_unbias.methods.base import RepresentationClassifier
 
 
 @keras.saving.register_keras_serializable("keras_unbias")
 class LabelPrior(keras.layers.Layer):
-    """`strength * log p(y|c)`, from counts over the cells of the attribute.
+    """A layer from attributes to `strength * log p(y|c)`.
 
-    A cell is one value of the attribute vector. Call `adapt` once on the
-    training data, as with `keras.layers.Normalization`. An attribute that
-    was never seen takes the nearest cell.
+    The probabilities are estimated from counts of the labels in the cells of
+    the attribute. A cell is one value of the attribute vector. An attribute
+    that was not counted takes the nearest cell.
+
+    Call `adapt` once on the training data, as with
+    `keras.layers.Normalization`.
 
     Args:
         num_classes: int, the number of labels.
-        strength: float, factor of the logarithm; below 1 it is a tempered
-            adjustment. Defaults to 1.
-        smoothing: float, added to every count, or a list of one a label.
-            Defaults to 0.05.
+        strength: float, the factor of the logarithm. A factor below 1 tempers
+            the adjustment. Defaults to 1.
+        smoothing: float, added to every count, or a sequence with a float for
+            each label. Defaults to 0.05.
+
+    Example:
+
+    >>> prior = LabelPrior(num_classes=2, smoothing=0.0)
+    >>> prior.adapt(np.array([[0], [0], [0], [0]]), np.array([0, 1, 1, 1]))
+    >>> np.exp(prior(np.array([[0]]))).round(2).tolist()
+    [[0.25, 0.75]]
     """
 
-    # More cells than this are no cells any more but a continuous attribute.
+    # An attribute with more cells than this is continuous.
     MAX_CELLS = 4096
 
-    def __init__(self, num_classes, strength=1.0, smoothing=0.05, **kwargs):
-        # Counts and cells are exact numbers, whatever the policy.
+    def __init__(
+        self,
+        num_classes: int,
+        strength: float = 1.0,
+        smoothing: float | Sequence[float] = 0.05,
+        **kwargs: Any,
+    ):
+        # Counts and cells are float32, whatever the global dtype policy is.
         super().__init__(**{"dtype": "float32", **kwargs})
         self.num_classes = num_classes
         self.strength = strength
         self.smoothing = smoothing
 
-    def adapt(self, attributes, labels, sample_weight=None):
-        """Counts the labels of every cell.
+    def adapt(
+        self,
+        attributes: np.ndarray,
+        labels: np.ndarray,
+        sample_weight: np.ndarray | None = None,
+    ) -> None:
+        """Counts the labels in every cell.
 
         Args:
-            attributes: `(rows, a)` array.
-            labels: `(rows,)` or `(rows, 1)` int array in `0..num_classes-1`.
-            sample_weight: `(rows,)` array, what each row counts. Defaults to
-                1.
+            attributes: float array of shape `(rows, a)`.
+            labels: int array of shape `(rows,)` or `(rows, 1)`, in
+                `0..num_classes-1`.
+            sample_weight: float array of shape `(rows,)`, what each row
+                counts. Defaults to `None`, 1 for each.
 
         Raises:
-            ValueError: other shapes, attributes that are not finite, labels
-                that are no class numbers or out of range, more different
-                attribute rows than `MAX_CELLS`, or not as many as in an
-                earlier call.
+            ValueError: if the shapes are wrong, if attributes are not finite,
+                if labels are not class numbers in the range, if there are
+                more than `MAX_CELLS` cells, or if there are other cells than
+                in an earlier call.
         """
         attributes = np.asarray(attributes, np.float32)
         labels = np.asarray(labels)
@@ -63,24 +89,23 @@ class LabelPrior(keras.layers.Layer):
         ):
             raise ValueError(
                 "A label prior counts rows. Expected: attributes of shape "
-                "(rows >= 1, a), one label a row. Received: attributes of "
-                "shape "
-                f"{attributes.shape}, labels of shape {labels.shape}."
+                "(rows >= 1, a) and one label per row. Received: attributes "
+                f"of shape {attributes.shape}, labels of shape {labels.shape}."
             )
-        check_known(attributes)
-        labels = self._class_numbers(labels.reshape(rows))
+        check_finite(attributes)
+        labels = check_classes(labels, self.num_classes)
         cells, cell = np.unique(attributes, axis=0, return_inverse=True)
         if len(cells) > self.MAX_CELLS:
             raise ValueError(
-                "A label prior is counted per value of the attribute. "
+                "A label prior counts labels per value of the attribute. "
                 f"Expected: at most {self.MAX_CELLS} different attribute "
-                f"rows. Received: {len(cells)}. Bin numbers more coarsely, or "
-                "leave columns out."
+                f"vectors. Received: {len(cells)}. Bin numbers more coarsely, "
+                "or leave columns out."
             )
         if self.built and cells.shape != self.cells.shape:
             raise ValueError(
                 "The prior was adapted to other cells before. Expected: "
-                f"{self.cells.shape[0]} different attribute rows of width "
+                f"{self.cells.shape[0]} different attribute vectors of width "
                 f"{self.cells.shape[1]}. Received: {len(cells)} of width "
                 f"{cells.shape[1]}. Make a new LabelPrior."
             )
@@ -95,23 +120,8 @@ class LabelPrior(keras.layers.Layer):
             np.log(counts / counts.sum(axis=1, keepdims=True))
         )
 
-    def _class_numbers(self, labels):
-        numbers = labels.dtype.kind in "biuf" and np.isfinite(labels).all()
-        if not numbers or (labels != np.floor(labels)).any():
-            raise ValueError(
-                "A label prior counts class numbers. Expected: integers. "
-                f"Received: labels of {labels.dtype}. Number the classes."
-            )
-        labels = labels.astype(np.int64)
-        if labels.min() < 0 or labels.max() >= self.num_classes:
-            raise ValueError(
-                "A label prior counts class numbers. Expected: labels in "
-                f"0..{self.num_classes - 1}. Received: {labels.min()}.."
-                f"{labels.max()}. Renumber them or raise num_classes."
-            )
-        return labels
-
     def build_from_config(self, config):
+        """Creates the weights for the cells of `get_build_config`."""
         if self.built:
             return
         self.cells = self.add_weight(
@@ -127,32 +137,36 @@ class LabelPrior(keras.layers.Layer):
         self.built = True
 
     def get_build_config(self):
+        """Returns the number and the width of the cells."""
         if not self.built:
             return None
         cells, attribute_size = self.cells.shape
         return {"cells": cells, "attribute_size": attribute_size}
 
     def build(self, input_shape):
+        """Raises an error, for only `adapt` knows the cells."""
         raise ValueError(
-            "A LabelPrior has no counts yet. Expected: "
+            "The LabelPrior has no counts yet. Expected: "
             "`prior.adapt(attributes, labels)` before training. Received: "
             f"attributes of shape {tuple(input_shape)}."
         )
 
     def call(self, attributes):
+        """Returns the adjustment of the logits for each row."""
         width = self.cells.shape[1]
         shape = tf.TensorShape(attributes.shape)
         if not shape.is_compatible_with((None, width)):
             raise ValueError(
-                "The attribute is not what the prior was counted on. Expected: "
-                f"shape (n, {width}). Received: shape {shape}. Encode all rows "
-                "alike."
+                "The prior was adapted to attributes of another shape. "
+                f"Expected: shape (n, {width}). Received: shape {shape}. "
+                "Encode all rows in the same way."
             )
-        # Of large numbers the squares would leave no digits for differences.
+        # Without centering, the squares of large numbers would leave no
+        # digits for their differences.
         mean = tf.reduce_mean(self.cells, 0)
         attributes = tf.cast(attributes, tf.float32) - mean
         cells = self.cells - mean
-        # Squared distance up to a constant of the row.
+        # The squared distance, up to a constant of the row.
         distances = tf.reduce_sum(cells**2, 1) - 2 * tf.matmul(
             attributes, cells, transpose_b=True
         )
@@ -160,6 +174,7 @@ class LabelPrior(keras.layers.Layer):
         return self.strength * tf.gather(self.log_prior, nearest)
 
     def get_config(self):
+        """Returns the constructor's arguments."""
         return {
             **super().get_config(),
             "num_classes": self.num_classes,
@@ -170,25 +185,42 @@ class LabelPrior(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("keras_unbias")
 class BiasBalanced(RepresentationClassifier):
-    """ERM with `log p(y|c)` added to the logits of the training loss.
+    """Adds `log p(y|c)` to the logits in the training loss.
 
-    What the attribute says of the label is given to the loss for free, so
-    the network has no reason to learn it. Hand the same `label_prior` to
-    `MutualInformationBackpropagation` to have both.
+    The training loss is told what the attribute says of the label, so the
+    network has no reason to learn it. Every method takes a `label_prior`. Pass
+    one to `MutualInformationBackpropagation` to combine the two.
 
     Args:
-        encoder: as in `RepresentationClassifier`.
-        num_classes: as in `RepresentationClassifier`.
+        encoder: see `RepresentationClassifier`.
+        num_classes: see `RepresentationClassifier`.
         label_prior: an adapted `LabelPrior`.
 
     Raises:
-        ValueError: there is no prior, or it is of another number of classes.
+        ValueError: if there is no prior, or if it has another number of
+            classes.
+
+    Example:
+
+    >>> prior = LabelPrior(num_classes=2)
+    >>> prior.adapt(np.array([[0], [0], [1]]), np.array([0, 0, 1]))
+    >>> encoder = keras.Sequential([keras.Input((6,)), keras.layers.Dense(4)])
+    >>> model = BiasBalanced(encoder, num_classes=2, label_prior=prior)
+    >>> model.label_prior is prior
+    True
     """
 
-    def __init__(self, encoder, num_classes, *, label_prior, **kwargs):
+    def __init__(
+        self,
+        encoder: keras.layers.Layer,
+        num_classes: int,
+        *,
+        label_prior: LabelPrior,
+        **kwargs: Any,
+    ):
         if label_prior is None:
             raise ValueError(
-                "BiasBalanced adjusts the logits by a label prior. Expected: "
+                "BiasBalanced adjusts the logits with a label prior. Expected: "
                 "an adapted LabelPrior. Received: label_prior=None."
             )
         super().__init__(

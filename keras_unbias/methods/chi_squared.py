@@ -1,16 +1,18 @@
-"""A penalty on the dependence of predictions and attribute.
+"""A penalty on the dependence of the predictions on the attribute.
 
 Reference: Mary, Calauzenes & El Karoui, "Fairness-Aware Learning for
 Continuous Attributes and Treatments", ICML 2019.
 """
 
+from typing import Any
+
 import keras
 import numpy as np
 
 from keras_unbias.checks import check_weight
+from keras_unbias.data.attributes import AttributeSpec
 from keras_unbias.data.targets import (
     attribute_of,
-    check_categories,
     check_vectors,
     labels_and_weights,
 )
@@ -20,58 +22,70 @@ from keras_unbias.methods.base import RepresentationClassifier
 
 @keras.saving.register_keras_serializable("keras_unbias")
 class ChiSquaredPenalty(RepresentationClassifier):
-    """Task loss plus `penalty_weight` times a chi-squared dependence.
+    """Adds `penalty_weight` times a chi-squared dependence to the task loss.
 
-    The dependence is that of the positive class's probability and the
-    attribute on the rows of that class (`penalties.equal_opportunity_penalty`):
-    where it is 0, the true positive rates are equal at every threshold. It
-    is estimated on each batch, which must hold some rows of every group: 128
-    rows of the positive class or more.
+    The penalty is the dependence of the positive class's probability on the
+    attribute, among the rows of that class (see
+    `penalties.equal_opportunity_penalty`). Where it is 0, the true positive
+    rates are equal at every threshold. It is estimated on each batch, which
+    must contain rows of every group: 128 rows of the positive class or more.
 
     Args:
-        encoder: as in `RepresentationClassifier`.
-        num_classes: as in `RepresentationClassifier`.
+        encoder: see `RepresentationClassifier`.
+        num_classes: see `RepresentationClassifier`.
         penalty_weight: float >= 0. Defaults to 1.
         positive: int, the positive class. Defaults to 1.
-        label_prior: as in `RepresentationClassifier`.
+        label_prior: see `RepresentationClassifier`.
 
     Raises:
-        ValueError: `penalty_weight` is no finite number >= 0, there is no such
-            class, or as in `RepresentationClassifier`.
+        ValueError: if `penalty_weight` is not a finite number >= 0, if there
+            is no class `positive`, or for the reasons that
+            `RepresentationClassifier` gives.
+
+    Example:
+
+    >>> encoder = keras.Sequential([keras.Input((6,)), keras.layers.Dense(4)])
+    >>> model = ChiSquaredPenalty(encoder, num_classes=2, penalty_weight=3.0)
+    >>> model.get_config()["penalty_weight"]
+    3.0
     """
 
+    single_device = True
+
     def __init__(
-        self, encoder, num_classes, *, penalty_weight=1.0, positive=1, **kwargs
+        self,
+        encoder: keras.layers.Layer,
+        num_classes: int,
+        *,
+        penalty_weight: float = 1.0,
+        positive: int = 1,
+        **kwargs: Any,
     ):
         check_weight("penalty_weight", penalty_weight)
         if not 0 <= positive < num_classes:
             raise ValueError(
-                "`positive` is the class whose rows are looked at. Expected: "
-                f"0 <= positive < num_classes={num_classes}. Received: "
-                f"positive={positive}. For two labels give the model two "
-                "logits."
+                "`positive` must be one of the classes. Expected: 0 <= "
+                f"positive < num_classes={num_classes}. Received: positive="
+                f"{positive}. Give the model two logits for two labels."
             )
         super().__init__(encoder, num_classes, **kwargs)
         self.penalty_weight = penalty_weight
         self.positive = positive
 
-    def fit(self, x=None, y=None, *args, **kwargs):
-        """Keras's `fit`; batches hold labels (n,) and attributes (n, a).
-
-        Raises:
-            ValueError: several replicas, or arrays whose attribute is
-                neither a number in 0..1 nor one-hot codes or shares.
-        """
-        self.check_one_device()
+    def prepare(self, x, y):
+        """Checks the attribute in arrays, and creates the weights."""
         if y is not None:
             attributes = attribute_of(y)
             check_vectors(attributes)
-            check_categories(np.asarray(attributes), attributes.shape[-1:])
-        return super().fit(x, y, *args, **kwargs)
+            # One attribute: one-hot codes, or a number in 0..1.
+            spec = AttributeSpec(attributes.shape[-1:])
+            spec.check_categories(np.asarray(attributes))
+        super().prepare(x, y)
 
     def compute_loss(
         self, x=None, y=None, y_pred=None, sample_weight=None, training=True
     ):
+        """Computes the task loss, and in training the penalty."""
         loss = super().compute_loss(x, y, y_pred, sample_weight, training)
         if not training:
             return loss
@@ -85,6 +99,7 @@ class ChiSquaredPenalty(RepresentationClassifier):
         )
 
     def get_config(self):
+        """Returns the constructor's arguments."""
         return {
             **super().get_config(),
             "penalty_weight": self.penalty_weight,

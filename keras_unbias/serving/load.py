@@ -1,6 +1,9 @@
-"""A finished classifier, for use."""
+"""Loads a finished classifier, for use."""
 
+import os
 import pathlib
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -8,86 +11,108 @@ import tensorflow as tf
 # Registers the classes that a .keras file names.
 from keras_unbias import methods
 
-# Of every classifier; probabilities are left out of some.
+# The outputs of every classifier. Some have no probabilities.
 OUTPUTS = {"logits", "features"}
 
 
 class Classifier:
-    """A function of a batch of inputs, and the names of its classes.
+    """A function of a batch of inputs, with the names of its classes.
 
     Args:
-        function: from inputs to a dict of tensors.
-        class_names: list of str, or `None` where they are not known.
+        function: function from inputs to a dict of tensors.
+        class_names: sequence of str, or `None` if they are not known.
+
+    Example:
+
+    >>> Classifier(lambda x: {"logits": -x}, ["no", "yes"]).class_names
+    ['no', 'yes']
     """
 
-    def __init__(self, function, class_names=None):
+    def __init__(
+        self, function: Callable, class_names: Sequence[str] | None = None
+    ):
         self.function = function
         self.class_names = class_names
 
-    def __call__(self, inputs):
+    def __call__(self, inputs: Any) -> dict[str, tf.Tensor]:
+        """Returns the outputs for a batch of inputs."""
         return self.function(inputs)
 
 
-def load_classifier(path, *, activation="softmax"):
+def load_classifier(
+    path: str | os.PathLike, *, activation: str | Callable | None = "softmax"
+) -> Classifier:
     """Loads what `export` or `save` wrote, for inference.
 
     Args:
-        path: a SavedModel directory or a `.keras` file.
-        activation: from logits to probabilities, as in `export`, for a
-            `.keras` file; a SavedModel has its own. Defaults to `"softmax"`.
+        path: path of a SavedModel directory or of a `.keras` file.
+        activation: the activation from logits to probabilities of a `.keras`
+            file, as in `export`. A SavedModel has its own. Defaults to
+            `"softmax"`.
 
     Returns:
-        A `Classifier`: a function of a batch of inputs (for the digits: uint8
-        images `(n, 28, 28, 3)`, any n) that returns `{"logits": (n,
-        num_classes), "probabilities": (n, num_classes), "features": (n, d)}`
-        as float32 tensors, without the probabilities where the activation is
-        `None`. Its `class_names` are those of a SavedModel, a list of str,
-        or `None`.
+        A `Classifier`. It takes a batch of inputs of any length and returns
+        `{"logits": (n, num_classes), "probabilities": (n, num_classes),
+        "features": (n, d)}` as float32 tensors, without the probabilities if
+        the activation is `None`. Its `class_names` are those of a
+        SavedModel, a list of str, or `None`.
 
     Raises:
-        FileNotFoundError: there is neither at `path`.
-        ValueError: there is another model at `path`.
+        FileNotFoundError: if there is neither at `path`.
+        ValueError: if there is another model at `path`.
+
+    Example:
+
+    >>> import tempfile
+    >>> encoder = keras.Sequential([keras.Input((6,)), keras.layers.Dense(4)])
+    >>> model = ku.RepresentationClassifier(encoder, num_classes=2)
+    >>> model.build((None, 6))
+    >>> with tempfile.TemporaryDirectory() as directory:
+    ...     model.save(directory + "/model.keras")
+    ...     classifier = load_classifier(directory + "/model.keras")
+    >>> classifier(np.zeros((3, 6)))["probabilities"].shape
+    TensorShape([3, 2])
     """
     path = pathlib.Path(path)
     if (path / "saved_model.pb").is_file():
         model = tf.saved_model.load(str(path))
         if not hasattr(model, "serve"):
-            raise _no_classifier("a SavedModel without the endpoint `serve`")
+            raise _not_a_classifier("a SavedModel without the endpoint `serve`")
         (function,) = model.serve.concrete_functions
         outputs = function.structured_outputs
-        if not isinstance(outputs, dict) or not OUTPUTS <= outputs.keys():
-            raise _no_classifier(f"a SavedModel that returns {outputs}")
+        if not isinstance(outputs, dict) or not outputs.keys() >= OUTPUTS:
+            raise _not_a_classifier(f"a SavedModel that returns {outputs}")
         names = None
         if hasattr(model, "class_names"):
             strings = model.class_names()["class_names"].numpy()
             names = [string.decode() for string in strings]
         (arguments, _) = function.structured_input_signature
-        # Through `model`: its variables live only as long as it does.
+        # The function refers to `model`, whose variables live as long as it.
         return Classifier(
-            lambda inputs: model.serve(_like(arguments[0], inputs)), names
+            lambda inputs: model.serve(_cast_like(arguments[0], inputs)), names
         )
     if path.suffix == ".keras" and path.is_file():
         model = keras.saving.load_model(path, compile=False)
         if not isinstance(model, methods.RepresentationClassifier):
-            raise _no_classifier(type(model).__name__)
+            raise _not_a_classifier(type(model).__name__)
         return Classifier(model.inference_model(activation=activation))
     raise FileNotFoundError(
-        "No classifier to load. Expected: the directory that `export` wrote "
-        f"or a .keras file that `save` wrote. Received: path={str(path)!r}."
+        "No classifier to load. Expected: the directory that `export` wrote, "
+        f"or the .keras file that `save` wrote. Received: path={str(path)!r}."
     )
 
 
-def _no_classifier(received):
+def _not_a_classifier(received):
     return ValueError(
-        "The model is no classifier of this package. Expected: what a "
-        "RepresentationClassifier's `export` or `save` wrote. Received: "
+        "The model is not a classifier of this package. Expected: what the "
+        "`export` or the `save` of a RepresentationClassifier wrote. Received: "
         f"{received}. Load it with Keras or TensorFlow, or export such a "
         "classifier."
     )
 
 
-def _like(specs, inputs):
-    """Inputs as the numbers that the SavedModel takes; no fraction is cut."""
+def _cast_like(specs, inputs):
+    """Casts inputs to the dtypes of the SavedModel, without loss of digits."""
 
     def cast(spec, values):
         values = tf.convert_to_tensor(values)
