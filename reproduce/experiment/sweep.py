@@ -10,7 +10,8 @@ import pathlib
 import sys
 import threading
 import traceback
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
 
 import joblib
 import tqdm
@@ -64,6 +65,7 @@ def run(
     jobs: int | None = None,
     backend: str = "loky",
     address: str | None = None,
+    train: Callable[..., Any] | None = None,
 ) -> list[Record]:
     """Carries out the runs that have no record yet.
 
@@ -77,6 +79,8 @@ def run(
         backend: name of the joblib backend, one of `clusters.BACKENDS`.
         address: address of a Ray or Dask cluster. Defaults to `None`, one on
             this machine.
+        train: function that carries out one run and writes its record, called
+            as `run.train` is. Workers import it. Defaults to `None`, that one.
 
     Returns:
         List of `Record`, one per run, in the order of the settings.
@@ -97,7 +101,7 @@ def run(
     missing = _missing(runs, output_dir)
     if missing:
         with clusters.connect(backend, jobs=jobs, address=address) as workers:
-            failures = _run(missing, output_dir, data_dir, workers)
+            failures = _run(missing, train, output_dir, data_dir, workers)
     done = finished(runs, output_dir)
     if failures:
         raise SweepError(failures, done)
@@ -162,7 +166,7 @@ def _missing(runs, output_dir, failures=()):
     ]
 
 
-def _run(runs, output_dir, data_dir, workers):
+def _run(runs, train, output_dir, data_dir, workers):
     """Returns a dict from the ids of the runs that failed to the reasons."""
     # The longest run comes first. If it came last, other cores would idle.
     waiting = sorted(runs, key=_cost, reverse=True)
@@ -179,7 +183,7 @@ def _run(runs, output_dir, data_dir, workers):
             alone = not group
             group = group or waiting[:1]
             failed, death = _attempt_all(
-                group, parallel, output_dir, data_dir, workers.death, bar
+                group, train, parallel, output_dir, data_dir, workers.death, bar
             )
             failures.update(failed)
             left = _missing(group, output_dir, failures)
@@ -200,7 +204,7 @@ def _run(runs, output_dir, data_dir, workers):
     return failures
 
 
-def _attempt_all(runs, parallel, output_dir, data_dir, deadly, bar):
+def _attempt_all(runs, train, parallel, output_dir, data_dir, deadly, bar):
     """Carries out runs until all have ended or a worker dies.
 
     Returns:
@@ -210,7 +214,7 @@ def _attempt_all(runs, parallel, output_dir, data_dir, deadly, bar):
     failures = {}
     try:
         for settings, failure, trace in parallel(
-            joblib.delayed(_attempt)(_train, settings, output_dir, data_dir)
+            joblib.delayed(_attempt)(train, settings, output_dir, data_dir)
             for settings in runs
         ):
             if failure:
@@ -231,14 +235,16 @@ def _attempt(train, settings, output_dir, data_dir):
     """Carries out one run in a worker; an error must not stop the others."""
     try:
         with environment():
-            train(settings, output_dir, data_dir)
+            (train or _train)(
+                settings, output_dir=output_dir, data_dir=data_dir, threads=1
+            )
     except Exception as error:
         reason = f"{type(error).__name__}: {error}"
         return settings, reason, traceback.format_exc()
     return settings, "", ""
 
 
-def _train(settings, output_dir, data_dir):
+def _train(settings, **given):
     # The import of TensorFlow must see the environment.
     import tensorflow as tf
 
@@ -246,7 +252,7 @@ def _train(settings, output_dir, data_dir):
 
     # TensorFlow warns that each of many small runs is traced anew.
     tf.get_logger().setLevel("ERROR")
-    run.train(settings, output_dir=output_dir, data_dir=data_dir, threads=1)
+    run.train(settings, **given)
 
 
 @contextlib.contextmanager
