@@ -1,4 +1,4 @@
-"""Features whose information on the attribute is known in closed form."""
+"""Features whose information about the attribute has a closed form."""
 
 import keras
 import numpy as np
@@ -8,7 +8,7 @@ from keras_unbias.methods import RepresentationClassifier
 
 
 def representation(agreement, rows=6000, classes=4):
-    """Features that name the attribute with probability `agreement`."""
+    """Returns features that name the attribute with probability `agreement`."""
     rng = np.random.default_rng(0)
     eye = np.eye(classes, dtype="float32")
     attribute = rng.integers(0, classes, rows)
@@ -19,7 +19,7 @@ def representation(agreement, rows=6000, classes=4):
 
 
 def binary(agreement, rows=400):
-    """A model whose features name an attribute of 0 and 1, and its data."""
+    """Returns a model whose features name a binary attribute, and its data."""
     rng = np.random.default_rng(0)
     attribute = rng.integers(0, 2, rows)
     named = np.where(rng.random(rows) < agreement, attribute, 1 - attribute)
@@ -28,7 +28,10 @@ def binary(agreement, rows=400):
     model = RepresentationClassifier(
         keras.Sequential([keras.Input((1,)), keras.layers.ReLU()]), 2
     )
-    dataset = BiasedDataset(
-        name="toy", train=split, test=split, num_classes=2, attribute_size=1
-    )
-    return model, dataset
+    return model, BiasedDataset("toy", train=split, test=split, num_classes=2)
+
+
+def entropy(*probabilities):
+    """Returns the entropy of a distribution, in nats."""
+    p = np.array([p for p in probabilities if p > 0])
+    return -(p * np.log(p)).sum()

@@ -37,7 +37,7 @@ def load(rows, *, seed, data_dir=None):
         train=split(0.9),
         test=split(1 / 3),
         num_classes=3,
-        attribute_size=3,
+        attribute_spec=datasets.AttributeSpec((3,)),
         facts={"source": "toy", "train_size": rows, "test_size": rows},
     )
 

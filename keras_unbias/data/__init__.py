@@ -1,4 +1,8 @@
-"""Data sets: each loader returns one frozen `BiasedDataset`."""
+"""Data sets with a known attribute, and what their columns mean.
+
+Every loader is a function that returns a `BiasedDataset`. To add a data set,
+write a module with a `load` function and add a line to `DATASETS`.
+"""
 
 import inspect
 
@@ -23,18 +27,30 @@ DATASETS = {
 }
 
 
-def load(name, **settings):
+def load(name: str, **settings) -> BiasedDataset:
     """Loads a data set by name.
 
     Args:
-        name: A key of `DATASETS`.
-        **settings: The arguments of that data set's `load`.
+        name: str, a key of `DATASETS`.
+        **settings: arguments of that data set's loader.
 
     Returns:
         A `BiasedDataset`.
 
     Raises:
-        ValueError: If the name or a setting is unknown.
+        ValueError: if the name or a setting is unknown.
+
+    Example:
+
+    >>> import tempfile
+    >>> from keras_unbias.data import drawn_faces
+    >>> with tempfile.TemporaryDirectory() as place:
+    ...     directory = drawn_faces.write(f"{place}/faces", rows=60)
+    ...     dataset = load(
+    ...         "imdb_faces", faces="drawn", train_size=9, data_dir=directory
+    ...     )
+    >>> dataset.attribute_spec
+    AttributeSpec(widths=(12,), names=('age',))
     """
     if name not in DATASETS:
         raise ValueError(
@@ -46,7 +62,7 @@ def load(name, **settings):
     unknown = sorted(set(settings) - set(known))
     if unknown:
         raise ValueError(
-            f"Data set '{name}' has no such settings. Expected: some of "
-            f"{known}. Received: {unknown}. Correct or leave out the names."
+            f"Data set '{name}' does not have these settings. Expected: some "
+            f"of {known}. Received: {unknown}. Correct or remove the names."
         )
     return DATASETS[name](**settings)

@@ -1,4 +1,4 @@
-"""Columns of a table encoded as attribute vectors."""
+"""Encoder from the columns of a table to attribute vectors."""
 
 import warnings
 
@@ -7,51 +7,68 @@ import pandas as pd
 from sklearn import base, compose, preprocessing
 from sklearn.utils import validation
 
-from keras_unbias.data.attributes import MAX_VALUES
+from keras_unbias.data.attributes import MAX_VALUES, AttributeSpec
 
 
 class AttributeEncoder(base.TransformerMixin, base.BaseEstimator):
-    """One-hot codes of every column of attributes, one after the other.
+    """Encodes every column of attributes, one code after the other.
 
-    Columns of strings, categories, booleans and of numbers with at most 12
-    values are categories. Other numbers are continuous.
+    Columns of strings, categories, booleans, and of numbers with at most 12
+    values are categories, which get one-hot codes. Other numbers are
+    continuous.
 
     Args:
-        bins: int, the quantiles that a continuous column is cut into, or
-            `None`: it stays a number, with mean 0 and deviation 1. Defaults
-            to 10.
+        bins: int, number of quantiles that a continuous column is cut into,
+            which then get one-hot codes. `None` standardizes it to mean 0 and
+            standard deviation 1 instead. Defaults to 10.
 
-    Attributes (after `fit`):
-        parts_: list of int, the width of each column's codes.
+    Attributes:
+        spec_: `AttributeSpec`, widths and names of the columns' codes.
         texts_: list of str, the columns that are read as text.
         n_features_in_: int, the number of columns.
+
+    Example:
+
+    >>> encoder = AttributeEncoder().fit(["red", "blue", "red"])
+    >>> encoder.transform(["red", "blue"])
+    array([[0., 1.],
+           [1., 0.]], dtype=float32)
+    >>> encoder.spec_.widths
+    (2,)
     """
 
-    def __init__(self, bins=10):
+    def __init__(self, bins: int | None = 10):
         self.bins = bins
 
-    def fit(self, X, y=None):
+    def fit(self, X, y=None) -> "AttributeEncoder":
         """Learns the values of the columns.
 
         Args:
-            X: `(rows,)` or `(rows, columns)` array, frame, series or list.
+            X: array, list, series or frame of shape `(rows,)` or `(rows,
+                columns)`.
             y: ignored.
 
         Returns:
-            Itself.
+            The encoder itself.
 
         Raises:
-            ValueError: a continuous number is missing in a row or nearly
-                always the same, or there are no rows or columns.
+            ValueError: if there are no rows or no columns, or if a continuous
+                number is missing in a row or is the same in nearly all rows.
         """
         if self.bins is not None and self.bins < 2:
             raise ValueError(
-                "`bins` cuts a number into quantiles. Expected: an integer >= "
-                f"2 or None. Received: bins={self.bins}."
+                "`bins` must be the number of quantiles of a continuous "
+                f"column. Expected: an integer >= 2 or None. Received: "
+                f"bins={self.bins}. Pass another number."
             )
         frame = _frame(X)
-        self.texts_ = _texts(frame)
-        continuous = _continuous(frame)
+        validation.validate_data(self, frame.to_numpy(), skip_check_array=True)
+        self.texts_ = list(frame.select_dtypes(exclude=["number", "bool"]))
+        continuous = [
+            name
+            for name in frame.select_dtypes("number")
+            if frame[name].nunique() > MAX_VALUES
+        ]
         nullable = [
             name
             for name, dtype in frame.dtypes.items()
@@ -69,8 +86,8 @@ class AttributeEncoder(base.TransformerMixin, base.BaseEstimator):
         if continuous and self.bins is not None:
             warnings.warn(
                 f"Continuous attributes {continuous} are cut into {self.bins} "
-                "quantiles. For others, bin them yourself; bins=None leaves "
-                "them as they are.",
+                "quantiles. Cut them yourself for other bins, or pass "
+                "bins=None to keep them continuous.",
                 stacklevel=2,
             )
         self.encoder_ = compose.ColumnTransformer(
@@ -82,53 +99,60 @@ class AttributeEncoder(base.TransformerMixin, base.BaseEstimator):
         )
         self.encoder_.set_output(transform="default")
         self.encoder_.fit(frame)
-        indices = self.encoder_.output_indices_
-        parts = [indices[name] for name, _, _ in self.encoder_.transformers_]
-        self.parts_ = [part.stop - part.start for part in parts]
-        for name, width in zip(frame, self.parts_, strict=True):
+        parts = [
+            self.encoder_.output_indices_[name]
+            for name, _, _ in self.encoder_.transformers_
+        ]
+        widths = [part.stop - part.start for part in parts]
+        self.spec_ = AttributeSpec(tuple(widths), tuple(frame))
+        for name, width in zip(frame, widths, strict=True):
             if name in continuous and self.bins is not None and width < 2:
                 raise ValueError(
-                    f"Nearly all rows have one value of the attribute {name!r}. "
-                    f"Expected: {self.bins} quantiles. Received: a single one. "
-                    "Cut it yourself, e.g. into zero and more."
+                    "A continuous attribute must have several values. "
+                    f"Expected: {self.bins} quantiles of {name!r}. Received: "
+                    "a single one, because nearly all rows have the same "
+                    "value. Cut it yourself, such as into zero and more."
                 )
-        self.names_ = list(frame)
-        self.n_features_in_ = len(self.names_)
         return self
 
-    def transform(self, X):
-        """Attribute vectors.
+    def transform(self, X) -> np.ndarray:
+        """Encodes rows as attribute vectors.
 
         Args:
-            X: as in `fit`, with as many columns; those of a frame with the
-                same names are taken by name, others in order. A category that
-                `fit` did not see has zeros for its code.
+            X: as in `fit`, with as many columns. The columns of a frame with
+                the same names are taken by name, others in their order. A
+                category that `fit` did not see gets zeros for its code.
 
         Returns:
-            `(rows, a)` float32 array.
+            Float32 array of shape `(rows, a)`.
 
         Raises:
-            ValueError: there are more or fewer columns than in `fit`, or one
-                has none of the categories that it had there.
+            ValueError: if there are more or fewer columns than in `fit`, or
+                if a column has none of the categories that it had there.
         """
         validation.check_is_fitted(self)
         frame = _frame(X)
-        if frame.shape[1] != self.n_features_in_:
-            raise ValueError(
-                "These are other attributes. Expected: "
-                f"{self.n_features_in_} columns, as in `fit`. Received: "
-                f"{frame.shape[1]}. Pass the same columns in the same order."
-            )
-        if set(frame.columns) == set(self.names_):
-            frame = frame[self.names_]
-        frame.columns = self.names_
-        frame = self._typed(frame, self.names_)
+        validation.validate_data(
+            self, frame.to_numpy(), reset=False, skip_check_array=True
+        )
+        names = list(self.spec_.names)
+        if set(frame.columns) == set(names):
+            frame = frame[names]
+        frame.columns = names
+        frame = self._typed(frame, names)
         codes = self.encoder_.transform(frame).astype(np.float32)
         self._check_categories(frame, codes)
         return codes
 
-    def get_feature_names_out(self, input_features=None):
-        """A name for each entry of a vector."""
+    def get_feature_names_out(self, input_features=None) -> np.ndarray:
+        """Names the entries of a vector.
+
+        Args:
+            input_features: ignored.
+
+        Returns:
+            Array of str of shape `(a,)`.
+        """
         return self.encoder_.get_feature_names_out()
 
     def _check_categories(self, frame, codes):
@@ -145,8 +169,9 @@ class AttributeEncoder(base.TransformerMixin, base.BaseEstimator):
                 )
 
     def _typed(self, frame, numbers):
-        """Texts as `str`, `numbers` (names) as `float`."""
-        # Mixed types would have no order, nullable ones are read-only.
+        """Casts texts to `str` and the columns `numbers` to `float`."""
+        # Values of mixed types could not be sorted, and arrays of nullable
+        # types are read-only.
         types = dict.fromkeys(numbers, float) | dict.fromkeys(self.texts_, str)
         return frame.astype(types)
 
@@ -166,24 +191,13 @@ class AttributeEncoder(base.TransformerMixin, base.BaseEstimator):
 
 
 def _frame(X):
-    # Columns of objects may hold numbers, e.g. where others hold strings.
+    # Columns of objects may hold numbers, such as in an array with strings in
+    # other columns.
     frame = pd.DataFrame(X).reset_index(drop=True).infer_objects()
     frame.columns = frame.columns.astype(str)
     if not frame.columns.is_unique:
         raise ValueError(
-            "Attributes are told apart by their names. Expected: a name for "
+            "Attributes must have different names. Expected: a name for "
             f"each column. Received: {list(frame.columns)}. Rename them."
         )
     return frame
-
-
-def _texts(frame):
-    return list(frame.select_dtypes(exclude=["number", "bool"]))
-
-
-def _continuous(frame):
-    return [
-        name
-        for name in frame.select_dtypes("number")
-        if frame[name].nunique() > MAX_VALUES
-    ]

@@ -222,11 +222,14 @@ def check_finite(attributes: np.ndarray) -> None:
     Raises:
         ValueError: if NaN or infinity is among them.
     """
-    if not np.isfinite(attributes).all():
+    finite = np.isfinite(attributes)
+    if not finite.all():
+        rows = np.flatnonzero(~finite.reshape(len(finite), -1).all(1))
         raise ValueError(
             "The attribute must be known for every row. Expected: finite "
-            "numbers. Received: NaN or infinity among them. Leave such rows "
-            "out, or give them a category of their own."
+            f"numbers. Received: NaN or infinity among them, in {len(rows)} "
+            f"rows, the first of which is row {rows[0]}. Leave such rows out, "
+            "or give them a category of their own."
         )
 
 

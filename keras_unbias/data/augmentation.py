@@ -5,27 +5,44 @@ import math
 import tensorflow as tf
 
 
-def random_affine(images, seed, *, shift=2.0, rotation=10.0, zoom=0.1):
-    """Shifts, turns and scales every image on its own, about its middle.
+def random_affine(
+    images: tf.Tensor,
+    seed: tf.Tensor,
+    *,
+    shift: float = 2.0,
+    rotation: float = 10.0,
+    zoom: float = 0.1,
+) -> tf.Tensor:
+    """Shifts, rotates and scales every image at random about its center.
 
-    What leaves the image is lost, what comes in is 0. No colour changes but
-    by the interpolation between pixels, which is bilinear.
+    Pixels that leave the image are lost, and 0 comes in from outside. Colors
+    change by the bilinear interpolation between pixels alone.
 
     Args:
-        images: `(n, height, width, channels)` tensor, integer or float.
-        seed: `(2,)` integer tensor.
-        shift: float, the most that an image moves along each axis, pixels.
-        rotation: float, the most that it turns, degrees.
-        zoom: float below 1, the most that each axis is scaled by.
+        images: int or float tensor of shape `(n, height, width, channels)`.
+        seed: int tensor of shape `(2,)`. The same seed distorts alike.
+        shift: float, the largest shift along each axis, in pixels. Defaults
+            to 2.
+        rotation: float, the largest rotation, in degrees. Defaults to 10.
+        zoom: float below 1, the largest change of the scale of each axis.
+            Defaults to 0.1.
 
     Returns:
-        Tensor like `images`.
+        Tensor of the shape and dtype of `images`.
+
+    Example:
+
+    >>> images = np.zeros((5, 28, 28, 3), "uint8")
+    >>> random_affine(images, (0, 1)).shape
+    TensorShape([5, 28, 28, 3])
     """
+    images = tf.convert_to_tensor(images)
     rows, height, width = tf.unstack(tf.shape(images)[:3])
     draws = tf.random.stateless_uniform((5, rows), seed, -1.0, 1.0)
     angle = draws[0] * (rotation * math.pi / 180)
     across, along = 1 + zoom * draws[1], 1 + zoom * draws[2]
-    # From a pixel of the result to the place in the image that it shows.
+    # The matrix maps a pixel of the result to the place in the image that it
+    # shows: rotation and scales, then what keeps the center, then the shift.
     a, b = across * tf.cos(angle), -along * tf.sin(angle)
     c, d = across * tf.sin(angle), along * tf.cos(angle)
     x = tf.cast(width - 1, tf.float32) / 2

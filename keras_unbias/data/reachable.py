@@ -1,4 +1,4 @@
-"""Whether a host answers, told soon."""
+"""A quick check of whether a host answers."""
 
 import http.client
 import threading
@@ -7,14 +7,14 @@ import urllib.request
 PROBE_SECONDS = 4.0
 
 
-def probe(url):
-    """Asks a host for a file's header.
+def probe(url: str) -> str | None:
+    """Asks a host for the header of a file.
 
     Args:
-        url: of the file.
+        url: str, address of the file.
 
     Returns:
-        What went wrong, a string, or `None`.
+        Str, what went wrong, or `None` if the host answers.
     """
     failures = [f"no answer within {PROBE_SECONDS:g} seconds"]
 

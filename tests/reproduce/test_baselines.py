@@ -21,9 +21,7 @@ def toy(rows=240):
     split = datasets.Split(
         inputs.astype("float32"), labels, attribute[:, None].astype("float32")
     )
-    return datasets.BiasedDataset(
-        name="toy", train=split, test=split, num_classes=2, attribute_size=1
-    )
+    return datasets.BiasedDataset("toy", train=split, test=split, num_classes=2)
 
 
 def test_constant_is_the_most_frequent_label():

@@ -1,13 +1,17 @@
+"""Splits, their checks, and the batches that a data set makes of them."""
+
 import dataclasses
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_unbias import data as datasets
-from keras_unbias.data import BiasedDataset, Split
+from keras_unbias.data import AttributeSpec, BiasedDataset, Split
+from keras_unbias.data.dataset import describe
 
 ROWS, WIDTH = 20, 3
+# Two steps of six rows of epoch 1 with the seed 2.
+RECORDED = [[9, 2, 11, 15, 14, 18], [17, 16, 4, 3, 13, 6]]
 
 
 def make_split(rows=ROWS, **changes):
@@ -28,26 +32,9 @@ def make_dataset(**changes):
         "train": make_split(),
         "test": make_split(7),
         "num_classes": 4,
-        "attribute_size": WIDTH,
         **changes,
     }
     return BiasedDataset(**values)
-
-
-def encode(inputs):
-    first = tf.cast(inputs[:, :1], tf.float32)
-    return tf.concat([first * 10, first, first * 0], axis=1)
-
-
-def make_encoded_dataset():
-    return make_dataset(
-        train=make_split(attributes=None),
-        test=make_split(7, attributes=None),
-        encode_attribute=encode,
-    )
-
-
-BOTH = pytest.mark.parametrize("make", [make_dataset, make_encoded_dataset])
 
 
 def row_numbers(stream, elements):
@@ -83,7 +70,7 @@ def test_values_are_frozen():
 def test_split_refuses_lengths_that_differ():
     with pytest.raises(ValueError, match="Expected: 19 rows of inputs"):
         make_split(labels=np.zeros(19, int))
-    with pytest.raises(ValueError, match=r"Expected: shape \(20, attrib"):
+    with pytest.raises(ValueError, match=r"Expected: shape \(20, a\)"):
         make_split(attributes=np.zeros((19, WIDTH)))
     with pytest.raises(ValueError, match=r"Received: shape=\(20,\)"):
         make_split(attributes=np.zeros(20))
@@ -99,6 +86,14 @@ def test_split_refuses_labels_that_are_no_class_numbers(labels):
         make_split(labels=labels)
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_split_refuses_attributes_that_are_not_finite(value):
+    attributes = np.zeros((ROWS, WIDTH))
+    attributes[[4, 9], 1] = value
+    with pytest.raises(ValueError, match=r"in 2 rows, the first of.*row 4"):
+        make_split(attributes=attributes)
+
+
 @pytest.mark.parametrize("label", [-1, 4])
 def test_dataset_refuses_labels_out_of_range(label):
     labels = np.arange(7) % 4
@@ -110,44 +105,30 @@ def test_dataset_refuses_labels_out_of_range(label):
 
 
 def test_dataset_refuses_attributes_of_the_wrong_width():
-    with pytest.raises(ValueError, match=r"width 4.*shape \(20, 3\)"):
-        make_dataset(attribute_size=4)
-    with pytest.raises(ValueError, match=r"width 3.*shape \(1, 2\)"):
-        make_dataset(
-            train=make_split(attributes=None),
-            encode_attribute=lambda x: tf.cast(x, tf.float32),
-        )
+    narrow = make_split(7, attributes=np.zeros((7, 2)))
+    with pytest.raises(
+        ValueError, match=r"test split .*\(rows, 3\).*shape \(7, 2\)"
+    ):
+        make_dataset(test=narrow)
+    with pytest.raises(ValueError, match=r"other split .*\(rows, 3\)"):
+        make_dataset(further={"other": narrow})
+    with pytest.raises(
+        ValueError, match=r"train split .*\(rows, 4\).*shape \(20, 3\)"
+    ):
+        make_dataset(attribute_spec=AttributeSpec((2, 2)))
 
 
-def test_dataset_refuses_an_encoding_that_is_not_float32():
-    with pytest.raises(ValueError, match="float32 rows.*Received: uint8"):
-        make_dataset(
-            train=make_split(attributes=None),
-            attribute_size=2,
-            encode_attribute=lambda x: x,
-        )
-
-
-def test_dataset_refuses_an_attribute_from_no_place_or_from_two():
-    with pytest.raises(ValueError, match="Received: neither"):
-        make_dataset(train=make_split(attributes=None))
-    with pytest.raises(ValueError, match="Received: both"):
-        make_dataset(encode_attribute=encode)
-
-
-@BOTH
-def test_attributes_of_a_split(make):
+def test_attributes_of_a_split():
     numbers = np.arange(7)
-    received = make().attributes("test")
+    received = make_dataset().attributes("test")
     expected = np.stack([numbers * 10, numbers, numbers * 0], 1)
     np.testing.assert_array_equal(received, expected)
     assert received.dtype == np.float32
-    assert make().attributes("train").shape == (ROWS, WIDTH)
+    assert make_dataset().attributes("train").shape == (ROWS, WIDTH)
 
 
-@BOTH
-def test_batches_are_one_ordered_pass_with_a_partial_end(make):
-    batches = list(make().batches("train", 8))
+def test_batches_are_one_ordered_pass_with_a_partial_end():
+    batches = list(make_dataset().batches("train", 8))
     assert [len(inputs) for inputs, _ in batches] == [8, 8, 4]
     for inputs, targets in batches:
         assert_whole_rows(inputs, targets)
@@ -155,9 +136,34 @@ def test_batches_are_one_ordered_pass_with_a_partial_end(make):
     np.testing.assert_array_equal(numbers, np.arange(ROWS))
 
 
-@BOTH
-def test_stream_keeps_rows_whole(make):
-    stream = make().stream(6, seed=0, estimator_batches=2)
+def test_batches_of_chosen_rows():
+    (batch,) = make_dataset().batches("train", 8, rows=np.array([7, 2, 2]))
+    np.testing.assert_array_equal(batch[0][:, 0], [7, 2, 2])
+    assert_whole_rows(*batch)
+
+
+def test_inputs_are_decoded_before_anything_else():
+    dataset = make_dataset(
+        decode=lambda inputs: tf.cast(inputs[:, :1], tf.float32) / 2,
+        augment=lambda inputs, seed: inputs + 100,
+    )
+    assert dataset.input_shape == (1,)
+    inputs, _ = next(iter(dataset.batches("train", 5)))
+    np.testing.assert_array_equal(inputs[:, 0], np.arange(5) / 2)
+    inputs, targets = next(iter(dataset.stream(6, seed=0)))
+    rows = targets["attribute"][:, 1]
+    np.testing.assert_array_equal(inputs[:, 0], rows / 2 + 100)
+
+
+def test_evaluation_batches_take_16_megabytes_at_most():
+    assert make_dataset().evaluation_batch == 500
+    wide = np.zeros((2, 2**17), np.float64)
+    split = Split(wide, [0, 1], np.zeros((2, WIDTH)))
+    assert make_dataset(train=split).evaluation_batch == 16
+
+
+def test_stream_keeps_rows_whole():
+    stream = make_dataset().stream(6, seed=0, estimator_batches=2)
     for inputs, targets in stream.take(4):
         assert inputs.shape == (18, 2)
         assert_whole_rows(inputs, targets)
@@ -188,7 +194,7 @@ def test_stream_alone_augments_and_leaves_the_attribute():
         noise = tf.random.stateless_uniform(tf.shape(inputs), seed, 1, 200)
         return inputs + tf.cast(noise, inputs.dtype)
 
-    made = make_encoded_dataset()
+    made = make_dataset()
     plain = dataclasses.replace(made, augment=lambda inputs, seed: inputs)
     made = dataclasses.replace(made, augment=jitter)
     settings = {"seed": 5, "estimator_batches": 1}
@@ -228,6 +234,23 @@ def test_estimator_batches_walk_through_permutations_of_their_own():
     assert len({tuple(walk) for walk in walks}) == 3
 
 
+def test_the_order_of_recorded_runs_stays():
+    steps = row_numbers(make_dataset().stream(6, seed=2, first_epoch=1), 2)
+    assert [step.tolist() for step in steps] == RECORDED
+
+
+def test_the_seeds_of_augmentation_of_recorded_runs_stay():
+    def show(inputs, seed):
+        rows = tf.cast(seed % 251, inputs.dtype)[tf.newaxis]
+        return tf.repeat(rows, len(inputs), 0)
+
+    stream = make_dataset(augment=show).stream(
+        6, seed=2, first_epoch=1, estimator_batches=2
+    )
+    seeds = [inputs[0].numpy().tolist() for inputs, _ in stream.take(3)]
+    assert seeds == [[10, 3], [10, 4], [10, 5]]
+
+
 def test_stream_depends_on_the_seed_alone():
     dataset = make_dataset()
     first, again, other = (
@@ -253,7 +276,7 @@ def test_stream_permutations_are_uniform():
 
 
 def test_stream_is_endless_and_of_static_shape():
-    stream = make_encoded_dataset().stream(6, seed=0, estimator_batches=1)
+    stream = make_dataset().stream(6, seed=0, estimator_batches=1)
     assert stream.cardinality() == tf.data.INFINITE_CARDINALITY
     inputs, targets = stream.element_spec
     assert inputs.shape == (12, 2)
@@ -283,36 +306,46 @@ def test_stream_refuses_numbers_out_of_range(settings, message):
 
 
 def test_batches_and_attributes_refuse_what_they_do_not_know():
-    with pytest.raises(ValueError, match="'test', 'train'.*'validation'"):
+    with pytest.raises(ValueError, match=r"'test', 'train'.*'validation'"):
         make_dataset().batches("validation", 4)
-    with pytest.raises(ValueError, match="'test', 'train'.*'name'"):
+    with pytest.raises(ValueError, match=r"'test', 'train'.*'name'"):
         make_dataset().attributes("name")
     with pytest.raises(ValueError, match="Received: batch_size=0"):
         make_dataset().batches("train", 0)
 
 
-def test_load_passes_settings_on(monkeypatch):
-    def loader(size, *, seed=0):
-        return size, seed
-
-    monkeypatch.setitem(datasets.DATASETS, "made", loader)
-    assert datasets.load("made", size=3, seed=4) == (3, 4)
-
-
-def test_load_refuses_an_unknown_name():
-    with pytest.raises(ValueError, match="colored_mnist.*name='colored'"):
-        datasets.load("colored")
+def test_the_attribute_spec_is_inferred_from_all_splits():
+    codes = np.eye(3)[np.arange(ROWS) % 2]
+    test = make_split(7, attributes=np.eye(3)[np.arange(7) % 3])
+    dataset = make_dataset(train=make_split(attributes=codes), test=test)
+    assert dataset.attribute_spec == AttributeSpec((3,))
+    assert dataset.attribute_size == 3
+    assert make_dataset().attribute_spec.widths == (1, 1, 1)
+    assert make_dataset(train=test, test=test).attribute_spec.widths == (3,)
 
 
-def test_load_refuses_unknown_settings():
-    with pytest.raises(
-        ValueError, match=r"color_variance.*Received: \['sigma'\]"
-    ):
-        datasets.load("colored_mnist", sigma=0.02, seed=0)
+def test_an_attribute_spec_that_is_given_stays():
+    spec = AttributeSpec((1, 2), ("age", "sex"))
+    assert make_dataset(attribute_spec=spec).attribute_spec is spec
+    assert make_dataset(attribute_spec=spec).attribute_size == 3
 
 
-def test_an_attribute_is_one_part_unless_it_says_otherwise():
-    assert make_dataset().attribute_parts == (WIDTH,)
-    assert make_dataset(attribute_parts=[1, 2]).attribute_parts == (1, 2)
-    with pytest.raises(ValueError, match=r"add up to 3. Received: .*\(2, 2\)"):
-        make_dataset(attribute_parts=(2, 2))
+def test_facts_describe_label_and_attribute():
+    labels = np.array([0, 0, 0, 1, 1, 1, 1, 1])
+    cells = np.array([4, 4, 4, 4, 7, 7, 7, 7])
+    train = Split(np.zeros((8, 1)), labels, np.zeros((8, 1)))
+    test = Split(np.zeros((3, 1)), labels[:3], np.zeros((3, 1)))
+    facts = describe(train, test, cells, source="made", note="")
+    # Joint shares 3/8, 1/8, 4/8 against 3/8 and 5/8, 1/2 and 1/2; the
+    # corrections of Miller and Madow are (3 - 2 - 2 + 1) / 16 and 1 / 16.
+    information = (
+        3 / 8 * np.log(2) + 1 / 8 * np.log(2 / 5) + 1 / 2 * np.log(8 / 5)
+    )
+    assert facts == {
+        "source": "made",
+        "train_size": 8,
+        "test_size": 3,
+        "floor_nats": pytest.approx(information),
+        "attribute_entropy_nats": pytest.approx(np.log(2) + 1 / 16),
+        "note": "",
+    }
