@@ -42,16 +42,16 @@ def main(argv=None):
         [list(splits[p["split"]].inputs[p["row"]]) for p in points],
         titles=[point["split"] for point in points],
     )
-    usual = parser.get_default("variance")
+    note = dataset.facts["note"]
     about = f"color variance {options.variance:.3f}, seed {FIRST_SEED}"
+    about += f", {note}" if note else ""
     # Other data must not take the place of the usual figure.
-    words = [
-        "figure3",
-        f"{options.variance:.3f}",
-        *[found] * (found != "mnist"),
-    ]
+    options.digits = found
+    words = pages.non_default_flags(
+        options, variance=parser.get_default("variance"), digits="mnist"
+    )
     figure.suptitle(about, fontsize="medium")
-    path = pathlib.Path(options.figures_dir, "_".join(words))
+    path = pathlib.Path(options.figures_dir, "_".join(["figure3", *words]))
     source = {key: dataset.facts[key] for key in ("source", "checksum")}
     plots.write(
         figure, {"about": about, "data": source, "points": points}, path

@@ -2,10 +2,9 @@
 
 import sys
 
-from reproduce.recipes.published import published
-
 from reproduce.experiment import driver, plots, sources
 from reproduce.recipes import digits
+from reproduce.recipes.published import published
 
 # By published row, ours of the same method.
 SAME_METHOD = {

@@ -13,17 +13,16 @@ QUANTITIES = ("test_accuracy", "loss", "mutual_information")
 
 
 def draw(results):
-    """A row of panels for each variance; both choices marked in each."""
-    left = comparable(results)
+    """Draws a row of panels for each variance, with both choices marked."""
     return plots.by_mi_weight(
-        left,
+        results,
         QUANTITIES,
         marks={
             variance: {
-                "rule": selection.select(records),
-                "oracle": oracle(records),
+                "rule": selection.select(found),
+                "oracle": oracle(found),
             }
-            for variance, records in by_variance(left).items()
+            for variance, found in by_variance(results).items()
         },
         panel="variance {}",
     )
@@ -40,13 +39,13 @@ def comparable(results):
     """
     smallest = min(studies.SELECTION_MI_WEIGHTS)
     kept = {}
-    for records in by_variance(results).values():
+    for found in by_variance(results).values():
         seeds = collections.defaultdict(set)
-        for record in records:
+        for _, record in found:
             seeds[weight(record)].add(record.settings.seed)
         if smallest in seeds and len(seeds) > 1:
             common = set.intersection(*seeds.values())
-            kept |= {r.id: r for r in records if r.settings.seed in common}
+            kept |= {r.id: r for _, r in found if r.settings.seed in common}
     if not kept:
         received = sorted(
             f"{cell.row} at {cell.column}, seed {cell.settings.seed}"
@@ -61,22 +60,22 @@ def comparable(results):
 
 
 def by_variance(results):
-    """Groups records by the label of their variance."""
+    """Groups pairs of cell and record by the label of their variance."""
     groups = collections.defaultdict(list)
     for cell, record in results.found:
-        groups[cell.column].append(record)
+        groups[cell.column].append((cell, record))
     return groups
 
 
 def weight(record):
-    """Lambda of a run."""
+    """Returns lambda of a run."""
     return record.settings.method.mi_weight
 
 
-def oracle(records):
-    """The weight of the best test accuracy, averaged over seeds."""
+def oracle(found):
+    """Returns the weight of the best test accuracy, averaged over seeds."""
     accuracies = collections.defaultdict(list)
-    for record in records:
+    for _, record in found:
         if record.status == "done":
             accuracies[weight(record)].append(record.metrics["test_accuracy"])
     return max(accuracies, key=lambda w: statistics.fmean(accuracies[w]))
@@ -92,6 +91,7 @@ SELECTION = driver.Figure(
     source=sources.DIGITS,
     variances=digits.ALL_VARIANCES,
     usual_variances=studies.SELECTION_VARIANCES,
+    choose=comparable,
     draw=draw,
 )
 

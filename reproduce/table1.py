@@ -2,11 +2,10 @@
 
 import sys
 
-from reproduce.recipes.published import published
-
 from reproduce.experiment import driver, sources
 from reproduce.experiment.tables import Column, accuracy, make_table
 from reproduce.recipes import digits
+from reproduce.recipes.published import published
 
 
 def tables(results, title, notes):

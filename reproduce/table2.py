@@ -2,11 +2,10 @@
 
 import sys
 
-from reproduce.recipes.published import published
-
 from reproduce.experiment import driver, sources
 from reproduce.experiment.tables import Column, make_table
 from reproduce.recipes import faces
+from reproduce.recipes.published import published
 
 NOTES = (
     "Accuracy of the gender. EB1: women of 0 to 30 years and men over 40; EB2: "

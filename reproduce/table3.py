@@ -3,11 +3,10 @@
 import math
 import sys
 
-from reproduce.recipes.published import published
-
 from reproduce.experiment import driver, sources
 from reproduce.experiment.tables import Column, make_table, paired_table
 from reproduce.recipes import credit
+from reproduce.recipes.published import published
 
 # Test rows over training rows of a split.
 RATIO = 300 / 700

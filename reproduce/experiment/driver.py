@@ -15,7 +15,7 @@ from typing import Any
 
 from reproduce.experiment import flags, pages, plots, records, sweep, tables
 from reproduce.experiment.results import Cell, Results
-from reproduce.experiment.settings import Settings, parse
+from reproduce.experiment.settings import parse
 from reproduce.experiment.sources import Source
 from reproduce.recipes.profile import Profile, with_changes
 
@@ -70,6 +70,8 @@ class Experiment:
             "variances": self.usual_variances and list(self.usual_variances),
             "seeds": self.usual_seeds or profile.seeds,
             "set": None,
+            # The best data, which `gather` prefers.
+            **self.source.choices[0],
         }
 
     def make_cells(
@@ -120,12 +122,9 @@ class Table(Experiment):
 
     def show(self, results: Results, options: argparse.Namespace) -> int:
         """Prints the tables, and writes them into their page if asked."""
-        title = f"profile {options.profile}"
-        if options.set:
-            title += f" with {', '.join(options.set)}"
-        made = self.tables(
-            results, title, filling_notes(self, options, results)
-        )
+        title = f"profile {in_words(options)}"
+        notes = filling_notes(self, options, results)
+        made = self.tables(results, title, notes)
         if options.update_docs:
             words = pages.file_stem(options, **self.usual(options))
             pages.update(
@@ -144,9 +143,12 @@ class Figure(Experiment):
     Args:
         draw: function from results to a matplotlib figure and its points. It
             raises a ValueError where there is nothing to draw.
+        choose: function from results to those that can be drawn. It raises a
+            ValueError where there are none. Defaults to all.
     """
 
     draw: Callable[[Results], tuple[Any, Any]]
+    choose: Callable[[Results], Results] = lambda results: results
 
     def add_flags(self, parser: argparse.ArgumentParser) -> None:
         """Adds `--figures-dir`."""
@@ -157,15 +159,16 @@ class Figure(Experiment):
         for note in filling_notes(self, options, results):
             print(note, file=sys.stderr)
         try:
-            figure, points = self.draw(results)
+            drawn = self.choose(results)
+            figure, points = self.draw(drawn)
         except ValueError as problem:
             print(f"Nothing is drawn. {problem}", file=sys.stderr)
             return 1
-        stem = pages.file_stem(options, **self.usual(options))
-        path = pathlib.Path(options.figures_dir, f"{self.name}_{stem}")
-        about = _about(results, options.profile)
+        words = pages.file_stem(options, **self.usual(options))
+        path = pathlib.Path(options.figures_dir, "_".join([self.name, *words]))
+        about = plots.about(drawn, in_words(options))
         figure.suptitle(about, fontsize="medium")
-        runs = [record.id for _, record in results.found]
+        runs = [record.id for _, record in drawn.found]
         plots.write(
             figure, {"about": about, "runs": runs, "points": points}, path
         )
@@ -190,9 +193,6 @@ def main(experiment: Experiment, argv: Sequence[str] | None = None) -> int:
     experiment.add_flags(parser)
     options = flags.parse(parser, argv)
     try:
-        options.profile = options.profile or _default_profile(
-            experiment, options
-        )
         results = gather(experiment, options)
         if options.dry_run:
             print(results.listing())
@@ -209,45 +209,34 @@ def main(experiment: Experiment, argv: Sequence[str] | None = None) -> int:
 def gather(experiment: Experiment, options: argparse.Namespace) -> Results:
     """Reads the records of an experiment's cells, before any is run.
 
-    Of released records that of the data with the most of them is taken, of a
-    machine the best data that it has.
+    Without a profile among the flags it is `quick` where there is one, and of
+    released records the best that they have. Of these, the data are taken that
+    most records are of, and of a machine the best data that it has. Both
+    choices are written into `options`.
 
     Raises:
         ValueError: if a record is damaged, or there is none to show.
         FileNotFoundError: if there are no data or no directory of records.
     """
-    if not options.from_records:
-        cells = experiment.make_cells(options, experiment.source.find(options))
-        settings = [cell.settings for cell in cells]
-        done = sweep.finished(settings, options.output_dir)
-        return Results(cells, {record.id: record for record in done})
-    held = {r.id: r for r in records.read_all(options.from_records)}
-    results = max(
-        (
-            Results(experiment.make_cells(options, choice), held)
-            for choice in experiment.source.choices
-        ),
-        key=lambda results: len(results.found),
+    if options.from_records:
+        return _gather_released(experiment, options)
+    known = experiment.profiles
+    options.profile = options.profile or next(
+        name for name in ("quick", *BEST_FIRST) if name in known
     )
-    if not results.found and not options.dry_run:
-        raise ValueError(
-            f"No records of {experiment.name}, profile {options.profile}, in "
-            f"{options.from_records}. Expected: at least one of "
-            f"{len(results.cells)} cells. Received: {len(held)} records of "
-            "other runs. Choose another profile or directory."
-        )
-    return results
+    choice = experiment.source.find(options)
+    vars(options).update(choice)
+    cells = experiment.make_cells(options, choice)
+    settings = [cell.settings for cell in cells]
+    done = sweep.finished(settings, options.output_dir)
+    return Results(cells, {record.id: record for record in done})
 
 
 def run(
     experiment: Experiment, cells: Sequence[Cell], options: argparse.Namespace
 ) -> Results:
     """Runs the cells that are missing; one that fails does not stop others."""
-    # Two cells may share a run.
-    settings: list[Settings] = list(
-        {cell.settings.id: cell.settings for cell in cells}.values()
-    )
-    arguments = {} if experiment.train is None else {"train": experiment.train}
+    settings = [cell.settings for cell in cells]
     error = None
     try:
         found = sweep.run(
@@ -257,11 +246,17 @@ def run(
             jobs=options.jobs,
             backend=options.backend,
             address=options.address,
-            **arguments,
+            train=experiment.train,
         )
     except sweep.SweepError as failed:
         found, error = failed.records, failed
     return Results(cells, {record.id: record for record in found}, error)
+
+
+def in_words(options: argparse.Namespace) -> str:
+    """Returns the profile, and what `--set` changes in it."""
+    changes = f" with {', '.join(options.set)}" if options.set else ""
+    return f"{options.profile}{changes}"
 
 
 def filling_notes(
@@ -276,13 +271,11 @@ def filling_notes(
         *("--profile", options.profile),
     ]
     rows = list(dict.fromkeys(cell.row for cell in missing))
-    if rows != results.rows:
+    if options.methods or rows != results.rows:
         words += ["--methods", *rows]
     if experiment.variances:
-        asked = {
-            f"{cell.settings.data.color_variance:g}": None for cell in missing
-        }
-        words += ["--variances", *asked]
+        variances = dict.fromkeys(float(cell.column) for cell in missing)
+        words += ["--variances", *(f"{v:g}" for v in variances)]
     last = max(cell.settings.seed for cell in missing)
     words += ["--seeds", str(1 + results.seeds.index(last))]
     if options.set:
@@ -291,44 +284,38 @@ def filling_notes(
         words += ["--data-dir", options.data_dir]
     if options.output_dir != "runs":
         words += ["--output-dir", options.output_dir]
+    # A command asks for whole rows, and released records are no finished runs.
+    others = (
+        f", and others of these rows that {options.output_dir} lacks"
+        if options.from_records
+        else ""
+    )
     return [
         f"{len(missing)} of {len(results.cells)} cells are missing. To run "
-        f"them: {shlex.join(words)}"
+        f"them{others}: {shlex.join(words)}"
     ]
 
 
-def _about(results, profile):
-    """The title of a figure: what a picture without its command must say."""
-    facts = [record.data for _, record in results.found]
-    kinds = dict.fromkeys(
-        data.get("note") or f"{data['train_size']:,} training rows"
-        for data in facts
-    )
-    words = [
-        f"profile {profile}",
-        " and ".join(kinds),
-        tables.seeds_in_words(
-            sorted({cell.settings.seed for cell, _ in results.found})
-        ),
-    ]
-    if results.missing:
-        words.append(
-            f"{len(results.missing)} of {len(results.cells)} cells missing"
+def _gather_released(experiment, options):
+    held = {r.id: r for r in records.read_all(options.from_records)}
+    asked = [options.profile]
+    if options.profile is None:
+        asked = [name for name in BEST_FIRST if name in experiment.profiles]
+    for profile in asked:
+        options.profile = profile
+        choice, results = max(
+            (
+                (choice, Results(experiment.make_cells(options, choice), held))
+                for choice in experiment.source.choices
+            ),
+            key=lambda pair: len(pair[1].found),
         )
-    return ", ".join(words)
-
-
-def _default_profile(experiment, options):
-    """`quick`, else the first; of records the best that they have."""
-    known = list(experiment.profiles)
-    if options.from_records:
-        held = {r.id for r in records.read_all(options.from_records)}
-        for profile in BEST_FIRST:
-            if profile not in known:
-                continue
-            asked = argparse.Namespace(**{**vars(options), "profile": profile})
-            for choice in experiment.source.choices:
-                made = experiment.make_cells(asked, choice)
-                if any(cell.settings.id in held for cell in made):
-                    return profile
-    return "quick" if "quick" in known else known[0]
+        vars(options).update(choice)
+        if results.found or options.dry_run:
+            return results
+    raise ValueError(
+        f"No records of {experiment.name}, profile {' or '.join(asked)}, in "
+        f"{options.from_records}. Expected: at least one of "
+        f"{len(results.cells)} cells. Received: {len(held)} records of other "
+        "runs. Choose another profile or directory."
+    )

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from reproduce.experiment import peer_problems, records
+from reproduce.experiment import peer_problems, records, run_files
 from reproduce.experiment.groups import PeerAudit, PeerFairlearn
 from reproduce.experiment.settings import Settings
 
@@ -36,9 +36,9 @@ def train(
     """
     import fairlearn
 
-    from reproduce.experiment import environment, run
+    from reproduce.experiment import environment
 
-    path = run.directory(settings, output_dir) / "record.json"
+    path = run_files.open_directory(settings, output_dir) / "record.json"
     if path.exists():
         return records.read(path)
     rows = settings.data.rows

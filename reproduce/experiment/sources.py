@@ -85,10 +85,18 @@ def _prepare_faces(settings, options):
     return options.data_dir
 
 
+def _prepare_credit(settings, options):
+    with sweep.environment():
+        from keras_unbias.data import uci_german
+    # A missing or damaged file is told once, and not by every worker.
+    uci_german.read(options.data_dir)
+    return options.data_dir
+
+
 DIGITS = Source(
     choices=[{"digits": d} for d in ("mnist", "kim", "mnist-5000")],
     find=_find_digits,
     prepare=_prepare_digits,
 )
 FACES = Source(find=_find_faces, prepare=_prepare_faces)
-CREDIT = Source()
+CREDIT = Source(prepare=_prepare_credit)
