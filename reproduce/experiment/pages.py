@@ -1,62 +1,92 @@
-"""Where tables are shown, and what they and figures are named."""
+"""Where tables and figures are shown: blocks of pages, names of files."""
 
-from keras_unbias import reporting, runs
+import argparse
+import os
+import pathlib
+from typing import Any
+
+from reproduce.experiment import records
 
 
-def show(tables, gathered, options, parser, *, page, name, **usual):
-    """Prints tables and, if --update-docs asks for it, writes them down.
+def update(page: str | os.PathLike, name: str, content: str) -> None:
+    """Replaces a block of a page, in one step.
 
     Args:
-        tables: list of `reporting.Table`.
-        gathered: the `cells.Gathered` that they show.
-        options: what `arguments.parse` or `parse_table` returned.
-        parser: the parser that tells that the page has no such tables.
         page: path of the page.
-        name: the script's, first word of the name of their block there.
-        **usual: as in `asked`.
+        name: name of the block.
+        content: what is to stand there.
 
-    Returns:
-        The exit code of the script.
+    Raises:
+        ValueError: if the page has no such block.
     """
-    if options.update_docs:
-        block = " ".join([name, *asked(options, **usual)])
-        content = "\n\n".join(table.render("markdown") for table in tables)
-        try:
-            text = reporting.replace_block(
-                page.read_text("utf-8"), block, content
-            )
-        except ValueError as problem:
-            parser.error(str(problem))
-        runs.write_text(page, text)
-    print("\n\n".join(table.render(options.format) for table in tables))
-    return 1 if gathered.error else 0
+    text = pathlib.Path(page).read_text(encoding="utf-8")
+    records.write_text(page, replace_block(text, name, content))
 
 
-def asked(options, **usual):
-    """What is shown, in words: the profile, and what was not as usual.
-
-    The name of a table in its page, and of a figure's files: another choice
-    must not take the place of what stands there.
+def replace_block(text: str, name: str, content: str) -> str:
+    """Replaces what stands between two markers.
 
     Args:
-        options: what `arguments.parse` or `parse_table` returned.
-        **usual: what flags stand for if they are not given, by name.
+        text: text with `<!-- name -->` and, after it, `<!-- /name -->`.
+        name: name of the block.
+        content: what is to stand between the markers.
 
     Returns:
-        List of strings.
+        The new text.
+
+    Raises:
+        ValueError: if each marker is not there just once, in this order.
     """
-    return [options.profile, *unusual(options, **usual)]
+    start, end = f"<!-- {name} -->", f"<!-- /{name} -->"
+    head, _, rest = text.partition(start)
+    _, closed, tail = rest.partition(end)
+    if not closed or start in rest or end in head + tail:
+        raise ValueError(
+            f"The text has no block '{name}'. Expected: one {start} and after "
+            f"it one {end}. Received: {text.count(start)} and "
+            f"{text.count(end)} of them. Add the markers where the block "
+            "belongs."
+        )
+    return f"{head}{start}\n{content}\n{end}{tail}"
 
 
-def unusual(options, **usual):
-    """Of `asked`, what was not as usual."""
+def file_stem(options: argparse.Namespace, **usual: Any) -> list[str]:
+    """Lists the words that say what is shown: the profile and other flags.
+
+    After the name of the script, and joined by spaces, they name the block of
+    a table. Joined by underscores they name the files of a figure.
+
+    Args:
+        options: the flags, with `profile`.
+        **usual: as in `non_default_flags`.
+    """
+    return [options.profile, *non_default_flags(options, **usual)]
+
+
+def non_default_flags(options: argparse.Namespace, **usual: Any) -> list[str]:
+    """Lists the flags that change what is shown.
+
+    They belong to names, so that another choice does not take the place of
+    the usual one.
+
+    Args:
+        options: the flags. The value of one may be a list, also of pairs of a
+            name and a value.
+        **usual: by name of a flag, the value that it stands for if it is not
+            given.
+
+    Returns:
+        List of words such as `"variances_0.02_0.05"`.
+    """
     words = []
     for flag, value in usual.items():
-        received = getattr(options, flag)
+        received = getattr(options, flag, None)
         if received is None or received == value:
             continue
-        values = received if isinstance(received, list) else [received]
-        # A name has no folders.
-        values = [str(value).replace("/", "-") for value in values]
-        words.append("_".join([flag, *values]))
+        parts = [flag]
+        for part in received if isinstance(received, list) else [received]:
+            pair = isinstance(part, tuple)
+            parts.append("=".join(map(str, part)) if pair else str(part))
+        # The name of a file has no folders in it.
+        words.append("_".join(parts).replace("/", "-"))
     return words

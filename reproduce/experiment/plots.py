@@ -1,19 +1,26 @@
-"""Figures made of records: pure functions of them, no TensorFlow.
+"""Figures made of records. No TensorFlow is needed.
 
-Each function of records returns a matplotlib figure and its points as JSON
-values, which `write` puts beside each other: a figure without its numbers
-cannot be checked.
+A function of `Results` returns a matplotlib figure and its points: what is
+drawn, as JSON values. `write` puts them beside each other, for a figure
+without its numbers cannot be checked. Diverged runs are left out. Without any
+finished run there is nothing to draw, and a ValueError says so.
 """
 
-import collections
 import io
 import itertools
-import math
+import os
 import statistics
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
 
-import matplotlib.figure
+import numpy as np
+from matplotlib.figure import Figure
 
-from keras_unbias import runs
+from reproduce.experiment import panels, records
+from reproduce.experiment.records import Record
+from reproduce.experiment.results import Results
+from reproduce.experiment.settings import value
+from reproduce.experiment.tables import accuracy, seeds_in_words
 
 AXES = {
     "loss": "training loss (nats)",
@@ -21,128 +28,111 @@ AXES = {
     "test_accuracy": "test accuracy",
     "mutual_information": "bound of {information} (nats)",
 }
-PANEL = (3.6, 2.7)  # inches
-# No fewer than Table 1 has rows; each dark enough to be told from the others.
-COLORS = (*matplotlib.colormaps["tab10"].colors, "black", "darkblue")
 ACCURACIES = (0.4, 0.6, 0.8, 0.9, 0.95, 0.97, 0.98, 0.99)
 
+Number = Callable[[Record], float | None]
+Drawn = tuple[Figure, list[dict[str, Any]]]
 
-def curves(records, *, panel, line, quantities, log_scale=(), steps=None):
-    """Histories over epochs or steps, averaged over seeds.
 
-    A row of panels for each value of `panel`, a column for each quantity,
-    a line for each value of `line` with the standard deviation as a band, in
-    one color over all panels, for which there is one legend.
-    Where `quantities` has `mutual_information`, the floor I(label; attribute)
-    of the data is drawn in for runs that minimise I(Z;C). Diverged runs are
-    left out.
+def curves(
+    results: Results,
+    quantities: Sequence[str],
+    *,
+    panel: str = "{}",
+    log_scale: Collection[str] = (),
+    iterations: bool = False,
+) -> Drawn:
+    """Draws histories as lines, averaged over seeds.
+
+    There is a row of panels for each column of the results, and in it a panel
+    for each quantity. A row of the results is a line in one color, with the
+    standard deviation as a band. A dotted line is the floor, the information
+    I(Y;C) of the data, of runs that minimize I(Z;C).
 
     Args:
-        records: list of `keras_unbias.runs.Record`.
-        panel: function from a record to the name of its row of panels.
-        line: function from a record to the name of its line.
-        quantities: list of names in `Record.history`, keys of `AXES`.
-        log_scale: those of them on a logarithmic axis. Defaults to none.
-        steps: function from a record to its steps an epoch, for an axis of
-            iterations. Defaults to `None`, an axis of epochs.
-
-    Returns:
-        A `matplotlib.figure.Figure`, and a list of dicts, one for each line
-        of each panel.
+        results: the cells and their records.
+        quantities: names in `Record.history`, keys of `AXES`.
+        panel: title of a panel; `{}` is the label of the column.
+        log_scale: quantities on a logarithmic axis. Defaults to none.
+        iterations: whether steps are counted instead of epochs.
 
     Raises:
-        ValueError: If there are no finished records, or the histories of one
-            line differ in length.
+        ValueError: if the histories of one line differ in length.
     """
-    records = [record for record in records if record.status == "done"]
-    lines = _grouped(records, lambda record: (panel(record), line(record)))
-    axis = "iteration" if steps else "epoch"
-    panels = list(dict.fromkeys(name for name, _ in lines))
-    labels = dict.fromkeys(label for _, label in lines)
-    colors = dict(zip(labels, itertools.cycle(COLORS)))
-    figure, axes = _panels(len(panels), len(quantities))
-    points = []
-    for (name, label), members in lines.items():
-        for column, quantity in enumerate(quantities):
-            places, means, deviations = _draw_band(
-                axes[panels.index(name)][column],
-                _aligned(members, quantity),
-                label,
-                colors[label],
-                steps(members[0]) if steps else 1,
-            )
-            points.append(
-                {
-                    "panel": name,
-                    "line": label,
-                    "quantity": quantity,
-                    axis: places,
-                    "mean": _rounded(means),
-                    "standard_deviation": _rounded(deviations),
-                    "runs": [m.config.run_id for m in members],
-                }
-            )
-    for name, row in zip(panels, axes, strict=True):
-        for quantity, ax in zip(quantities, row, strict=True):
-            shown = [r for r in records if panel(r) == name]
-            ax.set(title=name, xlabel=axis, ylabel=_axis(quantity, shown))
+    figure, columns = panels.by_column(
+        results, len(quantities), lambda cell, record: cell.row
+    )
+    colors, points = panels.colors(results), []
+    axis = "iteration" if iterations else "epoch"
+    for column, axes, lines in columns:
+        title = panel.format(column)
+        for row, members in lines.items():
+            places = panels.places(members, quantities, iterations)
+            runs = [record.id for record in members]
+            for quantity, ax in zip(quantities, axes, strict=True):
+                summary = panels.summarize(
+                    zip(*(r.history[quantity] for r in members), strict=True)
+                )
+                style = {"label": row, "color": colors[row]}
+                panels.draw_band(ax, places, summary, **style)
+                point = {"panel": title, "line": row, "quantity": quantity}
+                points.append({**point, axis: places, **summary, "runs": runs})
+        everyone = list(itertools.chain(*lines.values()))
+        floor = panels.floor(everyone)
+        for quantity, ax in zip(quantities, axes, strict=True):
+            label = _axis(quantity, everyone)
+            ax.set(title=title, xlabel=axis, ylabel=label)
             if quantity in log_scale:
                 ax.set_yscale("log")
-            floor = None
-            if quantity == "mutual_information":
-                floor = _floor(shown)
-            if floor is not None:
-                points.append(
-                    {"panel": name, "line": "floor", "mean": round(floor, 5)}
-                )
-                ax.axhline(
-                    floor, color="black", linestyle=":", label="floor I(Y;C)"
-                )
-    _draw_legend(figure, 2 * len(quantities))
+            if quantity == "mutual_information" and floor is not None:
+                ax.axhline(floor, color="k", ls=":", label="floor I(Y;C)")
+                points.append({"panel": title, "line": "floor", "mean": floor})
+    panels.draw_legend(figure, 2 * len(quantities))
     return figure, points
 
 
-def accuracy_by_variance(records, *, rows, published=None, pairs=None):
-    """Test accuracy over color variance, a line for each row of the table.
+def accuracy_by_variance(
+    results: Results,
+    *,
+    published: Mapping[str, Mapping[str, Sequence[float]]] | None = None,
+    same_method: Mapping[str, str] | None = None,
+) -> Drawn:
+    """Draws the test accuracy over the color variance, a line for each row.
 
-    The scale is that of the logit: most of the rows are above 0.95.
+    Most accuracies are above 0.95, so the scale is that of the logit.
 
     Args:
-        records: list of `keras_unbias.runs.Record`. Diverged runs are left
-            out.
-        rows: list of row names, in order.
-        published: dict from names to dicts from variances to `(mean,)` or
-            `(mean, standard deviation)`, drawn as broken lines. Defaults to
-            none.
-        pairs: dict from published names to the rows of the same method,
-            whose color they get. Defaults to none, and lime.
-
-    Returns:
-        A `matplotlib.figure.Figure`, and a list of dicts, one for each line.
-
-    Raises:
-        ValueError: If there are no finished records of these rows.
+        results: the cells and their records.
+        published: `(mean,)` or `(mean, standard deviation)` by row name and
+            color variance, drawn as broken lines. Defaults to `None`, none.
+        same_method: by published row, ours of the same method, whose color it
+            gets. Defaults to `None`: all are lime.
     """
-    cells = _grouped(
-        [record for record in records if record.config.row in rows],
-        lambda r: (r.config.row, r.config.settings["color_variance"]),
+    groups = panels.group(
+        results, lambda c, r: (c.row, value(r.settings, "color_variance"))
     )
-    lines = {row: {} for row in rows}
-    for (row, variance), members in cells.items():
-        values = [record.metrics["test_accuracy"] for record in members]
-        lines[row][variance] = statistics.fmean(values), _deviation(values)
-    figure, ((ax,),) = _panels(1, 1, scale=2)
-    colors = dict(zip(rows, itertools.cycle(COLORS)))
-    points = []
-    for row, values in lines.items():
+    figure, ((ax,),) = panels.grid(1, 1, scale=2)
+    points, colors = [], panels.colors(results)
+    for row in results.rows:
+        variances = sorted(v for name, v in groups if name == row)
+        values = [[*map(accuracy, groups[row, v])] for v in variances]
+        point = {
+            "line": row,
+            "color_variance": variances,
+            **panels.summarize(values),
+        }
         if values:
-            point = _draw_line(ax, row, values, "-", colors[row])
-            counts = [len(cells[row, v]) for v in point["color_variance"]]
-            points.append({**point, "runs": counts})
-    for name, values in (published or {}).items():
-        color = colors.get((pairs or {}).get(name), "lime")
-        label = f"{name} (published)"
-        points.append(_draw_line(ax, label, values, "--", color))
+            panels.draw_bars(ax, variances, point, label=row, color=colors[row])
+            points.append({**point, "runs": [*map(len, values)]})
+    for name, cells in (published or {}).items():
+        label, method = f"{name} (published)", (same_method or {}).get(name)
+        known = sorted((float(at), *v, None) for at, v in cells.items())
+        variances, means, deviations = ([k[n] for k in known] for n in range(3))
+        point = {"line": label, "color_variance": variances}
+        point |= {"mean": means, "standard_deviation": deviations}
+        style = {"color": colors.get(method, "lime"), "linestyle": "--"}
+        panels.draw_bars(ax, variances, point, label=label, **style)
+        points.append(point)
     ax.set(xlabel="color variance", ylabel=AXES["test_accuracy"])
     # A bar that reaches 0 or 1 is drawn to the edge.
     ax.set_yscale("logit", nonpositive="clip")
@@ -154,368 +144,188 @@ def accuracy_by_variance(records, *, rows, published=None, pairs=None):
     return figure, points
 
 
-def by_mi_weight(records, *, panel, quantities, marks):
-    """Final values over lambda, with the choices between them marked.
-
-    A row of panels for each value of `panel`, a column for each quantity.
-    Diverged runs are left out.
+def by_mi_weight(
+    results: Results,
+    quantities: Sequence[str],
+    *,
+    marks: Mapping[str, Mapping[str, float]],
+    panel: str = "{}",
+) -> Drawn:
+    """Draws the last values of histories over lambda, and choices of it.
 
     Args:
-        records: list of `keras_unbias.runs.Record`.
-        panel: function from a record to the name of its row of panels.
-        quantities: list of names in `Record.history`, keys of `AXES`; their
-            last values are drawn.
-        marks: dict from names of panels to dicts from names of choices to
-            weights, drawn as vertical lines.
-
-    Returns:
-        A `matplotlib.figure.Figure`, and a list of dicts, one for each panel
-        and quantity.
-
-    Raises:
-        ValueError: If there are no finished records.
+        results: the cells and their records.
+        quantities: as in `curves`.
+        marks: by label of the column, weights by name of the choice.
+        panel: as in `curves`.
     """
-    cells = _grouped(
-        records,
-        lambda r: (panel(r), r.config.settings["mi_weight"]),
+    figure, columns = panels.by_column(
+        results, len(quantities), lambda c, r: value(r.settings, "mi_weight")
     )
-    panels = list(dict.fromkeys(name for name, _ in cells))
-    figure, axes = _panels(len(panels), len(quantities))
     points = []
-    for name, row in zip(panels, axes, strict=True):
-        weights = sorted(weight for other, weight in cells if other == name)
-        for quantity, ax in zip(quantities, row, strict=True):
-            values = [
-                [r.history[quantity][-1] for r in cells[name, weight]]
-                for weight in weights
-            ]
-            means = [statistics.fmean(v) for v in values]
-            deviations = [_deviation(v) for v in values]
-            # Evenly spaced: 0 has no place on a logarithmic axis.
-            places = range(len(weights))
-            ax.errorbar(places, means, deviations, marker="o", capsize=2)
+    for column, axes, groups in columns:
+        title, weights = panel.format(column), sorted(groups)
+        # Evenly spaced: 0 has no place on a logarithmic axis.
+        places = range(len(weights))
+        for quantity, ax in zip(quantities, axes, strict=True):
+            summary = panels.summarize(
+                [r.history[quantity][-1] for r in groups[w]] for w in weights
+            )
+            panels.draw_bars(ax, places, summary)
             ax.set_xticks(places, [f"{weight:g}" for weight in weights])
-            for number, (choice, weight) in enumerate(marks[name].items()):
-                ax.axvline(
-                    weights.index(weight),
-                    color=f"C{number + 1}",
-                    # Choices may fall on the same weight.
-                    linestyle=(3 * number, (3, 3)),
-                    label=choice,
-                )
-            members = [r for weight in weights for r in cells[name, weight]]
-            ax.set(title=name, xlabel="λ", ylabel=_axis(quantity, members))
+            for number, (choice, weight) in enumerate(marks[column].items()):
+                # Broken in turn, for choices may fall on the same weight.
+                style = {"color": f"C{number + 1}", "ls": (3 * number, (3, 3))}
+                ax.axvline(weights.index(weight), label=choice, **style)
+            label = _axis(quantity, itertools.chain(*groups.values()))
+            ax.set(title=title, xlabel="λ", ylabel=label)
             ax.legend(fontsize="small")
             points.append(
                 {
-                    "panel": name,
+                    "panel": title,
                     "quantity": quantity,
                     "mi_weight": weights,
-                    "mean": _rounded(means),
-                    "standard_deviation": _rounded(deviations),
-                    "runs": [len(v) for v in values],
-                    "choices": marks[name],
+                    **summary,
+                    "runs": [len(groups[weight]) for weight in weights],
+                    "choices": dict(marks[column]),
                 }
             )
     return figure, points
 
 
-def bars(records, *, bar, quantities, marks=None):
-    """Final numbers as bars, with the standard deviation over seeds.
-
-    Diverged runs are left out, and seeds where a number is not defined.
+def bars(
+    results: Results,
+    quantities: Mapping[str, Number],
+    *,
+    marks: Mapping[str, Number] | None = None,
+) -> Drawn:
+    """Draws numbers of each row as bars, averaged over seeds.
 
     Args:
-        records: list of `keras_unbias.runs.Record`.
-        bar: function from a record to the name of its bar.
-        quantities: dict from names of panels, top to bottom, to functions
-            from a record to a float or `None`.
-        marks: dict from names of panels to functions from a record to a
-            float or `None`, whose mean is drawn as a line across each bar.
-            Defaults to none.
-
-    Returns:
-        A `matplotlib.figure.Figure`, and a list of dicts, one for each bar of
-        each panel.
-
-    Raises:
-        ValueError: If there are no finished records.
+        results: the cells and their records.
+        quantities: by label of a panel, from top to bottom, a function from a
+            record to a number, or to `None` where it is not defined.
+        marks: by label of a panel, another such function, whose mean is a
+            line across each bar. Defaults to `None`, no lines.
     """
-    groups = _grouped(records, bar)
-    figure, axes = _panels(len(quantities), 1, scale=1.3)
+    groups = panels.group(results, lambda cell, record: cell.row)
+    figure, axes = panels.grid(len(quantities), 1, scale=1.3)
     points = []
-    for (panel, quantity), (ax,) in zip(quantities.items(), axes, strict=True):
-        mark = (marks or {}).get(panel)
-        for place, (name, members) in enumerate(groups.items()):
-            values = [v for v in map(quantity, members) if v is not None]
+    for (panel, number), (ax,) in zip(quantities.items(), axes, strict=True):
+        mark = (marks or {}).get(panel, lambda record: None)
+        for place, (row, members) in enumerate(groups.items()):
+            values = [v for v in map(number, members) if v is not None]
+            marked = [v for v in map(mark, members) if v is not None]
             if not values:
                 continue
-            deviation = _deviation(values)
-            point = {
-                "panel": panel,
-                "bar": name,
-                "mean": round(statistics.fmean(values), 5),
-                "standard_deviation": _rounded([deviation])[0],
-                "runs": len(values),
+            summary = {
+                name: v[0] for name, v in panels.summarize([values]).items()
             }
-            ax.bar(
-                place,
-                point["mean"],
-                yerr=deviation,
-                color="tab:blue",
-                capsize=3,
-            )
-            marked = [mark(member) for member in members] if mark else []
-            marked = [v for v in marked if v is not None]
+            mean, deviation = summary.values()
+            ax.bar(place, mean, yerr=deviation, capsize=3, color="C0")
+            point = {"panel": panel, "bar": row, **summary, "runs": len(values)}
             if marked:
                 point["mark"] = round(statistics.fmean(marked), 5)
-                ax.hlines(point["mark"], place - 0.4, place + 0.4, "black")
+                ax.hlines(point["mark"], place - 0.4, place + 0.4, "k")
             points.append(point)
         ax.set_xticks(range(len(groups)), list(groups))
-        ax.set(ylabel=panel)
+        ax.set_ylabel(panel)
         ax.set_ylim(bottom=0)
     return figure, points
 
 
-def audited(records):
-    """Those of the records that hold a bound of the training and an audit."""
-    return [
-        record
-        for record in records
-        if record.status == "done"
-        and record.audit
-        and "mutual_information" in record.metrics
-    ]
+def training_against_fresh(results: Results) -> Drawn:
+    """Draws the training's last bound against that of fresh estimators.
 
-
-def training_against_audit(records):
-    """What the training's estimator read last, against the audit's bound.
-
-    The audit (`keras_unbias.fresh_estimators`) fits fresh estimators to the
-    finished features and reads them on training rows that they were not
-    fitted to. A panel for the rows that minimise I(Z;C), one for those of
-    I(Z;C|Y). A point below the diagonal: the training read more than can be
-    found again, in the mean over its last epoch, before weights are averaged.
-
-    Args:
-        records: list of `keras_unbias.runs.Record`, as `audited` returns.
-
-    Returns:
-        A `matplotlib.figure.Figure`, and a list of dicts, one for each row.
-
-    Raises:
-        ValueError: If there are no records.
+    Fresh estimators are fitted to the finished features and read on training
+    rows that they were not fitted to. Below the diagonal the training read
+    more than can be found again: in the mean over its last epoch, before
+    weights are averaged. Runs without both bounds are left out.
     """
-    rows = _grouped(records, lambda record: record.config.row)
-    panels = sorted({_information(members) for members in rows.values()})
-    figure, (axes,) = _panels(1, len(panels), scale=1.3)
+    groups = panels.group(results, lambda cell, record: cell.row, _has_bounds)
+    kinds = {
+        row: panels.information(members) for row, members in groups.items()
+    }
+    names = sorted({*kinds.values()})
+    figure, (axes,) = panels.grid(1, len(names), scale=1.3)
     points = []
-    for row, members in rows.items():
-        information = _information(members)
-        bounded = (
-            "mutual_information"
-            if information == "I(Z;C)"
-            else "conditional_mutual_information"
-        )
-        training = [r.metrics["mutual_information"] for r in members]
-        fresh = [r.audit[bounded] for r in members]
-        axes[panels.index(information)].plot(
-            training,
-            fresh,
-            linestyle="none",
-            marker="o",
-            # Hollow: points of several rows fall on each other.
-            fillstyle="none",
-            label=row,
-        )
-        points.append(
-            {
-                "panel": information,
-                "row": row,
-                "training": _rounded(training),
-                "audit": _rounded(fresh),
-                "runs": [r.config.run_id for r in members],
-            }
-        )
-    for information, ax in zip(panels, axes, strict=True):
+    for row, members in groups.items():
+        name = "mutual_information"
+        training = [round(r.metrics[name], 5) for r in members]
+        name = f"conditional_{name}" if "|" in kinds[row] else name
+        fresh = [round(r.estimates[name], 5) for r in members]
+        ax = axes[names.index(kinds[row])]
+        # Hollow: points of several rows fall on each other.
+        ax.plot(training, fresh, "o", fillstyle="none", label=row)
+        point = {"panel": kinds[row], "row": row, "training": training}
+        runs = [record.id for record in members]
+        points.append({**point, "fresh": fresh, "runs": runs})
+    for panel, ax in zip(names, axes, strict=True):
         # A point on the line, and not the origin, which may be far away.
         place = max(ax.get_xlim()[0], ax.get_ylim()[0])
-        ax.axline(
-            (place, place), slope=1, color="black", linewidth=0.8, linestyle=":"
-        )
-        ax.set(
-            title=information,
-            xlabel="training estimator (nats)",
-            ylabel="fresh estimator (nats)",
-        )
+        ax.axline((place, place), slope=1, color="k", lw=0.8, ls=":")
+        ax.set(title=panel, xlabel="training estimator (nats)")
+        ax.set_ylabel("fresh estimator (nats)")
         ax.legend(fontsize="small")
     return figure, points
 
 
-def samples(images, *, titles):
-    """Pictures in rows.
+def samples(
+    images: Sequence[Sequence[np.ndarray]], *, titles: Sequence[str]
+) -> Figure:
+    """Draws rows of pictures.
 
     Args:
-        images: list of lists of uint8 arrays `(height, width, 3)`, a list
-            for each row of pictures, of one length.
-        titles: list of strings, one for each row.
-
-    Returns:
-        A `matplotlib.figure.Figure`.
+        images: rows of one length, of uint8 arrays `(height, width, 3)`.
+        titles: a title for each row.
     """
-    columns = len(images[0])
-    figure = matplotlib.figure.Figure(
-        figsize=(0.5 * columns + 1, 0.5 * len(images)), layout="compressed"
-    )
-    axes = figure.subplots(len(images), columns, squeeze=False)
+    size = (0.5 * len(images[0]) + 1, 0.5 * len(images))
+    figure = Figure(figsize=size, layout="compressed")
+    axes = figure.subplots(len(images), len(images[0]), squeeze=False)
     for row, title, pictures in zip(axes, titles, images, strict=True):
         for ax, picture in zip(row, pictures, strict=True):
             ax.imshow(picture)
             ax.set(xticks=[], yticks=[])
-        row[0].set_ylabel(
-            title, rotation=0, ha="right", va="center", fontsize="small"
-        )
+        style = {"rotation": 0, "ha": "right", "va": "center"}
+        row[0].set_ylabel(title, fontsize="small", **style)
     return figure
 
 
-def write(figure, points, path):
+def about(results: Results, profile: str) -> str:
+    """Returns what a picture must say without its command line."""
+    found = [record for _, record in results.found]
+    kinds = dict.fromkeys(
+        r.data.get("note") or f"{r.data['train_size']:,} training rows"
+        for r in found
+    )
+    seeds = sorted({record.settings.seed for record in found})
+    words = [f"profile {profile}", " and ".join(kinds), seeds_in_words(seeds)]
+    if results.missing:
+        missing, total = len(results.missing), len(results.cells)
+        words.append(f"{missing} of {total} cells missing")
+    return ", ".join(words)
+
+
+def write(figure: Figure, points: Any, path: str | os.PathLike) -> None:
     """Writes a figure as PNG and PDF, and its points as JSON.
 
     Args:
-        figure: a `matplotlib.figure.Figure`.
-        points: JSON value.
-        path: the path of the files without their suffixes.
+        figure: the figure.
+        points: JSON values.
+        path: path of the files without their suffixes.
     """
     # Without the date in it the same points give the same file.
-    for kind, how in (
-        ("png", {"dpi": 150}),
-        ("pdf", {"metadata": {"CreationDate": None}}),
-    ):
+    undated = {"metadata": {"CreationDate": None}}
+    for kind, options in {"png": {"dpi": 150}, "pdf": undated}.items():
         drawn = io.BytesIO()
-        figure.savefig(drawn, format=kind, **how)
-        runs.write_bytes(f"{path}.{kind}", drawn.getvalue())
-    runs.write_json(f"{path}.json", points)
+        figure.savefig(drawn, format=kind, **options)
+        records.write_bytes(f"{path}.{kind}", drawn.getvalue())
+    records.write_json(f"{path}.json", points)
 
 
-def _draw_band(ax, values, label, color, steps):
-    """Draws mean and deviation of each epoch; returns where, and both."""
-    means = [statistics.fmean(v) for v in values]
-    deviations = [_deviation(v) for v in values]
-    places = [steps * epoch for epoch in range(1, len(values) + 1)]
-    ax.plot(places, means, label=label, color=color)
-    ax.fill_between(
-        places,
-        [m - d for m, d in zip(means, deviations, strict=True)],
-        [m + d for m, d in zip(means, deviations, strict=True)],
-        alpha=0.2,
-        color=color,
-        linewidth=0,
-    )
-    return places, means, deviations
+def _axis(quantity, members):
+    return AXES[quantity].format(information=panels.information(members))
 
 
-def _information(records):
-    """What the runs minimise, as a word on an axis."""
-    kinds = dict.fromkeys(
-        "I(Z;C|Y)" if record.config.settings["conditional"] else "I(Z;C)"
-        for record in records
-    )
-    return " or ".join(kinds)
-
-
-def _axis(quantity, records):
-    if "{" not in AXES[quantity]:
-        return AXES[quantity]
-    return AXES[quantity].format(information=_information(records))
-
-
-def _floor(records):
-    """The floor in nats of the runs that have one, or None."""
-    floors = [
-        record.data["floor_nats"]
-        for record in records
-        if not record.config.settings["conditional"]
-    ]
-    return statistics.fmean(floors) if floors else None
-
-
-def _draw_line(ax, name, values, style, color):
-    variances = sorted(values)
-    means = [values[variance][0] for variance in variances]
-    deviations = [(*values[v], math.nan)[1] for v in variances]
-    ax.errorbar(
-        variances,
-        means,
-        deviations,
-        label=name,
-        linestyle=style,
-        color=color,
-        marker="o",
-        markersize=3,
-        capsize=2,
-    )
-    return {
-        "line": name,
-        "color_variance": variances,
-        "mean": _rounded(means),
-        "standard_deviation": _rounded(deviations),
-    }
-
-
-def _grouped(records, key):
-    groups = collections.defaultdict(list)
-    for record in records:
-        if record.status == "done":
-            groups[key(record)].append(record)
-    if not groups:
-        raise ValueError(
-            "A figure needs records. Expected: at least one that belongs to "
-            "it. Received: none. Run the cells first."
-        )
-    return groups
-
-
-def _panels(rows, columns, scale=1):
-    figure = matplotlib.figure.Figure(
-        figsize=(PANEL[0] * columns * scale, PANEL[1] * rows * scale),
-        layout="constrained",
-    )
-    return figure, figure.subplots(rows, columns, squeeze=False)
-
-
-def _draw_legend(figure, columns):
-    """One for all panels, outside of them, of lines colored alike in each."""
-    labelled = {}
-    for ax in figure.axes:
-        for handle, label in zip(*ax.get_legend_handles_labels()):
-            labelled.setdefault(label, handle)
-    figure.legend(
-        labelled.values(),
-        labelled.keys(),
-        fontsize="small",
-        loc="outside lower center",
-        ncols=columns,
-    )
-
-
-def _aligned(records, quantity):
-    """The values of each epoch, one of each record."""
-    histories = [record.history[quantity] for record in records]
-    lengths = {len(history) for history in histories}
-    if len(lengths) > 1:
-        raise ValueError(
-            "The runs of one line cannot be averaged. Expected: as many "
-            f"epochs in each. Received: {sorted(lengths)} epochs in "
-            f"{[record.config.run_id for record in records]}. Leave out those "
-            "of another recipe."
-        )
-    return list(zip(*histories, strict=True))
-
-
-def _deviation(values):
-    """That of one value is not known: none is drawn, and none written."""
-    return statistics.stdev(values) if len(values) > 1 else math.nan
-
-
-def _rounded(values):
-    return [round(v, 5) if math.isfinite(v) else None for v in values]
+def _has_bounds(record):
+    return bool(record.estimates) and "mutual_information" in record.metrics

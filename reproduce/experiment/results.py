@@ -81,12 +81,23 @@ class Results:
             row: name of the row.
             column: name of the column. `None` (the default) takes all cells of
                 the row, of which no two may have one seed.
+
+        Raises:
+            ValueError: if two records of different settings have one seed.
         """
-        return {
-            cell.settings.seed: record
-            for cell, record in self.found
-            if cell.row == row and column in (None, cell.column)
-        }
+        members: dict[int, Record] = {}
+        for cell, record in self.found:
+            if cell.row != row or column not in (None, cell.column):
+                continue
+            other = members.setdefault(cell.settings.seed, record)
+            if other.id != record.id:
+                raise ValueError(
+                    "A cell of a table has two records of one seed. Expected: "
+                    "one setting per row, column and seed. Received: "
+                    f"{other.id} and {record.id} in {cell}. Give them labels "
+                    "of their own."
+                )
+        return members
 
     def listing(self) -> str:
         """Returns a line for each cell, and one that counts them."""

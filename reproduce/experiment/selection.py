@@ -1,53 +1,57 @@
-"""The choice of lambda without unbiased validation data. No TensorFlow.
+"""The paper's rule for lambda, on records. No TensorFlow is needed.
 
-Validation data drawn like the training data share its bias, so accuracy on
-them says nothing. The paper's rule (section 5.1) looks at training alone.
+Validation data that are drawn like the training data share their bias, so the
+accuracy on them says nothing. The paper's rule (section 5.1) looks at the
+training alone.
 """
 
 import collections
-import math
 import statistics
+from collections.abc import Iterable
+
+from reproduce.experiment.records import Record
+from reproduce.experiment.results import Cell
+from reproduce.experiment.settings import names, value
 
 
-def select_mi_weight(records, *, loss_tolerance=0.2):
-    """The largest weight that fits the data and lowers the information.
+def select(
+    found: Iterable[tuple[Cell, Record]], *, loss_tolerance: float = 0.2
+) -> float:
+    """Selects a weight by `keras_unbias.tuning.select_mi_weight`.
 
-    The paper: "the highest lambda value that allows the model fitting the
-    data and reducing the mutual information". Here a weight fits if the
-    training loss of its last epoch is at most `loss_tolerance` above that of
-    the smallest weight, and lowers the information if its last estimate is
-    below that of the smallest weight; both averaged over seeds. A weight with
-    a diverged run does not fit.
+    The loss and the information of a weight are those of the last epoch,
+    averaged over seeds. A weight with a diverged run does not fit.
 
     Args:
-        records: list of `keras_unbias.runs.Record` that differ in `mi_weight`
-            and seed alone.
-        loss_tolerance: float, in the unit of the loss (nats for the
-            cross-entropy). Defaults to 0.2.
+        found: cells and records, as in `Results.found`, that differ in
+            `mi_weight` and seed alone.
+        loss_tolerance: as in `select_mi_weight`.
 
     Returns:
-        float, the weight. The smallest one where no other will do.
+        The weight. It is the smallest one where no other will do.
 
     Raises:
-        ValueError: there are fewer than two weights, the smallest one
-            diverged, the records differ in more than weight and seed, the
+        ValueError: if there are fewer than two weights, the smallest one
+            diverged, the runs differ in more than weight and seed, the
             weights have other seeds than each other, or the tolerance is
             negative or not finite.
     """
+    # It imports Keras, which tables and figures can do without.
+    from keras_unbias.tuning import select_mi_weight
+
     by_weight = collections.defaultdict(list)
-    for record in records:
-        by_weight[record.config.settings.get("mi_weight")].append(record)
-    weights = sorted(weight for weight in by_weight if weight is not None)
-    if None in by_weight or len(weights) < 2:
+    for _, record in found:
+        by_weight[value(record.settings, "mi_weight")].append(record)
+    if None in by_weight or len(by_weight) < 2:
         raise ValueError(
             "A weight is selected among several. Expected: records of at "
             "least two values of mi_weight, all of which have one. Received: "
             f"{list(by_weight)}."
         )
-    _check_same_recipe(records)
+    _check_same_recipe([r for group in by_weight.values() for r in group])
     _check_same_seeds(by_weight)
-    return select(
-        {weight: _ends(by_weight[weight]) for weight in weights},
+    return select_mi_weight(
+        {weight: _ends(group) for weight, group in by_weight.items()},
         loss_tolerance=loss_tolerance,
     )
 
@@ -65,28 +69,30 @@ def _ends(records):
 def _check_same_recipe(records):
     recipes = [
         {
-            "dataset": r.config.dataset,
-            "method": r.config.method,
-            **{k: v for k, v in r.config.settings.items() if k != "mi_weight"},
+            "dataset": r.settings.data.name,
+            "method": r.settings.method.name,
+            **{name: value(r.settings, name) for name in names(r.settings)},
         }
         for r in records
     ]
-    for recipe in recipes[1:]:
-        differing = {
-            name
-            for name in recipe.keys() | recipes[0].keys()
-            if recipe.get(name) != recipes[0].get(name)
-        }
-        if differing:
-            raise ValueError(
-                "The records are not of one recipe. Expected: records that "
-                "differ in mi_weight and seed alone. Received: records that "
-                f"differ in {sorted(differing)}. Select within each recipe."
-            )
+    differing = {
+        name
+        for name in set().union(*recipes) - {"mi_weight", "seed"}
+        if any(r.get(name) != recipes[0].get(name) for r in recipes)
+    }
+    if differing:
+        raise ValueError(
+            "The records are not of one recipe. Expected: records that "
+            "differ in mi_weight and seed alone. Received: records that "
+            f"differ in {sorted(differing)}. Select within each recipe."
+        )
 
 
 def _check_same_seeds(by_weight):
-    seeds = {w: sorted(r.config.seed for r in by_weight[w]) for w in by_weight}
+    seeds = {
+        weight: sorted(r.settings.seed for r in group)
+        for weight, group in by_weight.items()
+    }
     if len(set(map(tuple, seeds.values()))) > 1:
         raise ValueError(
             "Weights are compared by the same seeds. Expected: records of the "

@@ -1,54 +1,68 @@
-"""Tables made of records: pure functions of them, no TensorFlow."""
+"""Tables made of records. No TensorFlow is needed."""
 
 import collections
 import dataclasses
 import statistics
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
-import pandas
+import pandas as pd
 import tabulate
 from scipy import stats
 
+from reproduce.experiment.records import Record
+from reproduce.experiment.results import Results
+
 FORMATS = ("text", "markdown", "latex")
 DIVERGED = "†"
-LATEX_ESCAPES = str.maketrans(
-    {
-        **{character: f"\\{character}" for character in "&%$#_{}"},
-        **{"\\": r"\textbackslash{}", "~": r"\~{}", "^": r"\^{}"},
-        **{"±": r"$\pm$", "†": r"\dag{}"},
-    }
-)
+
+
+@dataclasses.dataclass(frozen=True)
+class Column:
+    """A column of a table: one number of each run.
+
+    Args:
+        header: its header.
+        value: function from a finished record to the number, or to `None`
+            where the run has no such number.
+        column: label of the cells that the column shows. Defaults to `None`,
+            all cells of a row.
+    """
+
+    header: str
+    value: Callable[[Record], float | None]
+    column: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
 class Table:
-    """A table that is ready to be read.
+    """A table of strings.
 
     Args:
-        caption: list of lines above the table; what qualifies all of it
-            comes first.
-        ours: `pandas.DataFrame` of strings, a row for each method.
-        published: `pandas.DataFrame` of strings with the same columns, or
-            without rows.
-        notes: list of lines below the table.
+        caption: lines above the table. What qualifies all of it comes first.
+        ours: frame of strings with a row per method. The name of its columns
+            is the header of the row names.
+        published: frame of strings with the same columns. It may be empty.
+        notes: lines below the table.
     """
 
-    caption: list
-    ours: pandas.DataFrame
-    published: pandas.DataFrame
-    notes: list
+    caption: Sequence[str]
+    ours: pd.DataFrame
+    published: pd.DataFrame
+    notes: Sequence[str]
 
-    def render(self, format="text"):
-        """Renders the table.
+    def render(self, format: str = "text") -> str:
+        """Returns the table as text.
 
         Args:
             format: one of `"text"`, `"markdown"` and `"latex"`. LaTeX needs
-                the package `booktabs`.
+                the package `booktabs` and a release of 2020 or later, which
+                knows the characters ± and †.
 
         Returns:
-            A string without a line feed at its end.
+            String without a line feed at its end.
 
         Raises:
-            ValueError: If there is no such format.
+            ValueError: if the format is unknown.
         """
         if format not in FORMATS:
             raise ValueError(
@@ -63,219 +77,159 @@ class Table:
         return "\n".join([*self.caption, "", grid, "", *notes]).rstrip()
 
     def _markdown(self):
-        # A line of dashes inside a Markdown table would be a row of text.
-        escaped = dataclasses.replace(
-            self,
-            ours=_markdown_escape(self.ours),
-            published=_markdown_escape(self.published),
-        )
-        grid = escaped._grid("github", [""])
+        # A line of dashes inside a Markdown table would be a row of text, and
+        # tabulate leaves the bars in, which would end a cell.
+        grid = self._grid("github", [""], lambda s: s.replace("|", r"\|"))
         notes = [f"- {note}" for note in self.notes]
         caption = "\n\n".join(f"**{line}**" for line in self.caption)
         return "\n".join([caption, "", grid, "", *notes]).rstrip()
 
     def _latex(self):
-        notes = [rf"\par {_latex_escape(note)}" for note in self.notes]
-        grid = self._grid("latex_booktabs", tabulate.SEPARATING_LINE)
         return "\n".join(
             [
                 r"\begin{table}",
                 r"\centering",
                 rf"\caption{{{_latex_escape(' '.join(self.caption))}}}",
-                # tabulate has escaped all but these.
-                grid.replace("±", r"$\pm$").replace("†", r"\dag{}"),
+                self._grid("latex_booktabs", tabulate.SEPARATING_LINE),
                 r"\footnotesize",
-                *notes,
+                *(rf"\par {_latex_escape(note)}" for note in self.notes),
                 r"\end{table}",
             ]
         )
 
-    def _grid(self, tablefmt, separator):
+    def _grid(self, tablefmt, separator, escape=str):
         rows = list(self.ours.itertuples(name=None))
         if len(self.published):
             rows += [separator, *self.published.itertuples(name=None)]
+        header = [self.ours.columns.name, *self.ours.columns]
+        lines = [
+            line if line is tabulate.SEPARATING_LINE else [*map(escape, line)]
+            for line in [header, *rows]
+        ]
         return tabulate.tabulate(
-            rows,
-            headers=[self.ours.columns.name, *self.ours.columns],
-            tablefmt=tablefmt,
-            disable_numparse=True,
+            lines, headers="firstrow", tablefmt=tablefmt, disable_numparse=True
         )
 
 
-def variance_table(
-    records, *, title, rows, variances, seeds, published=None, notes=()
-):
-    """Test accuracy by method and color variance.
+def make_table(
+    results: Results,
+    columns: Sequence[Column],
+    *,
+    title: str,
+    corner: str = "method",
+    published: Mapping[str, Mapping[str, Sequence[float]]] | None = None,
+    notes: Iterable[str] = (),
+) -> Table:
+    """Makes a table of the rows of an experiment.
 
-    A cell is the mean over seeds, with the standard deviation (of the
-    sample, n - 1) where there are several. Diverged runs are never in a mean:
-    they are marked and counted below the table. A cell without records is
-    `-`; one with another number of seeds than `seeds` says how many are in
-    its mean.
+    A cell is the mean over seeds, with the standard deviation (of the sample,
+    n - 1) where there are several. Diverged runs are in no mean: they are
+    marked, and counted below the table. So are seeds that lack the number. A
+    cell without any number is `-`. A cell with other than the table's number
+    of seeds says how many are in its mean.
 
     Args:
-        records: list of `keras_unbias.runs.Record`, those of the table alone.
+        results: the cells and their records.
+        columns: the columns.
         title: first words of the caption.
-        rows: list of row names, in order, as in `RunConfig.row`.
-        variances: list of floats, the columns.
-        seeds: list of ints, the seeds that each cell should have.
-        published: dict from names to dicts from variances to `(mean,)` or
-            `(mean, standard deviation)`; what is not there is `-`. Defaults
-            to none.
+        corner: header of the row names. Defaults to `"method"`.
+        published: `(mean,)` or `(mean, standard deviation)` by row name and
+            header. What is not there is `-`. Defaults to `None`, no rows.
         notes: further lines below the table.
 
     Returns:
         A `Table`.
 
     Raises:
-        ValueError: If there are several records of one cell and seed, or if
-            a finished run has no test accuracy.
+        ValueError: if a row has two records of one seed in one column.
     """
-    cells = _cells(records, lambda c: (c.row, c.settings["color_variance"]))
-    named = {
-        (row, variance): cells[row, variance]
-        for row in rows
-        for variance in variances
-    }
-    ours = {
-        row: [
-            _cell(named[row, variance], _test_accuracy, len(seeds))[0]
-            for variance in variances
-        ]
-        for row in rows
-    }
-    footnotes = _diverged(
-        {f"{row} at {variance:.3f}": c for (row, variance), c in named.items()}
-    )
-    headers = [f"{variance:.3f}" for variance in variances]
-    others = _published(published, variances)
-    return Table(
-        caption=[*_data(records), f"{title}: {_statistic(seeds)}."],
-        ours=_frame(ours, headers, "color variance"),
-        published=_frame(others, headers, "color variance"),
-        notes=[*footnotes, *notes],
-    )
-
-
-def metric_table(
-    records, *, title, rows, columns, seeds, published=None, notes=()
-):
-    """Several numbers of each method, over the same seeds.
-
-    A cell is the mean over seeds with their standard deviation, as in
-    `variance_table`. A number that no run of a row has is `-`; seeds where it
-    is not defined are left out of the mean, and counted below the table.
-
-    Args:
-        records: list of `keras_unbias.runs.Record`, those of the table alone.
-        title: first words of the caption.
-        rows: list of row names, in order, as in `RunConfig.row`.
-        columns: dict from headers to functions from a record to a float, or
-            to `None` where it has no such number.
-        seeds: list of ints, the seeds that each cell should have.
-        published: dict from names to dicts from headers to `(mean,)` or
-            `(mean, standard deviation)`; what is not there is `-`. Defaults
-            to none.
-        notes: further lines below the table.
-
-    Returns:
-        A `Table`.
-
-    Raises:
-        ValueError: If there are several records of one row and seed.
-    """
-    cells = _cells(records, lambda c: c.row)
-    ours, undefined = {row: [] for row in rows}, []
-    for row in rows:
-        for header, value in columns.items():
-            text, left_out = _cell(cells[row], value, len(seeds))
+    ours = {row: [] for row in results.rows}
+    undefined, diverged = [], {}
+    for row in ours:
+        for column in columns:
+            members = results.by_seed(row, column.column)
+            text, left_out = _cell(members, column.value, len(results.seeds))
             ours[row].append(text)
             if left_out:
-                undefined.append(f"{header} of {row}, {left_out}")
+                undefined.append(f"{column.header} of {row}, {left_out}")
+            failed = sum(r.status == "diverged" for r in members.values())
+            if failed:
+                name = row + (f" at {column.column}" if column.column else "")
+                diverged[name] = f"{failed} of {len(members)} seeds"
     footnotes = []
     if undefined:
         listed = "; ".join(undefined)
         footnotes.append(f"Not defined, and left out: {listed} seeds.")
-    footnotes += _diverged({row: cells[row] for row in rows})
-    others = _published(published, columns)
+    if diverged:
+        listed = "; ".join(f"{name}, {n}" for name, n in diverged.items())
+        footnotes.append(f"{DIVERGED} Diverged and left out: {listed}.")
+    others = {
+        f"{name} (published)": [
+            mean_and_deviation(*values[column.header])
+            if column.header in values
+            else "-"
+            for column in columns
+        ]
+        for name, values in (published or {}).items()
+    }
     return Table(
-        caption=[*_data(records), f"{title}: {_statistic(seeds)}."],
-        ours=_frame(ours, columns, "method"),
-        published=_frame(others, columns, "method"),
+        caption=[*_about_data(results), f"{title}: {_statistic(results)}."],
+        ours=_frame(ours, columns, corner),
+        published=_frame(others, columns, corner),
         notes=[*footnotes, *notes],
     )
 
 
-def beside(tables):
-    """Puts tables of the same rows side by side.
+def paired_table(
+    results: Results,
+    columns: Sequence[Column],
+    *,
+    title: str,
+    reference: str,
+    ratio: float,
+) -> Table:
+    """Makes a table of the changes from one row, on the same seeds.
 
-    Args:
-        tables: list of `Table`, whose headers differ.
-
-    Returns:
-        A `Table` with the caption of the first and the notes of all.
-    """
-
-    def together(name):
-        frames = [getattr(table, name) for table in tables]
-        joined = pandas.concat(frames, axis=1).fillna("-")
-        return joined.rename_axis(columns=frames[0].columns.name)
-
-    def lines(name):
-        return [line for table in tables for line in getattr(table, name)]
-
-    return Table(
-        caption=list(dict.fromkeys(lines("caption"))),
-        ours=together("ours"),
-        published=together("published"),
-        notes=list(dict.fromkeys(lines("notes"))),
-    )
-
-
-def paired_table(records, *, title, rows, reference, columns, ratio):
-    """Changes against one row, on the same seeds.
-
-    A cell is the mean of the differences, seed by seed, and the half width
-    of its 95 % t-interval over the seeds. Where seeds are random splits of
-    the same rows they are not independent: a second half width, in brackets,
-    has the variance corrected as in Nadeau and Bengio, "Inference for the
+    A cell is the mean of the differences, seed by seed, and the half width of
+    its 95 % t-interval over the seeds. Where seeds are random splits of the
+    same rows, they are not independent. A second half width, in brackets, has
+    the variance corrected as in Nadeau and Bengio, "Inference for the
     Generalization Error", Machine Learning 2003: `(1/n + ratio) s^2`.
 
     Args:
-        records: as in `metric_table`.
+        results: the cells and their records.
+        columns: the columns.
         title: first words of the caption.
-        rows: list of row names, in order.
-        reference: the row that others are compared with.
-        columns: as in `metric_table`.
-        ratio: float, test rows over training rows of a split.
+        reference: name of the row that others are compared with.
+        ratio: test rows over training rows of a split.
 
     Returns:
-        A `Table` of the rows that share two seeds or more with `reference`; a
+        A `Table` of the rows that share two seeds or more with `reference`. A
         cell of fewer seeds than `reference` has says of how many.
 
     Raises:
-        ValueError: If there are several records of one row and seed.
+        ValueError: if a row has two records of one seed in one column.
     """
-    done = [r for r in records if r.status == "done"]
-    cells = _cells(done, lambda c: c.row)
-    base = cells[reference]
-    ours = {}
-    for row in rows:
-        shared = sorted(base.keys() & cells[row].keys())
-        if row == reference or len(shared) < 2:
-            continue
-        ours[row] = []
-        for value in columns.values():
-            pairs = [(value(cells[row][s]), value(base[s])) for s in shared]
-            changes = [a - b for a, b in pairs if None not in (a, b)]
-            text = _interval(changes, ratio) if len(changes) > 1 else "-"
-            if 1 < len(changes) < len(base):
-                text += f" (n={len(changes)})"
-            ours[row].append(text)
+    ours, splits = {}, 0
+    for row in results.rows:
+        cells = []
+        for column in columns:
+            base = _done(results, reference, column)
+            other = _done(results, row, column)
+            splits = max(splits, len(base))
+            shared = sorted(base.keys() & other.keys())
+            if len(shared) > 1:
+                pairs = [
+                    (column.value(other[seed]), column.value(base[seed]))
+                    for seed in shared
+                ]
+                cells.append(_change(pairs, len(base), ratio))
+        if row != reference and len(cells) == len(columns):
+            ours[row] = cells
     corner = f"change from {reference}"
     return Table(
         caption=[
-            f"{title}: mean change over {len(base)} splits ± 95 % interval (in "
+            f"{title}: mean change over {splits} splits ± 95 % interval (in "
             "brackets: corrected for the rows that splits share)."
         ],
         ours=_frame(ours, columns, corner),
@@ -284,22 +238,28 @@ def paired_table(records, *, title, rows, reference, columns, ratio):
     )
 
 
-def _interval(changes, ratio):
-    mean, count = statistics.fmean(changes), len(changes)
-    width = float(stats.t.ppf(0.975, count - 1)) * statistics.stdev(changes)
-    return (
-        f"{mean:+.3f} ± {width * count**-0.5:.3f} "
-        f"(± {width * (1 / count + ratio) ** 0.5:.3f})"
-    )
+def accuracy(record: Record) -> float:
+    """Returns the test accuracy of a finished run.
+
+    Raises:
+        ValueError: if it has none.
+    """
+    if record.metrics.get("test_accuracy") is None:
+        raise ValueError(
+            "A finished run has no test accuracy. Expected: 'test_accuracy' "
+            f"in its metrics. Received: {record.id} with "
+            f"{sorted(record.metrics)}. Leave it out of this table."
+        )
+    return record.metrics["test_accuracy"]
 
 
-def mean_and_deviation(mean, deviation=None):
-    """Writes `0.864 ± 0.052`, or the mean alone."""
+def mean_and_deviation(mean: float, deviation: float | None = None) -> str:
+    """Returns `0.864 ± 0.052`, or the mean alone."""
     return f"{mean:.3f}" + ("" if deviation is None else f" ± {deviation:.3f}")
 
 
-def seeds_in_words(seeds):
-    """Writes `seed 1`, `seeds 1, 2, 3` or `seeds 1 to 100`, of sorted ints."""
+def seeds_in_words(seeds: Sequence[int]) -> str:
+    """Returns `seed 1`, `seeds 1, 2` or `seeds 1 to 100`, of sorted seeds."""
     if len(seeds) == 1:
         return f"seed {seeds[0]}"
     if len(seeds) > 5 and seeds == list(range(seeds[0], seeds[-1] + 1)):
@@ -307,88 +267,11 @@ def seeds_in_words(seeds):
     return f"seeds {', '.join(map(str, seeds))}"
 
 
-def replace_block(text, name, content):
-    """Replaces what stands between two markers.
-
-    Args:
-        text: string with `<!-- name -->` and, after it, `<!-- /name -->`.
-        name: name of the block.
-        content: what is to stand between the markers.
-
-    Returns:
-        The new string.
-
-    Raises:
-        ValueError: If the markers are not there just once, in this order.
-    """
-    start, end = f"<!-- {name} -->", f"<!-- /{name} -->"
-    head, found, rest = text.partition(start)
-    _, closed, tail = rest.partition(end)
-    if not closed or start in rest or end in head + tail:
-        raise ValueError(
-            f"The text has no block '{name}'. Expected: one {start} and after "
-            f"it one {end}. Received: {text.count(start)} and "
-            f"{text.count(end)} of them. Add the markers where the block "
-            "belongs."
-        )
-    return f"{head}{start}\n{content}\n{end}{tail}"
-
-
-def _published(published, columns):
-    return {
-        f"{name} (published)": [
-            mean_and_deviation(*values[column]) if column in values else "-"
-            for column in columns
-        ]
-        for name, values in (published or {}).items()
-    }
-
-
-def _markdown_escape(frame):
-    def escape(text):
-        return text.replace("|", r"\|")
-
-    return frame.map(escape).rename(index=escape, columns=escape)
-
-
-def _latex_escape(text):
-    # Two hyphens would become one dash.
-    return text.translate(LATEX_ESCAPES).replace("--", "-{}-")
-
-
-def _cells(records, key):
-    """Records by a key of their configuration, then by seed.
-
-    Checked to have each seed once.
-    """
-    cells = collections.defaultdict(dict)
-    for record in records:
-        config = record.config
-        other = cells[key(config)].setdefault(config.seed, record)
-        if other is not record:
-            raise ValueError(
-                "A cell has two records of one seed. Expected: one recipe in "
-                f"a table. Received: {other.config.run_id} and "
-                f"{config.run_id}. Move the one that is out of date away."
-            )
-    return cells
-
-
-def _test_accuracy(record):
-    if "test_accuracy" not in record.metrics:
-        raise ValueError(
-            "A finished run has no test accuracy. Expected: 'test_accuracy' "
-            f"in its metrics. Received: {record.config.run_id} with "
-            f"{sorted(record.metrics)}. Leave it out of this table."
-        )
-    return record.metrics["test_accuracy"]
-
-
 def _cell(members, value, expected):
-    """What a cell says of its records, and how many it leaves out.
+    """Returns the text of a cell, and how many finished runs it leaves out.
 
-    Left out are finished runs without such a number: "1 of 3", or nothing
-    where all have it, or none.
+    Left out are runs without such a number: "1 of 3", or nothing where all
+    have it, or none.
     """
     done = [value(r) for r in members.values() if r.status == "done"]
     values = [v for v in done if v is not None]
@@ -408,45 +291,69 @@ def _cell(members, value, expected):
     return text, f"{missing} of {len(done)}" if missing else ""
 
 
-def _diverged(cells):
-    """The note on runs that diverged, of cells by name; a list."""
-    counts = []
-    for name, members in cells.items():
-        count = sum(r.status == "diverged" for r in members.values())
-        if count:
-            counts.append(f"{name}, {count} of {len(members)} seeds")
-    listed = "; ".join(counts)
-    return [f"{DIVERGED} Diverged and left out: {listed}."] if counts else []
+def _done(results, row, column):
+    members = results.by_seed(row, column.column)
+    return {s: r for s, r in members.items() if r.status == "done"}
 
 
-def _data(records):
-    """What the caption must say of the data; nothing if it is all of one."""
-    rows, sources = collections.defaultdict(dict), {}
-    for record in records:
+def _change(pairs, expected, ratio):
+    """Returns the text of a cell of `paired_table`."""
+    changes = [a - b for a, b in pairs if None not in (a, b)]
+    count = len(changes)
+    if count < 2:
+        return "-"
+    width = float(stats.t.ppf(0.975, count - 1)) * statistics.stdev(changes)
+    return (
+        f"{statistics.fmean(changes):+.3f} ± {width * count**-0.5:.3f} "
+        f"(± {width * (1 / count + ratio) ** 0.5:.3f})"
+        + (f" (n={count})" if count < expected else "")
+    )
+
+
+def _about_data(results):
+    """Returns what the caption must say of the data.
+
+    That is nothing if all of it was used, and a warning if a column compares
+    runs on different data. Columns may differ in size alone.
+    """
+    sources = {}
+    rows, of_column = (
+        collections.defaultdict(dict),
+        collections.defaultdict(set),
+    )
+    for cell, record in results.found:
         data = record.data
         # The same bytes may come from several places.
-        source = sources.setdefault(
-            data.get("checksum", data["source"]), data["source"]
-        )
+        source = data.get("source", "")
+        source = sources.setdefault(data.get("checksum", source), source)
         train, test = data["train_size"], data["test_size"]
         sizes = f"({train:,} to train, {test:,} to test)"
         kind = source, data.get("note", ""), sizes
-        rows[kind][record.config.row] = None
-    if len(rows) > 1:
-        kinds = [
+        rows[kind][cell.row] = None
+        of_column[cell.column].add(kind)
+    origins = {(source, note) for source, note, _ in rows}
+    if len(origins) > 1 or any(len(kinds) > 1 for kinds in of_column.values()):
+        listed = [
             f"{note or source} {sizes} in {', '.join(names)}"
             for (source, note, sizes), names in rows.items()
         ]
-        return [f"Not comparable, the data are mixed: {'; '.join(kinds)}."]
+        return [f"Not comparable, the data are mixed: {'; '.join(listed)}."]
     return [f"{note} {sizes}." for _, note, sizes in rows if note]
 
 
-def _statistic(seeds):
-    if len(seeds) == 1:
-        return f"{seeds_in_words(seeds)}, one run per cell"
-    return f"mean ± standard deviation over the {seeds_in_words(seeds)}"
+def _statistic(results):
+    words = seeds_in_words(results.seeds)
+    if len(results.seeds) == 1:
+        return f"{words}, one run per cell"
+    return f"mean ± standard deviation over the {words}"
 
 
 def _frame(rows, columns, corner):
-    index = pandas.Index(list(columns), name=corner)
-    return pandas.DataFrame.from_dict(rows, orient="index", columns=index)
+    headers = pd.Index([column.header for column in columns], name=corner)
+    return pd.DataFrame.from_dict(rows, orient="index", columns=headers)
+
+
+def _latex_escape(text):
+    # tabulate escapes cells alone. Two hyphens would become one dash.
+    rules = str.maketrans(tabulate.LATEX_ESCAPE_RULES)
+    return text.translate(rules).replace("--", "-{}-")
