@@ -1,6 +1,7 @@
-"""Encoders of the experiments: functions returning a `keras.Model`."""
+"""The encoders of the experiments, as functions that return a model."""
 
 import inspect
+import os
 import pathlib
 import sys
 
@@ -10,21 +11,34 @@ from keras import layers
 
 BATCH_NORMS = ("inference", "training")
 PREPROCESSINGS = ("backbone", "released")
+SMALL = "small"
+# The released code subtracts the means of blue, green and red from red, green
+# and blue.
+RELEASED_MEANS = (103.939, 116.779, 123.68)
 
 
-def digit_encoder(dtype="float32", shape=(28, 28, 3)):
-    """The convolutional encoder of the coloured digits (paper, 5.1).
+def digit_encoder(
+    dtype: str = "float32", shape: tuple[int, ...] = (28, 28, 3)
+) -> keras.Model:
+    """Creates the convolutional encoder of the colored digits (paper, 5.1).
 
-    conv 5x5x64 - pool - conv 5x5x64 - pool - dense 512 - dense 64, ReLU, with
-    unpadded convolutions, as in the released code.
+    The layers are conv 5x5x64, pool, conv 5x5x64, pool, dense 512 and
+    dense 64, with ReLU and unpadded convolutions, as in the released code.
 
     Args:
-        dtype: dtype policy of the layers, e.g. `"mixed_bfloat16"`. The
-            features are float32 in any case. Defaults to `"float32"`.
-        shape: tuple, of an image. Defaults to `(28, 28, 3)`.
+        dtype: str, the dtype policy of the layers, such as
+            `"mixed_bfloat16"`. The features are always float32. Defaults to
+            `"float32"`.
+        shape: tuple of int, the shape of an image. Defaults to `(28, 28, 3)`.
 
     Returns:
-        A model from uint8 images `(n, *shape)` to features `(n, 64)`.
+        Model from uint8 images of shape `(n, *shape)` to features of shape
+        `(n, 64)`.
+
+    Example:
+
+    >>> digit_encoder().output_shape
+    (None, 64)
     """
     return keras.Sequential(
         [
@@ -42,16 +56,23 @@ def digit_encoder(dtype="float32", shape=(28, 28, 3)):
     )
 
 
-def customer_encoder(dtype="float32", shape=(60,)):
-    """The one layer of 64 ReLU units of German credit (paper, 5.3).
+def customer_encoder(
+    dtype: str = "float32", shape: tuple[int, ...] = (60,)
+) -> keras.Model:
+    """Creates the encoder of German credit: 64 ReLU units (paper, 5.3).
 
     Args:
-        dtype: dtype policy of the layer. The features are float32 in any
-            case. Defaults to `"float32"`.
-        shape: tuple, of an input. Defaults to `(60,)`.
+        dtype: str, the dtype policy, see `digit_encoder`.
+        shape: tuple of int, the shape of an input. Defaults to `(60,)`.
 
     Returns:
-        A model from float inputs `(n, *shape)` to features `(n, 64)`.
+        Model from float inputs of shape `(n, *shape)` to features of shape
+        `(n, 64)`.
+
+    Example:
+
+    >>> customer_encoder().output_shape
+    (None, 64)
     """
     return keras.Sequential(
         [
@@ -63,49 +84,56 @@ def customer_encoder(dtype="float32", shape=(60,)):
     )
 
 
-SMALL = "small"
-# Of the released code: means of B, G, R taken from R, G, B, a slip.
-RELEASED_MEANS = (103.939, 116.779, 123.68)
-
-
 def face_encoder(
-    dtype="float32",
-    shape=(224, 224, 3),
+    dtype: str = "float32",
+    shape: tuple[int, ...] = (224, 224, 3),
     *,
-    backbone="ResNet50",
-    weights="imagenet",
-    batch_norm="inference",
-    preprocessing="backbone",
-    data_dir=None,
-):
-    """A pretrained backbone and a dense layer of 128 (paper, 5.2).
+    backbone: str = "ResNet50",
+    weights: str = "imagenet",
+    batch_norm: str = "inference",
+    preprocessing: str = "backbone",
+    data_dir: str | os.PathLike | None = None,
+) -> keras.Model:
+    """Creates a pretrained backbone and a dense layer of 128 (paper, 5.2).
 
-    z is a ReLU layer on the flattened last block, as in the released code
-    (whose 7 x 7 convolution is the same).
+    The features are a ReLU layer on the flattened last block. It equals the
+    7x7 convolution of the released code.
 
     Args:
-        dtype: as in `digit_encoder`.
-        shape: tuple, of an image. Defaults to `(224, 224, 3)`.
-        backbone: name of a model in `keras.applications`, or `"small"`, four
-            convolutions for small images and short tests. Defaults to
-            `"ResNet50"`, the paper's.
-        weights: `"imagenet"` (the default; Keras downloads them), `"none"`, or
-            the name of a `.h5` or `.keras` file in `data_dir`.
-        batch_norm: `"inference"` (the default), with the statistics and the
-            scales that `weights` brings, so that a batch of 24 or the rows of
-            the estimator do not change them; or `"training"`.
-        preprocessing: `"backbone"` (the default), what `keras.applications`
-            prescribes, or `"released"`, what the released code does: it
-            subtracts the means 103.939, 116.779, 123.68 of blue, green, red
-            from red, green, blue.
-        data_dir: directory of a weights file.
+        dtype: str, the dtype policy, see `digit_encoder`.
+        shape: tuple of int, the shape of an image. Defaults to
+            `(224, 224, 3)`.
+        backbone: str, the name of a model in `keras.applications`, or
+            `"small"`, four convolutions for small images and short tests.
+            Defaults to `"ResNet50"`, the paper's.
+        weights: str, `"imagenet"`, which Keras downloads, `"none"`, or the
+            name of a `.h5` or `.keras` file in `data_dir`. Defaults to
+            `"imagenet"`.
+        batch_norm: str, `"inference"` or `"training"`. In inference mode the
+            layers keep the statistics and scales of `weights`, so that a
+            batch of 24 or the rows of the estimator do not change them.
+            Defaults to `"inference"`.
+        preprocessing: str, `"backbone"`, as `keras.applications` prescribes,
+            or `"released"`, as the released code does: it subtracts the means
+            103.939, 116.779, 123.68 of blue, green and red from red, green
+            and blue. Defaults to `"backbone"`.
+        data_dir: path of the directory with the weights. Defaults to the
+            current directory.
 
     Returns:
-        A model from uint8 RGB images `(n, *shape)` to features `(n, 128)`.
+        Model from uint8 RGB images of shape `(n, *shape)` to features of
+        shape `(n, 128)`.
 
     Raises:
-        ValueError: an argument is none of these, or the weights do not fit.
-        FileNotFoundError: there is no such file.
+        ValueError: if an argument is unknown or the weights do not fit.
+        FileNotFoundError: if there is no file of this name.
+
+    Example:
+
+    >>> face_encoder(
+    ...     shape=(32, 32, 3), backbone="small", weights="none"
+    ... ).output_shape
+    (None, 128)
     """
     _check_choice("batch_norm", batch_norm, BATCH_NORMS)
     _check_choice("preprocessing", preprocessing, PREPROCESSINGS)
@@ -129,8 +157,8 @@ def face_encoder(
     )
 
 
-def backbones():
-    """The names that `face_encoder` takes, a list."""
+def backbones() -> list[str]:
+    """Returns the names of the backbones of `face_encoder`."""
     return [SMALL] + [
         name
         for name, value in vars(keras.applications).items()
@@ -138,20 +166,25 @@ def backbones():
     ]
 
 
-def weights_file(backbone="ResNet50", weights="imagenet", data_dir=None):
-    """The file of the weights that a `face_encoder` begins with.
+def weights_file(
+    backbone: str = "ResNet50",
+    weights: str = "imagenet",
+    data_dir: str | os.PathLike | None = None,
+) -> pathlib.Path | None:
+    """Returns the file with the initial weights of a `face_encoder`.
 
     Args:
-        backbone: as in `face_encoder`.
-        weights: as in `face_encoder`.
-        data_dir: as in `face_encoder`.
+        backbone: see `face_encoder`.
+        weights: see `face_encoder`.
+        data_dir: see `face_encoder`.
 
     Returns:
-        Its path, or `None` if they are no file's.
+        Path of the file, or `None` if the weights are not in a file.
 
     Raises:
-        ValueError: there is no such backbone, or it has no such weights.
-        FileNotFoundError: there is no such file.
+        ValueError: if there is no such backbone, or if it has no such
+            weights.
+        FileNotFoundError: if there is no such file.
     """
     _check_choice("backbone", backbone, backbones())
     if weights == "imagenet" and backbone == SMALL:
@@ -165,28 +198,29 @@ def weights_file(backbone="ResNet50", weights="imagenet", data_dir=None):
     path = pathlib.Path(data_dir or ".", weights)
     if path.suffix not in (".h5", ".keras") or not path.is_file():
         raise FileNotFoundError(
-            "The weights of the backbone are not there. Expected: 'imagenet', "
-            "'none', or the name of an .h5 or .keras file in the directory of "
-            f"the data. Received: weights={weights!r}, and no such file as "
-            f"{path}."
+            "The weights of the backbone were not found. Expected: "
+            "'imagenet', 'none', or the name of an .h5 or .keras file in the "
+            f"data directory. Received: weights={weights!r}, and there is no "
+            f"such file as {path}."
         )
     return path
 
 
 @keras.saving.register_keras_serializable("keras_unbias")
 class Preprocessing(layers.Layer):
-    """RGB images 0..255 to what a backbone was trained on.
+    """Turns RGB images with values 0..255 into the inputs of a backbone.
 
     Args:
-        of: str, a name in `keras.applications`, `"small"` for -1 to 1, or
-            `"released"` (`face_encoder`).
+        of: str, a name in `keras.applications`, `"small"` for values in
+            -1..1, or `"released"`, see `face_encoder`.
     """
 
-    def __init__(self, of, **kwargs):
+    def __init__(self, of: str, **kwargs):
         super().__init__(dtype="float32", **kwargs)
         self.of = of
 
     def call(self, images):
+        """Preprocesses images."""
         images = tf.cast(images, tf.float32)
         if self.of == SMALL:
             return images / 127.5 - 1.0
@@ -196,9 +230,11 @@ class Preprocessing(layers.Layer):
         return sys.modules[module].preprocess_input(images)
 
     def compute_output_shape(self, input_shape):
+        """Returns the shape of the inputs."""
         return input_shape
 
     def get_config(self):
+        """Returns the constructor's arguments."""
         config = super().get_config()
         del config["dtype"]
         return {**config, "of": self.of}
@@ -213,6 +249,7 @@ def _check_choice(name, value, known):
 
 
 def _body(backbone, weights, path, dtype, shape):
+    """Creates the backbone without its top."""
     if backbone == SMALL:
         body = keras.Sequential([keras.Input(shape)], name=SMALL)
         for filters in (16, 32, 64, 64):
@@ -228,7 +265,7 @@ def _body(backbone, weights, path, dtype, shape):
             )
     else:
         before = keras.config.dtype_policy()
-        # keras.applications knows no other way to say it.
+        # The functions of keras.applications take no dtype.
         keras.config.set_dtype_policy(dtype)
         try:
             body = getattr(keras.applications, backbone)(
@@ -250,12 +287,12 @@ def _load_weights(body, path):
             body.set_weights(loaded.get_weights())
         else:
             body.load_weights(path)
-    # Keras and h5py fail in many ways on files of another architecture.
+    # Keras and h5py raise many kinds of errors for other architectures.
     except Exception as error:
         raise ValueError(
             f"The weights in {path} do not fit the backbone {body.name}. "
-            "Expected: those of the same architecture without its top. "
-            f"Received: {error}. Fetch the file whose name says 'notop'."
+            "Expected: weights of the same architecture without its top. "
+            f"Received: {error}. Use the file with 'notop' in its name."
         ) from error
 
 
