@@ -70,8 +70,7 @@ def non_default_flags(options: argparse.Namespace, **usual: Any) -> list[str]:
     the usual one.
 
     Args:
-        options: the flags. The value of one may be a list, also of pairs of a
-            name and a value.
+        options: the flags.
         **usual: by name of a flag, the value that it stands for if it is not
             given.
 
@@ -83,10 +82,7 @@ def non_default_flags(options: argparse.Namespace, **usual: Any) -> list[str]:
         received = getattr(options, flag, None)
         if received is None or received == value:
             continue
-        parts = [flag]
-        for part in received if isinstance(received, list) else [received]:
-            pair = isinstance(part, tuple)
-            parts.append("=".join(map(str, part)) if pair else str(part))
+        values = received if isinstance(received, list) else [received]
         # The name of a file has no folders in it.
-        words.append("_".join(parts).replace("/", "-"))
+        words.append("_".join([flag, *map(str, values)]).replace("/", "-"))
     return words

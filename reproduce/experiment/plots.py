@@ -292,7 +292,12 @@ def samples(
 
 
 def about(results: Results, profile: str) -> str:
-    """Returns what a picture must say without its command line."""
+    """Returns what a picture must say without its command line.
+
+    Args:
+        results: the cells and the records that are drawn.
+        profile: name of the profile, and what differs from it.
+    """
     found = [record for _, record in results.found]
     kinds = dict.fromkeys(
         r.data.get("note") or f"{r.data['train_size']:,} training rows"

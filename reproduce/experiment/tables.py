@@ -123,10 +123,9 @@ def make_table(
     """Makes a table of the rows of an experiment.
 
     A cell is the mean over seeds, with the standard deviation (of the sample,
-    n - 1) where there are several. Diverged runs are in no mean: they are
-    marked, and counted below the table. So are seeds that lack the number. A
-    cell without any number is `-`. A cell with other than the table's number
-    of seeds says how many are in its mean.
+    n - 1) where there are several. Runs that diverged or lack the number are
+    in no mean, and counted below the table. A cell without any number is `-`.
+    One with other than the table's seeds says how many are in its mean.
 
     Args:
         results: the cells and their records.
@@ -144,6 +143,7 @@ def make_table(
         ValueError: if a row has two records of one seed in one column.
     """
     ours = {row: [] for row in results.rows}
+    # A dict, for columns of one label name the same diverged runs.
     undefined, diverged = [], {}
     for row in ours:
         for column in columns:
@@ -155,25 +155,28 @@ def make_table(
             failed = sum(r.status == "diverged" for r in members.values())
             if failed:
                 name = row + (f" at {column.column}" if column.column else "")
-                diverged[name] = f"{failed} of {len(members)} seeds"
+                diverged[f"{name}, {failed} of {len(members)} seeds"] = None
     footnotes = []
     if undefined:
         listed = "; ".join(undefined)
         footnotes.append(f"Not defined, and left out: {listed} seeds.")
     if diverged:
-        listed = "; ".join(f"{name}, {n}" for name, n in diverged.items())
+        listed = "; ".join(diverged)
         footnotes.append(f"{DIVERGED} Diverged and left out: {listed}.")
     others = {
         f"{name} (published)": [
-            mean_and_deviation(*values[column.header])
-            if column.header in values
-            else "-"
-            for column in columns
+            mean_and_deviation(*cells[h]) if h in cells else "-"
+            for h in (column.header for column in columns)
         ]
-        for name, values in (published or {}).items()
+        for name, cells in (published or {}).items()
     }
+    statistic = seeds_in_words(results.seeds)
+    if len(results.seeds) == 1:
+        statistic += ", one run per cell"
+    else:
+        statistic = f"mean ± standard deviation over the {statistic}"
     return Table(
-        caption=[*_about_data(results), f"{title}: {_statistic(results)}."],
+        caption=[*_about_data(results), f"{title}: {statistic}."],
         ours=_frame(ours, columns, corner),
         published=_frame(others, columns, corner),
         notes=[*footnotes, *notes],
@@ -268,21 +271,18 @@ def seeds_in_words(seeds: Sequence[int]) -> str:
 
 
 def _cell(members, value, expected):
-    """Returns the text of a cell, and how many finished runs it leaves out.
+    """Returns the text of a cell, and the runs that lack the number: "1 of 3".
 
-    Left out are runs without such a number: "1 of 3", or nothing where all
-    have it, or none.
+    Nothing is said of them where all runs have it, or none has.
     """
     done = [value(r) for r in members.values() if r.status == "done"]
     values = [v for v in done if v is not None]
     if not members or (done and not values):
         return "-", ""
+    numbers = values
     if len(values) > 1:
-        text = mean_and_deviation(
-            statistics.fmean(values), statistics.stdev(values)
-        )
-    else:
-        text = mean_and_deviation(*values) if values else "diverged"
+        numbers = statistics.fmean(values), statistics.stdev(values)
+    text = mean_and_deviation(*numbers) if values else "diverged"
     if len(done) < len(members):
         text += f" {DIVERGED}"
     if len(members) != expected:
@@ -311,11 +311,7 @@ def _change(pairs, expected, ratio):
 
 
 def _about_data(results):
-    """Returns what the caption must say of the data.
-
-    That is nothing if all of it was used, and a warning if a column compares
-    runs on different data. Columns may differ in size alone.
-    """
+    """Returns a warning of mixed data, or what qualifies all of the data."""
     sources = {}
     rows, of_column = (
         collections.defaultdict(dict),
@@ -331,6 +327,7 @@ def _about_data(results):
         kind = source, data.get("note", ""), sizes
         rows[kind][cell.row] = None
         of_column[cell.column].add(kind)
+    # Columns may be different parts of the same data.
     origins = {(source, note) for source, note, _ in rows}
     if len(origins) > 1 or any(len(kinds) > 1 for kinds in of_column.values()):
         listed = [
@@ -339,13 +336,6 @@ def _about_data(results):
         ]
         return [f"Not comparable, the data are mixed: {'; '.join(listed)}."]
     return [f"{note} {sizes}." for _, note, sizes in rows if note]
-
-
-def _statistic(results):
-    words = seeds_in_words(results.seeds)
-    if len(results.seeds) == 1:
-        return f"{words}, one run per cell"
-    return f"mean ± standard deviation over the {words}"
 
 
 def _frame(rows, columns, corner):
