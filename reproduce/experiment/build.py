@@ -87,9 +87,11 @@ def build_model(
         The model, ready for `fit` or for the weights of a backup.
     """
     training = settings.training
+    # Layers draw their seeds when they are made: the order changes results.
+    arguments = _arguments(settings, dataset)
     encoder = _encoder(settings, dataset, data_dir)
     model = methods.METHODS[settings.method.name](
-        encoder, dataset.num_classes, **_arguments(settings, dataset)
+        encoder, dataset.num_classes, **arguments
     )
     reports = training.epochs // training.epochs_per_report
     jit_compile = training.jit_compile
