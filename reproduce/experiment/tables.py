@@ -312,11 +312,8 @@ def _change(pairs, expected, ratio):
 
 def _about_data(results):
     """Returns a warning of mixed data, or what qualifies all of the data."""
-    sources = {}
-    rows, of_column = (
-        collections.defaultdict(dict),
-        collections.defaultdict(set),
-    )
+    sources, rows = {}, collections.defaultdict(dict)
+    of_column = collections.defaultdict(set)
     for cell, record in results.found:
         data = record.data
         # The same bytes may come from several places.

@@ -1,113 +1,105 @@
 import dataclasses
 
 import pytest
-from keras_unbias.selection import select_mi_weight
+from synthetic import record, settings
 
-from reproduce.experiment import records
+from reproduce.experiment.groups import Erm, ImdbFaces, PeerClassifier
+from reproduce.experiment.results import Cell
+from reproduce.experiment.selection import select
+from reproduce.experiment.settings import change
 
 
-def record(weight, loss, information, seed=0, status="done", **settings):
-    settings = {"epochs": 2, **settings}
-    if weight is not None:
-        settings["mi_weight"] = weight
-    return records.Record(
-        config=records.RunConfig(
-            dataset="toy",
-            method="mi_backprop",
-            row="MI",
-            profile="fast",
-            seed=seed,
-            settings=settings,
-        ),
-        status=status,
+def run(weight, loss, information, status="done", **changes):
+    made = record(
+        settings(weight, **{"epochs": 2, **changes}),
         # Test accuracy points the other way: it must not be looked at.
-        metrics={"test_accuracy": 1 / (1 + (weight or 0))},
-        data={},
+        None if status == "diverged" else 1 / (1 + weight),
         # What the first epochs say must not count.
         history={
             "loss": [9.0 - loss, loss],
             "mutual_information": [5.0 - information, information],
         },
-        environment={},
-        wall_seconds=1.0,
     )
+    return Cell(f"λ = {weight:g}", "", made.settings), made
 
 
-def of_another(record, **changes):
-    config = dataclasses.replace(record.config, **changes)
-    return dataclasses.replace(record, config=config)
+def of_another(pair, **changes):
+    cell, made = pair
+    other = change(made.settings, **changes)
+    return cell, dataclasses.replace(made, settings=other)
 
 
 CURVE = [
-    record(0.0, 0.02, 2.5),
-    record(0.5, 0.05, 2.1),
-    record(1.0, 0.10, 1.9),
-    record(2.0, 1.50, 0.3),
+    run(0.0, 0.02, 2.5),
+    run(0.5, 0.05, 2.1),
+    run(1.0, 0.10, 1.9),
+    run(2.0, 1.50, 0.3),
 ]
 
 
 def test_the_largest_weight_that_fits():
-    assert select_mi_weight(CURVE) == 1.0
-    assert select_mi_weight(CURVE[::-1]) == 1.0
-    assert select_mi_weight(CURVE, loss_tolerance=0.04) == 0.5
-    assert select_mi_weight(CURVE, loss_tolerance=2.0) == 2.0
-    assert select_mi_weight(CURVE, loss_tolerance=0.001) == 0.0
+    assert select(CURVE) == 1.0
+    assert select(CURVE[::-1]) == 1.0
+    assert select(CURVE, loss_tolerance=0.04) == 0.5
+    assert select(CURVE, loss_tolerance=2.0) == 2.0
+    assert select(CURVE, loss_tolerance=0.001) == 0.0
 
 
 def test_a_weight_that_does_not_lower_the_information_is_none():
-    records = [*CURVE[:2], record(1.0, 0.1, 2.6)]
-    assert select_mi_weight(records) == 0.5
+    assert select([*CURVE[:2], run(1.0, 0.1, 2.6)]) == 0.5
 
 
 def test_seeds_are_averaged():
     # One lucky seed fits, the mean does not.
     more = [
-        record(0.0, 0.02, 2.5, seed=1),
-        record(0.5, 0.05, 2.1, seed=1),
-        record(1.0, 1.0, 1.9, seed=1),
+        run(0.0, 0.02, 2.5, seed=2),
+        run(0.5, 0.05, 2.1, seed=2),
+        run(1.0, 1.0, 1.9, seed=2),
     ]
-    assert select_mi_weight([*CURVE[:3], *more]) == 0.5
+    assert select([*CURVE[:3], *more]) == 0.5
 
 
 def test_a_diverged_weight_does_not_fit():
-    records = [*CURVE[:2], record(1.0, 0.1, 1.9, status="diverged")]
-    assert select_mi_weight(records) == 0.5
+    assert select([*CURVE[:2], run(1.0, 0.1, 1.9, status="diverged")]) == 0.5
 
 
 @pytest.mark.parametrize(
-    ("records", "message"),
+    ("found", "message"),
     [
         ([], "at least two values of mi_weight"),
         (CURVE[:1], r"at least two.*Received: \[0.0\]"),
-        ([*CURVE, record(None, 0.1, 0.1)], r"Received: \[.*None\]"),
         (
-            [record(0.0, 0.1, 1.0, status="diverged"), CURVE[1]],
+            [*CURVE, of_another(CURVE[0], method=Erm())],
+            r"Received: \[.*None\]",
+        ),
+        (
+            [run(0.0, 0.1, 1.0, status="diverged"), CURVE[1]],
             "a diverged run at mi_weight=0.0",
         ),
         (
-            [*CURVE, record(4.0, 0.1, 0.1, epochs=9)],
+            [*CURVE, run(4.0, 0.1, 0.1, epochs=9)],
             r"differ in \['epochs'\]",
         ),
         (
-            [*CURVE[:2], of_another(CURVE[2], dataset="faces")],
-            r"differ in \['dataset'\]",
+            [*CURVE[:2], of_another(CURVE[2], data=ImdbFaces())],
+            r"differ in \[.*'dataset'",
         ),
         (
-            [*CURVE[:2], of_another(CURVE[2], method="erm")],
-            r"differ in \['method'\]",
+            [*CURVE[:2], of_another(CURVE[2], method=PeerClassifier())],
+            r"differ in \[.*'method'",
         ),
         (
-            [*CURVE[:2], record(0.5, 0.1, 0.1, seed=1)],
-            r"same seeds.*Received: \{0.0: \[0\], 0.5: \[0, 1\]\}",
+            [*CURVE[:2], run(0.5, 0.1, 0.1, seed=2)],
+            r"same seeds.*Received: \{0.0: \[1\], 0.5: \[1, 2\]\}",
         ),
     ],
 )
-def test_records_that_do_not_fit_each_other(records, message):
+def test_records_that_do_not_fit_each_other(found, message):
     with pytest.raises(ValueError, match=message):
-        select_mi_weight(records)
+        select(found)
 
 
 @pytest.mark.parametrize("tolerance", [-0.1, float("nan"), float("inf")])
 def test_a_tolerance_is_a_loss(tolerance):
-    with pytest.raises(ValueError, match=f">= 0, finite. .*: {tolerance}"):
-        select_mi_weight(CURVE, loss_tolerance=tolerance)
+    with pytest.raises(ValueError, match=f">= 0.*: {tolerance}"):
+        select(CURVE, loss_tolerance=tolerance)

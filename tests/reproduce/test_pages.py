@@ -1,0 +1,75 @@
+import argparse
+
+import pytest
+
+from reproduce.experiment import pages
+
+
+def test_replace_block():
+    text = "a\n<!-- t -->\nold\n<!-- /t -->\nz\n"
+    new = pages.replace_block(text, "t", "new")
+    assert new == "a\n<!-- t -->\nnew\n<!-- /t -->\nz\n"
+    assert pages.replace_block(new, "t", "new") == new
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "<!-- t --> x",
+        "x <!-- /t -->",
+        "<!-- /t --> x <!-- t -->",
+        "<!-- t --><!-- t --> x <!-- /t -->",
+        "<!-- t --> x <!-- /t --><!-- /t -->",
+        "<!-- /t --><!-- t --> x <!-- /t -->",
+    ],
+)
+def test_replace_block_without_its_markers(text):
+    with pytest.raises(ValueError, match=r"no block 't'.*Expected: one <!-- t"):
+        pages.replace_block(text, "t", "new")
+
+
+def test_a_page_keeps_what_is_around_a_block(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("é\n<!-- t -->\n<!-- /t -->\nz\n", encoding="utf-8")
+    pages.update(page, "t", "± 1")
+    assert page.read_bytes().decode("utf-8") == (
+        "é\n<!-- t -->\n± 1\n<!-- /t -->\nz\n"
+    )
+    with pytest.raises(ValueError, match="no block 'u'"):
+        pages.update(page, "u", "x")
+    assert [path.name for path in tmp_path.iterdir()] == ["page.md"]
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({}, []),
+        # What stands for a flag that is not given changes nothing.
+        ({"seeds": 3, "variances": [0.02], "weights": "imagenet"}, []),
+        ({"seeds": 1}, ["seeds_1"]),
+        ({"variances": [0.02, 0.05]}, ["variances_0.02_0.05"]),
+        (
+            {"set": ["mi_weight=0.5", "epochs=3"]},
+            ["set_mi_weight=0.5_epochs=3"],
+        ),
+        ({"weights": "a/body.h5"}, ["weights_a-body.h5"]),
+        (
+            {"variances": [0.05], "seeds": 2},
+            ["seeds_2", "variances_0.05"],
+        ),
+    ],
+)
+def test_names_say_what_differs_from_the_profile(given, words):
+    flags = {"seeds": None, "variances": None, "weights": None, "set": None}
+    usual = {
+        "seeds": 3,
+        "variances": [0.02],
+        "weights": "imagenet",
+        "set": None,
+        # A flag that this script does not have.
+        "age": "in",
+    }
+    options = argparse.Namespace(profile="fast", **{**flags, **given})
+    assert pages.non_default_flags(options, **usual) == words
+    assert pages.file_stem(options, **usual) == ["fast", *words]
