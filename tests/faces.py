@@ -25,7 +25,7 @@ def row(number, age, gender, **changes):
 
 
 def write(directory, rows, images=True):
-    """Writes imdb_crop/ with imdb.mat and small grey images."""
+    """Writes imdb_crop/ with imdb.mat and small gray images."""
     crop = directory / imdb_wiki.IMAGES
     crop.mkdir(parents=True)
     columns = {

@@ -4,17 +4,20 @@ import numpy as np
 
 from keras_unbias.data import uci_german
 
+# Customers and bad ones among them, by personal status.
+PERSONAL = {"A91": (50, 20), "A92": (310, 109), "A93": (548, 146)}
+PERSONAL["A94"] = (92, 25)
+# Customers up to 25 years, good and bad.
+YOUNG = {"1": 110, "2": 80}
+
 
 def rows():
     """Fields of 1,000 customers; codes at random but for the groups counted."""
     rng = np.random.default_rng(0)
     made = []
-    # Personal status by class, then age by class, as the counts demand.
-    for code in uci_german.COLUMNS["personal"]:
-        everybody, bad = uci_german.COUNTS[code]
+    for code, (everybody, bad) in PERSONAL.items():
         made += [[code, "2"]] * bad + [[code, "1"]] * (everybody - bad)
-    young = {"2": uci_german.COUNTS["age <= 25"][1]}
-    young["1"] = uci_german.COUNTS["age <= 25"][0] - young["2"]
+    young = dict(YOUNG)
     result = []
     for number in rng.permutation(len(made)):
         code, label = made[number]

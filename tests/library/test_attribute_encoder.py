@@ -25,7 +25,8 @@ def test_columns_are_coded_one_after_the_other():
     encoder = AttributeEncoder(bins=5)
     with pytest.warns(UserWarning, match=r"\['income'\] are cut into 5"):
         vectors = encoder.fit_transform(columns)
-    assert encoder.parts_ == [2, 2, 4, 5]
+    assert encoder.spec_.widths == (2, 2, 4, 5)
+    assert encoder.spec_.names == tuple(columns)
     assert vectors.dtype == np.float32
     expected = [
         pd.get_dummies(columns.sex),
@@ -104,7 +105,7 @@ def test_the_attributes_must_be_known():
     columns.loc[3, "income"] = np.nan
     with pytest.raises(ValueError, match=r"missing in columns \['income'\]"):
         AttributeEncoder().fit(columns)
-    with pytest.raises(ValueError, match="Expected: 1 columns"):
+    with pytest.raises(ValueError, match=r"4 features.*expecting 1 features"):
         AttributeEncoder().fit(["a", "b"]).transform(columns)
     with pytest.raises(ValueError, match="a name for each column"):
         AttributeEncoder().fit(pd.concat([columns.sex, columns.sex], axis=1))
@@ -116,7 +117,7 @@ def test_a_number_without_quantiles_is_refused():
     gain[:20] = np.arange(1, 21)
     with pytest.raises(ValueError, match="Received: a single one"):
         AttributeEncoder().fit(gain)
-    with pytest.raises(ValueError, match="bins=1"):
+    with pytest.raises(ValueError, match=r"bins=1. Pass"):
         AttributeEncoder(bins=1).fit(gain)
 
 
@@ -129,4 +130,4 @@ def test_columns_are_found_by_name_and_by_kind():
     )
     # An array of both is one of objects.
     array = columns.to_numpy(dtype=object)
-    assert AttributeEncoder(bins=None).fit(array).parts_ == [2, 1]
+    assert AttributeEncoder(bins=None).fit(array).spec_.widths == (2, 1)

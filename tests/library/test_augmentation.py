@@ -11,21 +11,21 @@ MIDDLE = (SIZE - 1) / 2
 
 
 def bars(rows, dtype="float32"):
-    """Images of a horizontal bar in the middle, in one colour."""
+    """Images of a horizontal bar in the middle, in one color."""
     images = np.zeros((rows, SIZE, SIZE, 3), dtype)
     images[:, 18:23, 10:31] = (200, 100, 50)
     return images
 
 
 def moments(images):
-    """Centres (n, 2) and covariances (n, 2, 2) of the mass, x before y."""
+    """Centers (n, 2) and covariances (n, 2, 2) of the mass, x before y."""
     mass = images[..., 0] / images[..., 0].sum((1, 2), keepdims=True)
     y, x = np.mgrid[:SIZE, :SIZE]
     places = np.stack([x, y], -1).reshape(-1, 2)
     mass = mass.reshape(len(mass), -1)
-    centres = mass @ places
-    apart = places[None] - centres[:, None]
-    return centres, np.einsum("np,npi,npj->nij", mass, apart, apart)
+    centers = mass @ places
+    apart = places[None] - centers[:, None]
+    return centers, np.einsum("np,npi,npj->nij", mass, apart, apart)
 
 
 def distorted(seed=0, **most):
@@ -38,8 +38,8 @@ def test_nothing_is_moved_by_nothing():
 
 
 def test_shift_moves_each_image_along_both_axes_evenly():
-    centres, _ = moments(distorted(shift=3.0))
-    moved = centres - MIDDLE
+    centers, _ = moments(distorted(shift=3.0))
+    moved = centers - MIDDLE
     assert np.abs(moved).max() <= 3.01
     # Uniform: mean 0, deviation 3 / sqrt(3).
     np.testing.assert_allclose(moved.mean(0), 0, atol=0.3)
@@ -48,8 +48,8 @@ def test_shift_moves_each_image_along_both_axes_evenly():
 
 
 def test_rotation_is_about_the_middle_and_in_degrees():
-    centres, spread = moments(distorted(rotation=20.0))
-    np.testing.assert_allclose(centres, MIDDLE, atol=0.1)
+    centers, spread = moments(distorted(rotation=20.0))
+    np.testing.assert_allclose(centers, MIDDLE, atol=0.1)
     angle = 0.5 * np.arctan2(
         2 * spread[:, 0, 1], spread[:, 0, 0] - spread[:, 1, 1]
     )
@@ -67,7 +67,7 @@ def test_zoom_scales_each_axis_on_its_own():
     assert 1 / 0.83 < scale.max() < 1 / 0.79
 
 
-def test_the_colour_stays():
+def test_the_color_stays():
     images = random_affine(tf.constant(bars(50, "uint8")), (0, 1)).numpy()
     assert images.dtype == np.uint8
     seen = images[images[..., 0] > 150].astype(float)

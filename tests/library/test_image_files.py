@@ -15,13 +15,13 @@ def save(path, shape=(20, 30), mode="RGB", color=(250, 10, 99)):
 
 def test_images_are_rgb_of_the_size_that_is_wanted(tmp_path):
     gradient = np.tile(np.arange(0, 240, 8, dtype=np.uint8), (20, 1))
-    Image.fromarray(gradient).save(tmp_path / "grey.png")
-    grey = image_files.read(tmp_path / "grey.png", 10)
-    assert grey.shape == (10, 10, 3) and grey.dtype == np.uint8
+    Image.fromarray(gradient).save(tmp_path / "gray.png")
+    gray = image_files.read(tmp_path / "gray.png", 10)
+    assert gray.shape == (10, 10, 3) and gray.dtype == np.uint8
     # A triangle filter on a ramp gives its mean, but at the edges.
     means = gradient[0].reshape(10, 3).mean(1)
-    np.testing.assert_allclose(grey[5, 1:-1, 0], means[1:-1], atol=1)
-    assert (grey == grey[:, :, :1]).all()
+    np.testing.assert_allclose(gray[5, 1:-1, 0], means[1:-1], atol=1)
+    assert (gray == gray[:, :, :1]).all()
     colored = image_files.read(save(tmp_path / "a.png"), 12)
     assert (colored == [250, 10, 99]).all()
     cmyk = save(tmp_path / "b.jpg", mode="CMYK", color=(0, 0, 0, 255))
@@ -64,7 +64,6 @@ def dataset(paths, size=16):
         train=split,
         test=split,
         num_classes=2,
-        attribute_size=1,
         decode=image_files.decoder(size),
         facts={},
     )
@@ -89,7 +88,7 @@ def test_a_file_that_vanishes_is_named_by_the_pipeline(tmp_path):
     paths = [save(tmp_path / f"{n}.png") for n in range(3)]
     data = dataset(paths)
     paths[1].unlink()
-    with pytest.raises(tf.errors.OpError, match="1.png cannot be read"):
+    with pytest.raises(tf.errors.OpError, match=r"1.png cannot be read"):
         list(data.batches("train", 3))
 
 

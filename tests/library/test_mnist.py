@@ -181,9 +181,9 @@ def test_an_npz_without_an_array_or_with_objects_is_refused(tmp_path, contents):
 
 class FakeBuilder:
     data_dir = "/prepared/mnist"
-    url_infos = {"https://host.invalid/mnist/train.gz": None}
 
     def __init__(self, prepared):
+        self.url_infos = {"https://host.invalid/mnist/train.gz": None}
         self.prepared = prepared
 
     def is_prepared(self):

@@ -331,10 +331,10 @@ def test_foreign_npy_headers_are_refused(tmp_path):
     with pytest.raises(ValueError, match=r"refused.*version \(3, 0\)"):
         restricted_pickle.load(path)
     path = write(tmp_path, npy(content, dtype=[("a", "|O")]))
-    with pytest.raises(ValueError, match="refused.*instead of object"):
+    with pytest.raises(ValueError, match=r"refused.*instead of object"):
         restricted_pickle.load(path)
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match="none.npy does not exist"):
+    with pytest.raises(FileNotFoundError, match=r"none.npy does not exist"):
         restricted_pickle.load(tmp_path / "none.npy")
