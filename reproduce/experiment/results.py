@@ -107,7 +107,7 @@ class Results:
             f"{cell.settings.id}"
             for cell in self.cells
         ]
-        done = len(self.found)
+        done, left = len(self.found), len(self.missing)
         return "\n".join(
-            [*lines, f"{len(lines)} cells: {done} done, {len(missing)} missing"]
+            [*lines, f"{len(lines)} cells: {done} done, {left} missing"]
         )
