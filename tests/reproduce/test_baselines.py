@@ -5,9 +5,9 @@ import pytest
 from sklearn import model_selection, svm
 
 from keras_unbias import data as datasets
-from reproduce.experiment import baselines
+from reproduce.experiment import baselines, groups
 
-GRID = {"kernel": "rbf", "C": [0.1, 1.0, 10.0], "gamma": [0.1, 1.0], "folds": 3}
+GRID = {"kernel": "rbf", "C": (0.1, 1.0, 10.0), "gamma": (0.1, 1.0), "folds": 3}
 
 
 def toy(rows=240):
@@ -26,7 +26,7 @@ def toy(rows=240):
 
 def test_constant_is_the_most_frequent_label():
     dataset = toy()
-    classifier = baselines.fit("constant", {}, dataset)
+    classifier = baselines.fit(groups.Constant(), dataset)
     assert dataset.train.labels.mean() > 0.5
     assert classifier.predict(dataset.test.inputs).all()
 
@@ -42,7 +42,7 @@ def test_svm_is_the_best_cross_validated_one_of_scikit_learn():
         ).mean(),
     )
     expected = svm.SVC(C=best[0], gamma=best[1]).fit(inputs, labels)
-    fitted = baselines.fit("svm", GRID, dataset)
+    fitted = baselines.fit(groups.Svm(**GRID), dataset)
     np.testing.assert_array_equal(
         fitted.predict(inputs), expected.predict(inputs)
     )
@@ -52,12 +52,13 @@ def test_svm_is_the_best_cross_validated_one_of_scikit_learn():
 def test_ferm_equals_the_mean_decisions_on_good_rows(kernel):
     dataset = toy()
     gaps = {}
-    for method in ("svm", "ferm"):
-        fitted = baselines.fit(method, {**GRID, "kernel": kernel}, dataset)
+    for method in (groups.Svm, groups.Ferm):
+        chosen = method(**{**GRID, "kernel": kernel})
+        fitted = baselines.fit(chosen, dataset)
         decisions = fitted.decision_function(dataset.train.inputs)
         good = dataset.train.labels == 1
         first = dataset.train.attributes[:, 0] == 1
-        gaps[method] = abs(
+        gaps[method.name] = abs(
             decisions[good & first].mean() - decisions[good & ~first].mean()
         )
     assert gaps["ferm"] < 1e-3 < 0.1 < gaps["svm"]

@@ -1,12 +1,21 @@
 """FERM: its constraint, its optimum by another solver, scikit-learn's rules."""
 
+import doctest
+
 import numpy as np
 import pytest
 from scipy import optimize
 from sklearn.svm import SVC
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from reproduce.experiment import fair_svm
 from reproduce.experiment.fair_svm import FairSVC
+
+
+def test_the_example_of_the_docstring():
+    failed, tried = doctest.testmod(fair_svm)
+    assert tried > 0
+    assert failed == 0
 
 
 @parametrize_with_checks([FairSVC(), FairSVC(kernel="rbf")])
@@ -122,7 +131,7 @@ def test_a_group_needs_positive_rows(data):
 def test_three_classes_have_no_positive(data):
     X, y, groups = data
     y[:5] = 2
-    with pytest.raises(ValueError, match="two labels. Received: 3"):
+    with pytest.raises(ValueError, match=r"two labels. Received: 3"):
         FairSVC().fit(X, y, sensitive_features=groups)
 
 
