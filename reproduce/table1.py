@@ -20,7 +20,12 @@ def tables(results, title, notes):
             title=f"Table 1. Test accuracy on colored MNIST, {title}",
             corner="color variance",
             published=published("table1"),
-            notes=[*notes, *mi_weights(results), *digits.NOTES],
+            notes=[
+                *notes,
+                *mi_weights(results),
+                *precisions(results),
+                *digits.NOTES,
+            ],
         )
     ]
 
@@ -33,6 +38,21 @@ def mi_weights(results):
         if cell.settings.method.has_estimator
     )
     return [f"Our lambda: {'; '.join(weights)}."] if weights else []
+
+
+def precisions(results):
+    """Says which rows were trained in several precisions."""
+    used = {row: {} for row in results.rows}
+    for cell, record in results.found:
+        used[cell.row][record.environment.get("precision")] = None
+    mixed = [
+        f"{row} ({', '.join(map(str, found))})"
+        for row, found in used.items()
+        if len(found) > 1
+    ]
+    if not mixed:
+        return []
+    return [f"Precisions differ, by processor: {'; '.join(mixed)}."]
 
 
 TABLE1 = driver.Table(

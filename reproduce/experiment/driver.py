@@ -123,7 +123,8 @@ class Table(Experiment):
     def show(self, results: Results, options: argparse.Namespace) -> int:
         """Prints the tables, and writes them into their page if asked."""
         title = f"profile {in_words(options)}"
-        notes = filling_notes(self, options, results)
+        note = self.profiles[options.profile].note
+        notes = [*filling_notes(self, options, results), *filter(None, [note])]
         made = self.tables(results, title, notes)
         if options.update_docs:
             words = pages.file_stem(options, **self.usual(options))

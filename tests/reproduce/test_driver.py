@@ -346,6 +346,14 @@ def test_settings_can_be_changed(call):
     assert not {*expected} & {*plain}
 
 
+def test_what_a_profile_must_say_stands_below(call):
+    note = "Ours, chosen by an oracle."
+    noted = dataclasses.replace(PROFILES["quick"], note=note)
+    answer = call(table(profiles={"quick": noted}))
+    assert answer.out.endswith(f"\n\n  {note}\n")
+    assert note not in call(table()).out
+
+
 def test_changes_are_named_in_the_title(call):
     answer = call(
         table(), "--methods", "ERM", "--set", "epochs=3", "decay=cosine"
