@@ -215,19 +215,18 @@ def paired_table(
     """
     ours, splits = {}, 0
     for row in results.rows:
-        cells = []
+        cells, most = [], 0
         for column in columns:
             base = _done(results, reference, column)
             other = _done(results, row, column)
-            splits = max(splits, len(base))
             shared = sorted(base.keys() & other.keys())
-            if len(shared) > 1:
-                pairs = [
-                    (column.value(other[seed]), column.value(base[seed]))
-                    for seed in shared
-                ]
-                cells.append(_change(pairs, len(base), ratio))
-        if row != reference and len(cells) == len(columns):
+            pairs = [
+                (column.value(other[seed]), column.value(base[seed]))
+                for seed in shared
+            ]
+            cells.append(_change(pairs, len(base), ratio))
+            splits, most = max(splits, len(base)), max(most, len(shared))
+        if row != reference and most > 1:
             ours[row] = cells
     corner = f"change from {reference}"
     return Table(

@@ -361,7 +361,8 @@ def test_changes_are_paired_by_seed():
     base, other = rng.random(8), rng.random(8)
     runs = [with_numbers("ERM", s, v) for s, v in enumerate(base)]
     # A seed of one row alone is of no use, nor is a run that diverged.
-    runs += [with_numbers("ERM", 99, 0.0), run("MI", "", 98)]
+    runs += [with_numbers("ERM", seed, 0.0) for seed in (98, 99)]
+    runs += [run("MI", "", 98)]
     runs += [with_numbers("MI", s, v, auc=0.5) for s, v in enumerate(other)]
     runs += [with_numbers("other", 0, 0.5)]
     found = results(*runs, missing=[("bias-balanced", "", 0)])
@@ -378,10 +379,19 @@ def test_changes_are_paired_by_seed():
         "-",
         "-",
     ]
-    assert "over 9 splits" in made.caption[0]
+    assert "over 10 splits" in made.caption[0]
 
 
 def test_changes_from_a_row_without_records():
     found = results(run("MI", "", 1, 0.5), missing=[("ERM", "", 1)])
     made = paired_table(found, COLUMNS, title="", reference="ERM", ratio=0.5)
     assert made.ours.empty
+
+
+def test_changes_of_the_columns_that_a_row_has():
+    runs = [run("ERM", v, s, 0.5) for v in ("0.020", "0.050") for s in (1, 2)]
+    runs += [run("MI", "0.050", s, 0.75) for s in (1, 2)]
+    found = results(*runs)
+    columns = [Column(name, accuracy, name) for name in found.columns]
+    made = paired_table(found, columns, title="", reference="ERM", ratio=0.5)
+    assert made.ours.loc["MI"].tolist() == ["-", "+0.250 ± 0.000 (± 0.000)"]
