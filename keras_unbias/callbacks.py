@@ -96,8 +96,8 @@ class MutualInformationMonitor(keras.callbacks.Callback):
     >>> targets = {"label": codes, "attribute": x}
     >>> encoder = keras.Sequential([keras.Input((2,)), keras.layers.Dense(4)])
     >>> model = ku.RepresentationClassifier(encoder, num_classes=2)
-    >>> model.compile()
-    >>> monitor = MutualInformationMonitor((x, targets), passes=1)
+    >>> model.compile(run_eagerly=True)
+    >>> monitor = MutualInformationMonitor((x, {"attribute": x}), passes=1)
     >>> history = model.fit(x, targets, callbacks=[monitor], verbose=0).history
     >>> len(history["held_out_mutual_information"])
     1

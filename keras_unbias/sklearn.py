@@ -196,7 +196,7 @@ class UnbiasedClassifier(
             raise ValueError(
                 "A classifier needs two or more classes. Expected: labels of "
                 "two classes or more. Received: one class, "
-                f"{encoder.classes_[0]!r}. Add rows of another class."
+                f"{encoder.classes_.tolist()}. Add rows of another class."
             )
         weight = None
         if sample_weight is not None:

@@ -181,10 +181,6 @@ def check_weights(weights: Iterable[float], loss_tolerance: float) -> None:
     Raises:
         ValueError: if there are fewer than two different weights, or if the
             tolerance is negative or not finite.
-
-    Example:
-
-    >>> check_weights([0.0, 0.5], loss_tolerance=0.2)
     """
     if len(set(weights)) < 2:
         raise ValueError(

@@ -127,19 +127,6 @@ def fit_critic(
     Returns:
         Float, the bound in nats on the rows for choice, and a function from
         row numbers to the bound on these rows.
-
-    Example:
-
-    >>> codes = np.eye(2, dtype="float32")[np.arange(300) % 2]
-    >>> generator = np.random.default_rng(0)
-    >>> split = split_rows(300, generator)
-    >>> best, bound = fit_critic(
-    ...     codes, codes, None, num_classes=None, split=split,
-    ...     generator=generator, critic=information.SeparableCritic(seed=0),
-    ...     epochs=2, batch_size=50, seed=0,
-    ... )
-    >>> best == bound(split[1])
-    True
     """
     fitted, choice, _ = split
     known = features[fitted]

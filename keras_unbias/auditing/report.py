@@ -96,16 +96,16 @@ class Audit:
 
     Example:
 
-    >>> codes = np.arange(90) % 2
-    >>> result = ku.audit(
-    ...     np.eye(2)[codes], (None, {"attribute": codes}), resamples=5
+    >>> bound, accuracy = Estimate(0.5, 0.4, 0.6), Estimate(0.9, 0.8, 1.0)
+    >>> leakage = Leakage(
+    ...     {"linear probe": bound}, "linear probe", floor=0.0, ceiling=0.693,
+    ...     probe_accuracy={"linear probe": accuracy}, majority_accuracy=0.5,
     ... )
-    >>> round(result.leakage.ceiling, 1)
-    0.7
-    >>> list(result.to_frame())
-    ['quantity', 'of', 'value', 'low', 'high']
-    >>> len(result.plot().axes)
-    1
+    >>> print(Audit(rows=300, leakage=leakage))
+    Audit of 300 rows
+    I(Z;C): 0.500 [0.400, 0.600] nats (linear probe); floor 0.000, ...
+    >>> Audit(rows=300, leakage=leakage).to_frame().value.tolist()
+    [0.5, 0.0, 0.693, 0.9, 0.5]
     """
 
     rows: int

@@ -1,4 +1,4 @@
-"""Our callbacks and Keras's own, together in a run of `fit`."""
+"""The callbacks, together with those of Keras."""
 
 import csv
 
@@ -33,7 +33,7 @@ def fit(model, problem, epochs, callbacks, **arguments):
     ).history
 
 
-def test_the_monitor_measures_what_the_features_tell(problem):
+def test_the_monitor_logs_the_held_out_bounds(problem):
     model = RepresentationClassifier(problem.encoder(), problem.classes)
     model.compile(keras.optimizers.Adam(3e-3))
     monitor = callbacks.MutualInformationMonitor(
@@ -41,21 +41,21 @@ def test_the_monitor_measures_what_the_features_tell(problem):
     )
     history = fit(model, problem, 3, [monitor])
 
-    told = history["held_out_mutual_information"]
-    inside = history["held_out_conditional_mutual_information"]
-    assert np.isnan(told).tolist() == [False, True, False]
-    assert np.isnan(inside).tolist() == [False, True, False]
+    plain = history["held_out_mutual_information"]
+    conditional = history["held_out_conditional_mutual_information"]
+    assert np.isnan(plain).tolist() == [False, True, False]
+    assert np.isnan(conditional).tolist() == [False, True, False]
     inputs, targets = problem.test
     rows = {
         "epochs": 10,
-        "batch_size": critics.batch_size_of(len(inputs)),
+        "batch_size": critics.choose_batch_size(len(inputs)),
     }
     features = model.predict(inputs, verbose=0)["features"]
-    assert told[-1] == pytest.approx(
+    assert plain[-1] == pytest.approx(
         critics.held_out_bound(features, targets["attribute"], **rows),
         abs=1e-3,
     )
-    assert inside[-1] == pytest.approx(
+    assert conditional[-1] == pytest.approx(
         critics.held_out_bound(
             features, *reversed(targets.values()), num_classes=3, **rows
         ),
@@ -72,20 +72,32 @@ def test_a_diverged_model_is_not_measured(problem):
     assert len(logs) == 2 and np.isnan([*logs.values()]).all()
 
 
-def test_a_monitor_measures_now_and_then():
+def test_the_arguments_of_a_monitor_are_checked():
     for wrong in ({"every": 0}, {"every": 1.5}, {"passes": 0}):
         ((name, value),) = wrong.items()
         with pytest.raises(ValueError, match=f"{name}={value}"):
             callbacks.MutualInformationMonitor(None, **wrong)
 
 
-def test_a_model_that_its_last_step_broke_has_diverged():
+def test_the_validation_loss_shows_a_broken_last_step():
     stop = callbacks.StopOnDivergence(entropy=1.0)
     stop.set_model(keras.Model())
     stop.on_epoch_end(0, {"loss": 0.1, "val_loss": 0.2})
     assert not stop.reason
     stop.on_epoch_end(1, {"loss": 0.1, "val_loss": np.nan})
     assert stop.reason == "val_loss is nan after epoch 2"
+    assert stop.model.stop_training
+
+
+def test_a_loss_that_is_not_finite_stops_the_training():
+    stop = callbacks.StopOnDivergence()
+    stop.set_model(keras.Model())
+    stop.on_train_batch_end(0, {"loss": 1.0, "mutual_information": 1e9})
+    stop.on_epoch_end(0, {"loss": 1.0, "mutual_information": 1e9})
+    assert not stop.reason
+    stop.on_train_batch_end(3, {"loss": 1.0, "mutual_information": np.inf})
+    stop.on_train_batch_end(4, {"loss": np.nan})
+    assert stop.reason == "mutual_information is inf at batch 3"
     assert stop.model.stop_training
 
 
@@ -124,14 +136,14 @@ def test_a_weight_of_zero_is_plain_training(problem, own_optimizer):
 
 def test_the_weight_warms_up(problem):
     model = compiled(problem, mi_weight=0.6)
-    # A batch an epoch takes less time than its compilation.
+    # One batch per epoch takes less time than its compilation.
     model.run_eagerly = True
     schedule = callbacks.MiWeightSchedule(callbacks.warm_up(2))
     history = fit(model, problem, 4, [schedule], steps_per_epoch=1)
     np.testing.assert_allclose(history["mi_weight"], [0.2, 0.4, 0.6, 0.6])
 
 
-def test_a_schedule_begins_with_the_weight_that_was_assigned(problem):
+def test_a_schedule_starts_from_the_assigned_weight(problem):
     model = compiled(problem, mi_weight=0.6)
     model.run_eagerly = True
     model.mi_weight = 0.3
@@ -146,17 +158,17 @@ def test_a_schedule_begins_with_the_weight_that_was_assigned(problem):
 
 
 def test_a_negative_weight_is_refused(problem):
-    with pytest.raises(ValueError, match="number >= 0.*-1.0"):
+    with pytest.raises(ValueError, match=r"number >= 0.*-1.0"):
         compiled(problem).mi_weight = -1.0
     schedule = callbacks.MiWeightSchedule(lambda epoch, weight: -weight)
     with pytest.raises(
-        ValueError, match="Received: schedule\\(epoch=0, weight\\)=-1.0"
+        ValueError, match=r"Received: schedule\(epoch=0, weight\)=-1.0"
     ):
         fit(compiled(problem), problem, 1, [schedule])
 
 
 @pytest.mark.slow
-def test_kerass_callbacks_and_ours_work_together(problem, tmp_path):
+def test_our_callbacks_work_with_those_of_keras(problem, tmp_path):
     def run(epochs):
         keras.utils.set_random_seed(0)
         model = compiled(problem, mi_weight=0.5, conditional=True)
@@ -183,7 +195,7 @@ def test_kerass_callbacks_and_ours_work_together(problem, tmp_path):
         return model, stop, history
 
     _, _, first = run(2)
-    model, stop, second = run(4)  # Goes on at the third epoch.
+    _, stop, second = run(4)  # Continues at the third epoch.
     assert len(first["loss"]) == len(second["loss"]) == 2
     assert second["mi_weight"] == [0.5, 0.5]
     assert stop.best <= min(second["val_loss"])

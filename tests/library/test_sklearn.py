@@ -1,8 +1,10 @@
-"""The scikit-learn interface, as its users meet it."""
+"""The scikit-learn classifier, as its users meet it."""
 
 import pickle
+import warnings
 
 import fairlearn.metrics
+import fairlearn.postprocessing
 import keras
 import numpy as np
 import pandas as pd
@@ -28,7 +30,7 @@ def unbiased_rows():
 
 
 def draw(agreement, count, seed):
-    """A frame whose `likes` tells the attribute, which tells the label."""
+    """Draws a frame whose `likes` reveal the attribute, and it the label."""
     rng = np.random.default_rng(seed)
     label = rng.integers(0, 2, count)
     attribute = np.where(rng.random(count) < agreement, label, 1 - label)
@@ -134,7 +136,7 @@ def test_features_are_float32_whatever_the_policy(rows):
 
 @pytest.mark.slow
 def test_its_features_are_audited(unbiased_rows, fitted):
-    test, truth, group = unbiased_rows
+    test, _, group = unbiased_rows
     encoder = fitted[-1].attribute_encoder_
     found = audit(
         fitted.transform(test),
@@ -174,11 +176,11 @@ def test_several_attributes_and_numbers(rows):
         binned = UnbiasedClassifier(**quick).fit(
             X, labels, sensitive_features=both
         )
-    assert binned.attribute_encoder_.parts_ == [2, 10]
+    assert binned.attribute_encoder_.spec_.widths == (2, 10)
     kept = UnbiasedClassifier(**quick, attribute_bins=None).fit(
         X, labels, sensitive_features=both
     )
-    assert kept.attribute_encoder_.parts_ == [2, 1]
+    assert kept.attribute_encoder_.spec_.widths == (2, 1)
     assert np.isfinite(kept.predict_proba(X)).all()
 
 
@@ -251,14 +253,14 @@ def test_the_prior_counts_weighted_rows():
         return model.score(X, labels)
 
     assert accuracy("erm") < 0.6
-    # The best that is possible: two normals whose means are 1 apart.
+    # The best possible: two normals whose means are 1 apart.
     assert accuracy("bias_balanced") == pytest.approx(0.69, abs=0.04)
 
 
 def test_weights_of_rows_are_weights_of_the_loss(rows):
-    inputs, labels, attribute = rows
+    inputs, labels, _ = rows
     X = inputs[["a", "b", "c"]]
-    # Rows of one class only: the other class is never named.
+    # Only one class has weight, so the other is never predicted.
     weight = (labels == "yes").astype(float)
     model = UnbiasedClassifier(method="erm", **FAST)
     model.fit(X, labels, sample_weight=weight)
@@ -268,9 +270,9 @@ def test_weights_of_rows_are_weights_of_the_loss(rows):
 @pytest.mark.parametrize(
     "prior_strength", [0.0, pytest.param(0.5, marks=pytest.mark.slow), 1.0]
 )
-def test_what_the_attribute_says_is_taken_out(prior_strength):
-    # Inputs that say nothing: of a rare class no more is known than its
-    # share, whatever the attribute says of it in the training rows.
+def test_predictions_leave_out_what_the_attribute_says(prior_strength):
+    # The inputs say nothing, so only the share of a rare class is known,
+    # whatever the attribute says about it in the training rows.
     rng = np.random.default_rng(0)
     labels = (rng.random(4000) < 0.2).astype(int)
     attribute = labels ^ (rng.random(4000) < 0.1)
@@ -319,34 +321,95 @@ def test_a_constant_column_may_change_later(rows):
     )
 
 
-def test_bad_arguments_are_refused(rows):
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"method": "magic"}, ValueError, "method='magic'"),
+        ({"mi_weight": -1}, ValueError, "mi_weight == -1, must be >= 0"),
+        ({"mi_weight": None}, TypeError, "mi_weight must be an instance of"),
+        ({"mi_weight": np.nan}, ValueError, "mi_weight contains NaN"),
+        ({"epochs": 1.5}, TypeError, "epochs must be an instance of int"),
+        ({"epochs": 0}, ValueError, "epochs == 0, must be >= 1"),
+        ({"batch_size": 1.5}, TypeError, "batch_size must be an instance"),
+        ({"estimator_batches": 1.5}, TypeError, "estimator_batches must be"),
+        ({"estimator_batches": -1}, ValueError, "estimator_batches == -1"),
+        ({"learning_rate": 0}, ValueError, "learning_rate == 0, must be > 0"),
+        ({"learning_rate": np.inf}, ValueError, "learning_rate contains inf"),
+        ({"dropout": 1.0}, ValueError, "dropout == 1.0, must be < 1"),
+        ({"prior_strength": 2}, ValueError, "prior_strength == 2, must be <="),
+        (
+            {"method": "bias_balanced", "prior_strength": None},
+            ValueError,
+            "prior_strength=None",
+        ),
+    ],
+)
+def test_parameters_are_checked(rows, arguments, error, message):
+    X = rows[0][["a", "b", "c"]]
+    with pytest.raises(error, match=message):
+        UnbiasedClassifier(**arguments).fit(X, rows[1])
+
+
+def test_unused_parameters_are_not_checked(rows):
+    def encoder(shape):
+        return keras.Sequential([keras.Input(shape), keras.layers.Dense(2)])
+
+    model = UnbiasedClassifier(
+        "erm",
+        mi_weight=None,
+        encoder=encoder,
+        dropout=None,
+        learning_rate=keras.optimizers.schedules.CosineDecay(1e-3, 9),
+        epochs=1,
+    )
+    X = rows[0][["a", "b", "c"]]
+    assert model.fit(X, rows[1]).transform(X).shape == (1500, 2)
+
+
+def test_rows_are_checked(rows):
     inputs, labels, attribute = rows
     X = inputs[["a", "b", "c"]]
-    with pytest.raises(ValueError, match="method='magic'"):
-        UnbiasedClassifier(method="magic").fit(X, labels)
-    with pytest.raises(ValueError, match="mi_weight=-1"):
-        UnbiasedClassifier(mi_weight=-1).fit(X, labels)
-    for name in ("epochs", "batch_size", "estimator_batches"):
-        with pytest.raises(ValueError, match=f"an integer.*{name}=1.5"):
-            UnbiasedClassifier(**{name: 1.5}).fit(X, labels)
-    with pytest.raises(ValueError, match="mi_weight=None"):
-        UnbiasedClassifier(mi_weight=None).fit(X, labels)
-    with pytest.raises(ValueError, match="learning_rate=0"):
-        UnbiasedClassifier(learning_rate=0).fit(X, labels)
-    unused = UnbiasedClassifier(
-        "erm", mi_weight=None, encoder=len, dropout=None
-    )
-    unused._check_parameters()
-    with pytest.raises(ValueError, match="dropout=1.0"):
-        UnbiasedClassifier(dropout=1.0).fit(X, labels)
-    with pytest.raises(ValueError, match="prior_strength=None"):
-        UnbiasedClassifier("bias_balanced", prior_strength=None).fit(X, labels)
-    with pytest.raises(ValueError, match="prior_strength=2"):
-        UnbiasedClassifier(prior_strength=2).fit(X, labels)
-    with pytest.raises(ValueError, match="of 1500 rows. Received: 7"):
+    with pytest.raises(ValueError, match=r"of 1500 rows. Received: 7"):
         UnbiasedClassifier().fit(X, labels, sensitive_features=attribute[:7])
+    with pytest.raises(ValueError, match=r"Negative values.*sample_weight"):
+        UnbiasedClassifier().fit(X, labels, sample_weight=np.full(1500, -1.0))
+    with pytest.raises(ValueError, match=r"Received: one class, \['no'\]"):
+        UnbiasedClassifier().fit(X, np.full(1500, "no"))
     with pytest.warns(UserWarning, match="this is plain training"):
         UnbiasedClassifier(epochs=1).fit(X, labels)
+
+
+def test_probabilities_have_the_precision_of_scikit_learn(
+    unbiased_rows, fitted
+):
+    test, truth, _ = unbiased_rows
+    probabilities = fitted.predict_proba(test)
+    assert probabilities.dtype == fitted.decision_function(test).dtype == float
+    np.testing.assert_allclose(probabilities.sum(1), 1, rtol=1e-15)
+    inputs = fitted[:-1].transform(test)
+    np.testing.assert_allclose(
+        probabilities,
+        fitted[-1].model_.predict(inputs, verbose=0)["probabilities"],
+        rtol=1e-5,
+    )
+    with warnings.catch_warnings():
+        # scikit-learn's metrics warn if a sum is not 1.
+        warnings.simplefilter("error")
+        loss = metrics.log_loss(truth, probabilities)
+    of_truth = probabilities[np.arange(len(truth)), (truth == "yes") * 1]
+    assert loss == pytest.approx(-np.log(of_truth).mean())
+
+
+def test_fairlearn_post_processes_the_probabilities(unbiased_rows, fitted):
+    test, truth, group = unbiased_rows
+    X = fitted[:-1].transform(test)
+    optimizer = fairlearn.postprocessing.ThresholdOptimizer(
+        estimator=fitted[-1], prefit=True, predict_method="predict_proba"
+    ).fit(X, (truth == "yes") * 1, sensitive_features=group)
+    predicted = optimizer.predict(X, sensitive_features=group, random_state=0)
+    # Demographic parity: the groups have the same selection rate.
+    rates = [predicted[group == value].mean() for value in ("old", "young")]
+    assert rates[0] == pytest.approx(rates[1], abs=0.05)
 
 
 # Each with the reason.
