@@ -264,7 +264,7 @@ class Ferm(Svm):
 
 @checked
 class PeerProblem(Data):
-    """A problem with known information, `reproduce.peer_problems`."""
+    """A problem with known information, `reproduce.experiment.peer_problems`."""
 
     name: ClassVar[str] = "peers"
     problem: Literal["gaussians", "categories", "pictures"] = "gaussians"

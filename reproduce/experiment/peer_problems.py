@@ -1,8 +1,8 @@
-"""Three problems whose information is known exactly.
+"""Three problems whose mutual information is known exactly.
 
-Each has a label that the inputs show faintly and an attribute that they show
-plainly, which agrees with the label in most training rows. All information
-is in nats, of the training distribution.
+In each, the inputs show the label faintly and an attribute plainly. The
+attribute agrees with the label in most training rows. Information is that of
+the training distribution, in nats.
 """
 
 import dataclasses
@@ -19,10 +19,10 @@ AGREEMENT = 0.9
 class Rows:
     """Rows of a problem.
 
-    Attributes:
-        inputs: `(rows, columns)` float32 array.
-        labels: `(rows,)` int array.
-        attributes: frame with a column for each attribute.
+    Args:
+        inputs: float32 array of shape `(rows, columns)`.
+        labels: int array of shape `(rows,)`.
+        attributes: `pandas.DataFrame` with a column for each attribute.
     """
 
     inputs: np.ndarray
@@ -39,8 +39,14 @@ class Gaussians:
     attribute_shift, attribute_columns = 1.5, 3
     noise_columns = 7
 
-    def draw(self, rows, agreement, seed):
-        """`Rows` whose attribute is the label with probability `agreement`."""
+    def draw(self, rows: int, agreement: float, seed: int) -> Rows:
+        """Draws rows.
+
+        Args:
+            rows: how many.
+            agreement: probability that the attribute is the label.
+            seed: seed of the draw.
+        """
         rng = np.random.default_rng(seed)
         labels = rng.integers(0, 2, rows)
         attribute = _changed(labels, agreement, 2, rng)
@@ -56,8 +62,8 @@ class Gaussians:
         inputs = (means + rng.normal(size=means.shape)).astype("float32")
         return Rows(inputs, labels, pd.DataFrame({"attribute": attribute}))
 
-    def information(self):
-        """I(X;C): by integration over the two sufficient statistics."""
+    def information(self) -> float:
+        """Returns I(X;C), an integral over the two sufficient statistics."""
         grid = np.linspace(-8, 12, 801)
         widths = (
             self.label_shift * np.sqrt(self.label_columns),
@@ -76,18 +82,22 @@ class Gaussians:
 
 
 class Categories:
-    """Three classes: four faint columns of categories, one-hot encoded.
+    """Three classes: columns of categories, one-hot encoded.
 
-    Two attributes, a region that agrees with the label and a sex that agrees
-    with whether it is the last; a column shows each.
+    Four columns show the label faintly. There are two attributes, each with a
+    column that shows it plainly. A region agrees with the label, and a sex
+    with whether the label is the last one.
     """
 
     classes = 3
     faint, plain = 0.6, 0.95
     label_columns = 4
 
-    def draw(self, rows, agreement, seed):
-        """As in `Gaussians`; chance is what agrees with no label."""
+    def draw(self, rows: int, agreement: float, seed: int) -> Rows:
+        """Draws rows, as in `Gaussians`.
+
+        With an agreement of 1/3 neither attribute tells the label.
+        """
         rng = np.random.default_rng(seed)
         labels = rng.integers(0, 3, rows)
         region = _changed(labels, agreement, 3, rng)
@@ -106,8 +116,8 @@ class Categories:
             pd.DataFrame({"region": region, "sex": sex}),
         )
 
-    def information(self):
-        """I(X;C): the sum over all columns' values."""
+    def information(self) -> float:
+        """Returns I(X;C), a sum over the values of all columns."""
         faint, plain = _channel(self.faint, 3), _channel(self.plain, 3)
         sexes, agreement = _channel(self.plain, 2), _channel(AGREEMENT, 2)
         table = []
@@ -128,10 +138,11 @@ class Categories:
 
 
 class Pictures:
-    """Four classes: a shape of 4 x 4 pixels in one of four colours, on 8 x 8.
+    """Four classes: a shape of 4 x 4 pixels in one of four colors, on 8 x 8.
 
-    The shape is another one in some pictures, and so is the colour; where it
-    is and the noise of the pixels tell nothing.
+    The label has a shape, and the attribute a color. Some pictures show
+    another shape or another color. The place of the shape and the noise of the
+    pixels tell nothing.
     """
 
     classes = 4
@@ -146,8 +157,8 @@ class Pictures:
     )
     colors = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1], [0.6, 0.6, 0]])
 
-    def draw(self, rows, agreement, seed):
-        """As in `Gaussians`; an input is the picture's 192 numbers."""
+    def draw(self, rows: int, agreement: float, seed: int) -> Rows:
+        """Draws rows, as in `Gaussians`, of the 192 numbers of a picture."""
         rng = np.random.default_rng(seed)
         labels = rng.integers(0, 4, rows)
         attribute = _changed(labels, agreement, 4, rng)
@@ -166,8 +177,8 @@ class Pictures:
             pd.DataFrame({"color": attribute}),
         )
 
-    def information(self):
-        """I(X;C): what the shape and the colour tell, both plain to see."""
+    def information(self) -> float:
+        """Returns I(X;C), of the shape and the color that a picture shows."""
         faint, plain = _channel(self.faint, 4), _channel(self.plain, 4)
         table = np.einsum(
             "yc,ys,ct->cst", _channel(AGREEMENT, 4) / 4, faint, plain
@@ -183,19 +194,19 @@ PROBLEMS = {
 
 
 def _changed(values, agreement, count, rng):
-    """Values of 0..count-1, each another one with 1 - agreement."""
+    """Returns values of 0..count-1, each with 1 - agreement another one."""
     others = (values + rng.integers(1, count, len(values))) % count
     return np.where(rng.random(len(values)) < agreement, values, others)
 
 
 def _channel(agreement, count):
-    """`(count, count)` array of p(changed | value)."""
+    """Returns an array of shape `(count, count)` of p(changed | value)."""
     off = (1 - agreement) / (count - 1)
     return np.full((count, count), off) + np.eye(count) * (agreement - off)
 
 
 def _information(table):
-    """Mutual information of the first axis with the others, in nats."""
+    """Returns the information of the first axis and the others, in nats."""
     table = table.reshape(len(table), -1)
     independent = np.outer(table.sum(1), table.sum(0))
     kept = table > 0
