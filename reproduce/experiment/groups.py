@@ -264,7 +264,7 @@ class Ferm(Svm):
 
 @checked
 class PeerProblem(Data):
-    """A problem with known information, `reproduce.experiment.peer_problems`."""
+    """A problem of `peer_problems`, whose information is known."""
 
     name: ClassVar[str] = "peers"
     problem: Literal["gaussians", "categories", "pictures"] = "gaussians"
