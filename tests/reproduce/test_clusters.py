@@ -1,57 +1,60 @@
 """Sweeps on clusters: a local Ray and a local Dask one, against loky."""
 
 import os
+import pathlib
 import signal
+import sys
 
 import numpy as np
 import pytest
 from joblib.externals import loky
 
-from reproduce import clusters, sweep
-from reproduce.experiment import records
+from reproduce.experiment import clusters, groups, records, run_files, sweep
+from reproduce.experiment.settings import Settings, change
 
-
-def train(config, output_dir, data_dir):
-    """A run without TensorFlow, whose result depends on its config."""
-    accuracy = np.random.default_rng(config.seed).random()
-    records.Record(
-        config=config,
-        status="done",
-        metrics={"test_accuracy": accuracy * config.settings["mi_weight"]},
-        data={},
-        history={},
-        environment={"threads": os.environ["TF_NUM_INTRAOP_THREADS"]},
-        wall_seconds=0.0,
-    ).write(records.open_run(config, output_dir) / "record.json")
-
-
-def once_dying_train(config, output_dir, data_dir):
-    died = config.directory(output_dir) / "died"
-    if config.seed == 1 and not died.exists():
-        records.open_run(config, output_dir)
-        died.touch()
-        os.kill(os.getpid(), signal.SIGKILL)
-    train(config, output_dir, data_dir)
-
-
-CONFIGS = [
-    records.RunConfig(
-        "toy", "erm", "ERM", "test", seed, {"epochs": 1, "mi_weight": weight}
-    )
+PLAIN = Settings(data=groups.ColoredMnist())
+RUNS = [
+    change(PLAIN, seed=seed, mi_weight=weight)
     for seed, weight in ((1, 0.5), (2, 1.0))
 ]
 
 
+def train(settings, output_dir, **given):
+    """Stands in for a training; its result depends on its settings."""
+    accuracy = np.random.default_rng(settings.seed).random()
+    record = records.Record(
+        settings=settings,
+        status="done",
+        metrics={"test_accuracy": accuracy * settings.method.mi_weight},
+        data={},
+        history={},
+        environment={"threads": os.environ["TF_NUM_INTRAOP_THREADS"]},
+        wall_seconds=0.0,
+    )
+    directory = run_files.open_directory(settings, output_dir)
+    records.write(record, directory / "record.json")
+
+
+def once_dying_train(settings, output_dir, **given):
+    died = run_files.directory(settings, output_dir) / "died"
+    if settings.seed == 1 and not died.exists():
+        run_files.open_directory(settings, output_dir)
+        died.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    train(settings, output_dir)
+
+
 @pytest.fixture(scope="module")
 def of_loky(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sweep, "_train", train)
-        records = sweep.run(
-            CONFIGS, output_dir=tmp_path_factory.mktemp("loky"), jobs=2
-        )
-    # Workers that joblib kept from before a cluster hang after it.
+    made = sweep.run(
+        RUNS,
+        output_dir=tmp_path_factory.mktemp("loky"),
+        jobs=2,
+        train=train,
+    )
+    # Workers that joblib keeps from before a cluster hang after it.
     loky.get_reusable_executor().shutdown()
-    return records
+    return made
 
 
 @pytest.mark.filterwarnings("default")
@@ -63,16 +66,19 @@ def of_loky(tmp_path_factory):
 def test_a_cluster_gives_the_records_of_loky(
     backend, function, of_loky, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(sweep, "_train", function)
-    records = sweep.run(CONFIGS, output_dir=tmp_path, jobs=2, backend=backend)
-    assert records == of_loky
+    # Workers import this module. What they find of the package is installed.
+    monkeypatch.setenv("PYTHONPATH", str(pathlib.Path(__file__).parent))
+    made = sweep.run(
+        RUNS, output_dir=tmp_path, jobs=2, backend=backend, train=function
+    )
+    assert made == of_loky
 
 
 @pytest.mark.parametrize(
     ("gpus", "jobs", "workers"),
     [(2, None, 2), (2, 1, 1), (2, 5, 2), (0, None, 8), (0, 3, 3)],
 )
-def test_ray_has_a_gpu_for_every_worker(gpus, jobs, workers, monkeypatch):
+def test_every_worker_of_ray_has_a_gpu(gpus, jobs, workers, monkeypatch):
     ray = pytest.importorskip("ray")
     monkeypatch.setattr(ray, "is_initialized", lambda: True)
     resources = {"CPU": 8.0, **({"GPU": float(gpus)} if gpus else {})}
@@ -84,9 +90,24 @@ def test_ray_has_a_gpu_for_every_worker(gpus, jobs, workers, monkeypatch):
 
 
 def test_only_a_cluster_has_an_address():
+    message = "Received: backend='loky', address='10"
+    with pytest.raises(ValueError, match=message):
+        clusters.check_address("loky", "10.0.0.1:6379")
     with (
-        pytest.raises(ValueError, match="Received: backend='loky', address"),
+        pytest.raises(ValueError, match=message),
         clusters.connect("loky", address="10.0.0.1:6379"),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("name", ["ray", "dask"])
+def test_a_cluster_that_is_not_installed(name, monkeypatch):
+    module = {"ray": "ray", "dask": "distributed"}[name]
+    # An import of it fails, as if there were none.
+    monkeypatch.setitem(sys.modules, module, None)
+    with (
+        pytest.raises(ImportError, match=f"'{name}' is not installed.*extra"),
+        clusters.connect(name),
     ):
         pass
 
@@ -101,7 +122,7 @@ def test_dask_workers_have_one_thread():
             processes=False,
             dashboard_address=None,
         ) as cluster,
-        pytest.raises(ValueError, match="one thread. Received: 2 threads"),
+        pytest.raises(ValueError, match=r"one thread. Received: 2 threads"),
         clusters.connect("dask", address=cluster.scheduler_address),
     ):
         pass
