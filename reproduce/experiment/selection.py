@@ -1,4 +1,4 @@
-"""The paper's rule for lambda, on records. No TensorFlow is needed.
+"""The paper's rule for lambda, on records.
 
 Validation data that are drawn like the training data share their bias, so the
 accuracy on them says nothing. The paper's rule (section 5.1) looks at the
@@ -36,7 +36,7 @@ def select(
             weights have other seeds than each other, or the tolerance is
             negative or not finite.
     """
-    # It imports Keras, which tables and figures can do without.
+    # Here, for it imports Keras, which only this function needs.
     from keras_unbias.tuning import select_mi_weight
 
     by_weight = collections.defaultdict(list)
