@@ -4,7 +4,6 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent import futures
 
-import joblib
 import numpy as np
 import tensorflow as tf
 from PIL import Image
@@ -58,7 +57,7 @@ def read(path: str | os.PathLike, size: int) -> np.ndarray:
 def decoder(size: int) -> Callable[[tf.Tensor], tf.Tensor]:
     """Makes a function from paths to images, for `BiasedDataset.decode`.
 
-    As many threads as there are cores read the images of a batch.
+    Several threads read the images of a batch.
 
     Args:
         size: int, height and width of the images.
@@ -76,7 +75,7 @@ def decoder(size: int) -> Callable[[tf.Tensor], tf.Tensor]:
     ...     decoder(32)(tf.constant([file.name])).shape
     TensorShape([1, 32, 32, 3])
     """
-    threads = futures.ThreadPoolExecutor(joblib.cpu_count())
+    threads = futures.ThreadPoolExecutor()
 
     def read_all(paths):
         images = list(threads.map(lambda path: read(path, size), paths))
@@ -113,6 +112,6 @@ def unreadable(paths: Sequence[str]) -> dict[str, str]:
             return str(error)
         return None
 
-    with futures.ThreadPoolExecutor(joblib.cpu_count()) as threads:
+    with futures.ThreadPoolExecutor() as threads:
         problems = list(threads.map(problem, paths))
     return {p: text for p, text in zip(paths, problems, strict=True) if text}

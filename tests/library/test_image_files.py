@@ -1,3 +1,5 @@
+"""Image files: what is read, what is refused, and batches of them."""
+
 import resource
 
 import numpy as np
@@ -51,6 +53,15 @@ def test_bad_images_are_named(tmp_path):
     problems = image_files.unreadable(paths)
     assert list(problems) == paths[:-1]
     assert "1 x 1 pixels" in problems[paths[3]]
+
+
+@pytest.mark.parametrize("shape", [(7, 20), (20, 7)])
+def test_images_of_less_than_8_pixels_are_placeholders(tmp_path, shape):
+    path = save(tmp_path / "small.png", shape)
+    with pytest.raises(ValueError, match=f"{shape[0]} x {shape[1]} pixels"):
+        image_files.read(path, 8)
+    smallest = save(tmp_path / "smallest.png", (8, 8))
+    assert image_files.read(smallest, 8).shape == (8, 8, 3)
 
 
 def dataset(paths, size=16):

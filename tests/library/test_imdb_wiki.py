@@ -1,3 +1,5 @@
+"""The rows of IMDB-WIKI: ages, splits, and what is left out."""
+
 import datetime
 import os
 import pickle

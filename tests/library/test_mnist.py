@@ -1,3 +1,5 @@
+"""Digits from files and packages, and what is refused."""
+
 import gzip
 import hashlib
 import struct

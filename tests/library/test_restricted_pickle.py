@@ -1,3 +1,5 @@
+"""Pickled files: honest ones are read, hostile ones are refused."""
+
 import os
 import pickle
 import struct
