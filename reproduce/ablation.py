@@ -60,7 +60,6 @@ ABLATION = driver.Table(
     usual_variances=studies.ABLATION_VARIANCES,
     usual_seeds=3,
     tables=tables,
-    page="docs/experiments/digits.md",
 )
 
 if __name__ == "__main__":

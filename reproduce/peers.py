@@ -49,7 +49,6 @@ PEERS = driver.Table(
     profiles=PROFILES,
     train=peers.train,
     tables=tables,
-    page="docs/experiments/peers.md",
 )
 
 if __name__ == "__main__":

@@ -37,7 +37,6 @@ SEARCH = driver.Table(
     variances=studies.SEARCH_VARIANCES,
     usual_seeds=1,
     tables=tables,
-    page="docs/experiments/digits.md",
 )
 
 if __name__ == "__main__":

@@ -29,7 +29,6 @@ STRESS = driver.Table(
     variances=digits.ALL_VARIANCES,
     usual_variances=digits.STRESS_VARIANCES,
     tables=tables,
-    page="docs/experiments/digits.md",
 )
 
 if __name__ == "__main__":

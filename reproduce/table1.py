@@ -63,7 +63,6 @@ TABLE1 = driver.Table(
     source=sources.DIGITS,
     variances=digits.ALL_VARIANCES,
     tables=tables,
-    page="docs/experiments/digits.md",
 )
 
 if __name__ == "__main__":

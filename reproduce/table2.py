@@ -66,7 +66,6 @@ TABLE2 = driver.Table(
     profiles=faces.PROFILES,
     source=sources.FACES,
     tables=tables,
-    page="docs/experiments/faces.md",
 )
 
 if __name__ == "__main__":

@@ -80,7 +80,6 @@ TABLE3 = driver.Table(
     profiles=credit.PROFILES,
     source=sources.CREDIT,
     tables=tables,
-    page="docs/experiments/german_credit.md",
 )
 
 if __name__ == "__main__":

@@ -109,28 +109,29 @@ class Table(Experiment):
         tables: function from the results, a title that ends with the profile
             and what differs from it, and notes to show below, to a list of
             `tables.Table`.
-        page: the page that shows the released records, from the repository's
-            root.
     """
 
     tables: Callable[[Results, str, list[str]], list[tables.Table]]
-    page: str
 
     def add_flags(self, parser: argparse.ArgumentParser) -> None:
         """Adds `--format` and `--update-docs`."""
         flags.add_table_flags(parser)
 
     def show(self, results: Results, options: argparse.Namespace) -> int:
-        """Prints the tables, and writes them into their page if asked."""
+        """Prints the tables, and writes them into their page if asked.
+
+        Their page is the one with the markers of their block.
+        """
         title = f"profile {in_words(options)}"
         note = self.profiles[options.profile].note
         notes = [*filling_notes(self, options, results), *filter(None, [note])]
         made = self.tables(results, title, notes)
         if options.update_docs:
             words = pages.file_stem(options, **self.usual(options))
+            block = " ".join([self.name, *words])
             pages.update(
-                ROOT / self.page,
-                " ".join([self.name, *words]),
+                pages.find(ROOT, block),
+                block,
                 "\n\n".join(table.render("markdown") for table in made),
             )
         print("\n\n".join(table.render(options.format) for table in made))

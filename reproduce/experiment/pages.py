@@ -23,6 +23,37 @@ def update(page: str | os.PathLike, name: str, content: str) -> None:
     records.write_text(page, replace_block(text, name, content))
 
 
+def find(root: str | os.PathLike, name: str) -> pathlib.Path:
+    """Finds the page that has a block.
+
+    Args:
+        root: directory of the repository. Its pages are the `.md` files in it
+            and below its `docs`.
+        name: name of the block.
+
+    Returns:
+        Path of the page.
+
+    Raises:
+        ValueError: if no page has the block, or several have it.
+    """
+    root = pathlib.Path(root)
+    pages = sorted([*root.glob("*.md"), *root.glob("docs/**/*.md")])
+    # Pages also write of markers: those of a block are lines.
+    marker = f"\n<!-- {name} -->\n"
+    found = [
+        page for page in pages if marker in page.read_text(encoding="utf-8")
+    ]
+    if len(found) != 1:
+        raise ValueError(
+            f"No page, or more than one, has the block '{name}'. Expected: a "
+            f"line <!-- {name} --> in one of {len(pages)} pages below {root}. "
+            f"Received: it in {[page.name for page in found]}. Add the markers "
+            "where the block belongs."
+        )
+    return found[0]
+
+
 def replace_block(text: str, name: str, content: str) -> str:
     """Replaces what stands between two markers.
 

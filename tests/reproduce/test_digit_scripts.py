@@ -158,13 +158,12 @@ def test_stress(call, tmp_path, monkeypatch):
     shown = publish(tmp_path / "records", made)
     page = tmp_path / "page.md"
     page.write_text(
-        "<!-- stress fast seeds_1 -->\n<!-- /stress fast seeds_1 -->\n"
+        "# T\n<!-- stress fast seeds_1 -->\n<!-- /stress fast seeds_1 -->\n"
     )
     monkeypatch.setattr(driver, "ROOT", tmp_path)
     monkeypatch.setattr(records, "RELEASED", tmp_path / "records")
-    experiment = dataclasses.replace(EXPERIMENTS["stress"], page="page.md")
     words = [*shown, "--seeds", "1", "--update-docs"]
-    code, _, err = call(experiment, *words)
+    code, _, err = call(EXPERIMENTS["stress"], *words)
     assert code == 0, err
     lines = page.read_text("utf-8").splitlines()
     found = {

@@ -122,8 +122,7 @@ def shared(**changes):
 
 
 def table(**changes):
-    given = {"tables": tables, "page": "page.md", **changes}
-    return driver.Table(**shared(**given))
+    return driver.Table(**shared(**{"tables": tables, **changes}))
 
 
 def draw(results):
@@ -622,9 +621,9 @@ def test_a_block_is_rewritten(call, page):
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--seeds", "3"], "no block 'toys fast seeds_3'"),
+        (["--seeds", "3"], "has the block 'toys fast seeds_3'"),
         # Records on other data do not take the place of the usual ones.
-        (["--profile", "quick"], "no block 'toys quick digits_kim'"),
+        (["--profile", "quick"], "has the block 'toys quick digits_kim'"),
         (["--profile", "paper"], "No records of toys, profile paper"),
         (["--methods", "ERM"], "Expected: no --methods"),
         (["--variances", "0.02"], "Expected: no --variances"),

@@ -41,6 +41,21 @@ def test_a_page_keeps_what_is_around_a_block(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["page.md"]
 
 
+def test_the_page_of_a_block(tmp_path):
+    (tmp_path / "docs" / "deep").mkdir(parents=True)
+    readme, deep = tmp_path / "README.md", tmp_path / "docs/deep/page.md"
+    # A page may write of markers.
+    readme.write_text("Put `<!-- t -->` there.\n<!-- u -->\n<!-- /u -->\n")
+    deep.write_text("# T\n<!-- t -->\n<!-- /t -->\n")
+    assert pages.find(tmp_path, "t") == deep
+    assert pages.find(tmp_path, "u") == readme
+    with pytest.raises(ValueError, match=r"block 'v'.*Received: it in \[\]"):
+        pages.find(tmp_path, "v")
+    readme.write_text("# T\n<!-- t -->\n<!-- /t -->\n")
+    with pytest.raises(ValueError, match=r"'README.md', 'page.md'\]. Add"):
+        pages.find(tmp_path, "t")
+
+
 @pytest.mark.parametrize(
     ("given", "words"),
     [
