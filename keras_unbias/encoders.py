@@ -1,4 +1,4 @@
-"""The encoders of the experiments, as functions that return a model."""
+"""The encoders of the package, as functions that return a model."""
 
 import inspect
 import os
@@ -6,8 +6,10 @@ import pathlib
 import sys
 
 import keras
+import numpy as np
 import tensorflow as tf
 from keras import layers
+from sklearn import preprocessing
 
 BATCH_NORMS = ("inference", "training")
 PREPROCESSINGS = ("backbone", "released")
@@ -81,6 +83,46 @@ def customer_encoder(
             layers.Activation("linear", dtype="float32"),
         ],
         name="customer_encoder",
+    )
+
+
+def table_encoder(table: np.ndarray, dropout: float = 0.2) -> keras.Model:
+    """Creates the default encoder of `UnbiasedClassifier`.
+
+    It standardizes the columns. Two dense layers of 64 and 32 ReLU units
+    follow.
+
+    Args:
+        table: float array of shape `(rows, columns)`, whose means and
+            deviations are used.
+        dropout: float, the share of the columns and of the first layer's units
+            that a training step leaves out. The rows that contradict a bias
+            are few, and a network easily memorizes them. Defaults to 0.2.
+
+    Returns:
+        Model from float inputs of shape `(n, columns)` to features of shape
+        `(n, 32)`.
+
+    Example:
+
+    >>> table_encoder(np.eye(3)).output_shape
+    (None, 32)
+    """
+    # Unlike the `adapt` of Keras, StandardScaler keeps constant columns.
+    scaler = preprocessing.StandardScaler().fit(table)
+    return keras.Sequential(
+        [
+            keras.Input(table.shape[1:]),
+            # Normalization would raise deviations below 1e-7 to that value.
+            layers.Normalization(
+                mean=scaler.mean_, variance=np.ones_like(scaler.scale_)
+            ),
+            layers.Rescaling((1 / scaler.scale_).tolist()),
+            layers.Dropout(dropout),
+            layers.Dense(64, activation="relu"),
+            layers.Dropout(dropout),
+            layers.Dense(32, activation="relu"),
+        ]
     )
 
 

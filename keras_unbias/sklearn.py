@@ -9,44 +9,18 @@ from numbers import Integral, Real
 
 import keras
 import numpy as np
-import pandas as pd
 import tensorflow as tf
 from numpy.typing import ArrayLike
 from scipy import special
-from sklearn import base, preprocessing
-from sklearn.utils import (
-    Tags,
-    assert_all_finite,
-    check_random_state,
-    check_scalar,
-    multiclass,
-    validation,
-)
+from sklearn import base, utils
+from sklearn.utils import multiclass, validation
 
-from keras_unbias import methods
+from keras_unbias import information, methods
 from keras_unbias.data import AttributeEncoder
-from keras_unbias.information import MutualInformationEstimator as Estimator
-from keras_unbias.information import SeparableCritic
+from keras_unbias.encoders import table_encoder
+from keras_unbias.methods.reweighing import divide_prior
 
 METHODS = ("erm", "bias_balanced", "mi_backprop")
-LIMITS = {
-    "batch_size": {"target_type": Integral, "min_val": 1},
-    "epochs": {"target_type": Integral, "min_val": 1},
-    "estimator_batches": {"target_type": Integral, "min_val": 0},
-    "mi_weight": {"target_type": Real, "min_val": 0},
-    "prior_strength": {"target_type": Real, "min_val": 0, "max_val": 1},
-    "dropout": {
-        "target_type": Real,
-        "min_val": 0,
-        "max_val": 1,
-        "include_boundaries": "left",
-    },
-    "learning_rate": {
-        "target_type": Real,
-        "min_val": 0,
-        "include_boundaries": "neither",
-    },
-}
 Schedule = keras.optimizers.schedules.LearningRateSchedule
 
 
@@ -69,8 +43,8 @@ class UnbiasedClassifier(
     attribute. The features may still reveal a good part of it. If you use or
     publish the features, raise `mi_weight` and `audit` them.
 
-    With a `random_state`, `fit` seeds Keras and TensorFlow, which have one
-    random state for all models. The states of NumPy and Python do not change.
+    `fit` seeds Keras and TensorFlow, which have one random state for all
+    models. The states of NumPy and Python do not change.
 
     Args:
         method: str, `"mi_backprop"` (the default), `"bias_balanced"`, which
@@ -80,17 +54,14 @@ class UnbiasedClassifier(
         conditional: bool, whether I(Z;C|Y) is minimized instead of I(Z;C).
             Defaults to `True`.
         prior_strength: float in 0..1, the share of log p(y|c) / p(y) that is
-            added to the logits. The rest weights the rows. 1 is bias-balanced
-            training and 0 is reweighing. With endlessly many rows both are
-            the same. `None` leaves both out. Defaults to 0.5.
+            added to the logits. The rest weights the rows: 1 is bias-balanced
+            training, 0 is reweighing. `None` leaves both out. Defaults to 0.5.
         attribute_bins: int or `None`, see `AttributeEncoder`. Defaults to 10.
         encoder: function from the shape of one input to a Keras model with
-            features of shape `(n, d)`. Defaults to `None`, which standardizes
-            the columns and takes two layers of 64 and 32 units.
-        dropout: float in 0..1, the share of the columns and of the first
-            layer's units that a training step leaves out. The rows that
-            contradict the bias are few, and a network easily memorizes them.
-            It has no effect on an `encoder` of your own. Defaults to 0.2.
+            features of shape `(n, d)`. Defaults to `None`, which takes
+            `table_encoder` with 32 features.
+        dropout: float, the share of units that a training step of the default
+            encoder leaves out, see `table_encoder`. Defaults to 0.2.
         epochs: int, passes over the rows. Defaults to `None`, which makes
             1,000 steps or 10 epochs, whichever is more.
         batch_size: int, rows per mini-batch. Defaults to 128.
@@ -170,12 +141,11 @@ class UnbiasedClassifier(
                 dtype that the encoder takes.
             y: array of shape `(rows,)`, labels that are numbers or strings.
             sensitive_features: array, series or frame of shape `(rows,)` or
-                `(rows, columns)`, the attribute. The prior counts the
-                combinations of several columns. The mutual information is
-                that of their codes side by side, and its critic sees no
-                interactions. If the combination matters, make one column of
-                it. Defaults to `None`: plain training, with a warning unless
-                `method` is `"erm"`.
+                `(rows, columns)`, the attribute. Of several columns the prior
+                counts the combinations, but the critic sees no interactions.
+                If the combination matters, make one column of it. Defaults to
+                `None`: plain training, with a warning unless `method` is
+                `"erm"`.
             sample_weight: float array of shape `(rows,)`, weights >= 0 in the
                 training loss. Defaults to `None`, equal weights.
 
@@ -190,13 +160,12 @@ class UnbiasedClassifier(
         self._check_parameters()
         X, y = self._validate(X, y)
         multiclass.check_classification_targets(y)
-        encoder = preprocessing.LabelEncoder()
-        labels = encoder.fit_transform(y)
-        if len(encoder.classes_) < 2:
+        classes, labels = np.unique(y, return_inverse=True)
+        if len(classes) < 2:
             raise ValueError(
                 "A classifier needs two or more classes. Expected: labels of "
                 "two classes or more. Received: one class, "
-                f"{encoder.classes_.tolist()}. Add rows of another class."
+                f"{classes.tolist()}. Add rows of another class."
             )
         weight = None
         if sample_weight is not None:
@@ -204,13 +173,18 @@ class UnbiasedClassifier(
                 sample_weight, X, ensure_non_negative=True
             )
         attributes = self._encode_attributes(sensitive_features, len(X))
-        self.classes_ = encoder.classes_
+        self.classes_ = classes
         prior = None
-        seed = check_random_state(self.random_state).randint(2**31 - 1)
+        seed = utils.check_random_state(self.random_state).randint(2**31 - 1)
         with _seeded(seed):
             if attributes is not None and self.prior_strength is not None:
-                prior, shares, factor = self._prior(labels, attributes, weight)
-                weight = factor if weight is None else factor * weight
+                prior, shares, weight = divide_prior(
+                    labels,
+                    attributes,
+                    self.attribute_encoder_.spec_,
+                    strength=self.prior_strength,
+                    sample_weight=weight,
+                )
             model = self._build(X, attributes, prior)
             parts = 1 + getattr(model, "estimator_batches", 0)
             batches = self._batches(X, labels, attributes, weight, parts)
@@ -229,30 +203,26 @@ class UnbiasedClassifier(
         return self
 
     def predict(self, X: ArrayLike) -> np.ndarray:
-        """Returns the predicted labels, of shape `(rows,)`."""
+        """Returns the predicted labels, `(rows,)`."""
         return self.classes_[self._logits(X).argmax(axis=1)]
 
     def predict_proba(self, X: ArrayLike) -> np.ndarray:
-        """Returns the class probabilities, of shape `(rows, classes)`."""
+        """Returns the class probabilities, `(rows, classes)`."""
         # In float64, as in scikit-learn. Rounded to float32, their sums would
         # be too far from 1 for its metrics.
         return special.softmax(self._logits(X), axis=1)
 
     def decision_function(self, X: ArrayLike) -> np.ndarray:
-        """Returns the logits, of shape `(rows, classes)`.
-
-        For two classes it returns their difference, of shape `(rows,)`.
-        """
+        """Returns the logits, or the difference of two, `(rows,)`."""
         logits = self._logits(X)
-        if len(self.classes_) == 2:
-            return logits[:, 1] - logits[:, 0]
-        return logits
+        two = len(self.classes_) == 2
+        return logits[:, 1] - logits[:, 0] if two else logits
 
     def transform(self, X: ArrayLike) -> np.ndarray:
-        """Returns the features z, a float32 array of shape `(rows, d)`."""
+        """Returns the features z, `(rows, d)`."""
         return self._outputs(X)["features"]
 
-    def __sklearn_tags__(self) -> Tags:
+    def __sklearn_tags__(self) -> utils.Tags:
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
@@ -267,13 +237,9 @@ class UnbiasedClassifier(
 
     def _validate(self, X, y="no_validation", *, reset=True):
         own = self.encoder is not None
+        dtype = None if own else np.float32
         return validation.validate_data(
-            self,
-            X,
-            y,
-            reset=reset,
-            allow_nd=own,
-            dtype=None if own else np.float32,
+            self, X, y, reset=reset, allow_nd=own, dtype=dtype
         )
 
     def _check_parameters(self):
@@ -289,20 +255,23 @@ class UnbiasedClassifier(
                 "prior_strength in 0..1. Received: prior_strength=None. For "
                 "plain training use method='erm'."
             )
-        # Only the parameters that are used.
-        unused = {
-            "epochs": self.epochs is None,
-            "prior_strength": self.prior_strength is None,
-            "estimator_batches": self.method != "mi_backprop",
-            "mi_weight": self.method != "mi_backprop",
-            "dropout": self.encoder is not None,
-            "learning_rate": isinstance(self.learning_rate, Schedule),
-        }
-        for name, limits in LIMITS.items():
-            if not unused.get(name):
-                value = check_scalar(getattr(self, name), name, **limits)
+        estimator = self.method == "mi_backprop"
+        number = not isinstance(self.learning_rate, Schedule)
+        for name, used, kind, limits in (
+            ("batch_size", True, Integral, (1, None)),
+            ("epochs", self.epochs is not None, Integral, (1, None)),
+            ("prior_strength", self.prior_strength is not None, Real, (0, 1)),
+            ("mi_weight", estimator, Real, (0, None)),
+            ("estimator_batches", estimator, Integral, (0, None)),
+            ("dropout", self.encoder is None, Real, (0, 0.99)),
+            ("learning_rate", number, Real, (1e-9, None)),
+        ):
+            if used:
+                value = getattr(self, name)
+                low, high = limits
+                utils.check_scalar(value, name, kind, min_val=low, max_val=high)
                 # NaN passes every comparison of check_scalar.
-                assert_all_finite(value, input_name=name)
+                utils.assert_all_finite(value, input_name=name)
 
     def _encode_attributes(self, sensitive_features, rows):
         """Returns the attribute vectors, of shape `(rows, a)`, or `None`."""
@@ -327,33 +296,10 @@ class UnbiasedClassifier(
         self.attribute_encoder_ = encoder
         return attributes
 
-    def _prior(self, labels, attributes, weight):
-        """Returns the prior, the label shares p(y), and weights of the rows."""
-        if weight is not None:
-            weight = weight / weight.mean()
-        counts = np.bincount(labels, weight) + 1 / len(labels)
-        shares = counts / counts.sum()
-        # The smoothing pulls cells of few rows towards the shares of all rows.
-        prior = methods.LabelPrior(
-            len(shares), smoothing=(len(shares) * shares).tolist()
-        )
-        # The prior counts labels by cell. A cell of deciles has the mean of
-        # its vectors for a center.
-        cells = self.attribute_encoder_.spec_.categories(attributes).cells
-        centers = pd.DataFrame(attributes).groupby(cells).transform("mean")
-        prior.adapt(centers.to_numpy(), labels, weight)
-        # In chunks, because the prior computes distances to all cells.
-        chunks = np.array_split(attributes, math.ceil(len(attributes) / 1024))
-        log_prior = np.concatenate([prior(chunk) for chunk in chunks])
-        log_prior = log_prior[np.arange(len(labels)), labels]
-        prior.strength = self.prior_strength
-        log_ratio = np.log(shares)[labels] - log_prior
-        return prior, shares, np.exp((1 - self.prior_strength) * log_ratio)
-
     def _build(self, X, attributes, prior):
         """Returns the compiled model."""
         if self.encoder is None:
-            encoder = _default_encoder(X, self.dropout)
+            encoder = table_encoder(X, self.dropout)
         else:
             encoder = self.encoder(X.shape[1:])
         method = methods.RepresentationClassifier
@@ -365,8 +311,8 @@ class UnbiasedClassifier(
                 mi_weight=self.mi_weight,
                 conditional=self.conditional,
                 estimator_batches=self.estimator_batches,
-                estimator=Estimator(
-                    SeparableCritic.for_attributes(attributes),
+                estimator=information.MutualInformationEstimator(
+                    information.SeparableCritic.for_attributes(attributes),
                     num_classes=num_classes,
                 ),
                 attribute_size=attributes.shape[1],
@@ -390,25 +336,6 @@ class UnbiasedClassifier(
             .batch(rows, drop_remainder=parts > 1)
             .prefetch(2)
         )
-
-
-def _default_encoder(X, dropout):
-    # Unlike the `adapt` of Keras, StandardScaler keeps constant columns.
-    scaler = preprocessing.StandardScaler().fit(X)
-    return keras.Sequential(
-        [
-            keras.Input(X.shape[1:]),
-            # Normalization alone would round deviations below 1e-7 up to it.
-            keras.layers.Normalization(
-                mean=scaler.mean_, variance=np.ones_like(scaler.scale_)
-            ),
-            keras.layers.Rescaling((1 / scaler.scale_).tolist()),
-            keras.layers.Dropout(dropout),
-            keras.layers.Dense(64, activation="relu"),
-            keras.layers.Dropout(dropout),
-            keras.layers.Dense(32, activation="relu"),
-        ]
-    )
 
 
 @contextlib.contextmanager

@@ -10,12 +10,13 @@ import tensorflow as tf
 
 from keras_unbias import information
 from keras_unbias.auditing import critics, metrics, probes
+from keras_unbias.auditing.bootstrap import Bootstrap
 from keras_unbias.auditing.outputs import (
     check_predictions,
     collect_outputs,
     predicted_classes,
 )
-from keras_unbias.auditing.report import Audit, Estimate, Leakage
+from keras_unbias.auditing.report import Audit, Leakage
 from keras_unbias.data import AttributeSpec, BiasedDataset
 from keras_unbias.data.attributes import Categories
 from keras_unbias.information import discrete
@@ -27,8 +28,6 @@ CRITICS = (
     information.ConcatenatedCritic,
 )
 DONSKER_VARADHAN = "Donsker-Varadhan"
-# The accuracy of a group with fewer rows is too noisy to report.
-SMALLEST_GROUP = 10
 
 
 def audit(
@@ -123,7 +122,9 @@ def audit(
         **(
             {}
             if predictions is None
-            else accuracies(labels, predictions[chosen], categories, bootstrap)
+            else metrics.accuracies(
+                labels, predictions[chosen], categories, bootstrap
+            )
         ),
     )
 
@@ -202,138 +203,6 @@ def _best_critic(rows, labels):
         for critic in CRITICS
     ]
     return max(fits, key=lambda fit: fit[0])[1]
-
-
-class Bootstrap:
-    """Percentile intervals from resampled rows.
-
-    Args:
-        resamples: int, the number of samples per interval.
-        generator: NumPy generator of the samples.
-
-    Example:
-
-    >>> bootstrap = Bootstrap(100, np.random.default_rng(0))
-    >>> estimate = bootstrap.mean([0, 1] * 50)
-    >>> estimate.low < estimate.value == 0.5 < estimate.high
-    True
-    """
-
-    def __init__(self, resamples: int, generator: np.random.Generator):
-        self.resamples = resamples
-        self.generator = generator
-
-    def __call__(
-        self, statistic: Callable[[np.ndarray], float], rows: int
-    ) -> Estimate:
-        """Estimates a statistic of rows.
-
-        Args:
-            statistic: function from row numbers in `0..rows-1` to a float.
-                Samples for which it is NaN do not count.
-            rows: int, the number of rows.
-
-        Returns:
-            The `Estimate`.
-        """
-        values = [
-            statistic(self.generator.integers(0, rows, rows))
-            for _ in range(self.resamples)
-        ]
-        values = np.array(values)[~np.isnan(values)]
-        low, high = (
-            np.percentile(values, (2.5, 97.5))
-            if len(values)
-            else 2 * [math.nan]
-        )
-        return Estimate(
-            float(statistic(np.arange(rows))), float(low), float(high)
-        )
-
-    def mean(self, values: np.ndarray) -> Estimate:
-        """Estimates a mean.
-
-        Args:
-            values: array of shape `(rows,)`.
-
-        Returns:
-            The `Estimate`.
-        """
-        values = np.asarray(values, float)
-        return self(lambda rows: values[rows].mean(), len(values))
-
-
-def accuracies(
-    labels: np.ndarray,
-    predictions: np.ndarray,
-    categories: Categories,
-    bootstrap: Bootstrap,
-) -> dict:
-    """Computes the accuracies of a classifier by attribute value.
-
-    Args:
-        labels: int array of shape `(rows,)`, the true classes.
-        predictions: int array of shape `(rows,)`, the predicted classes.
-        categories: `Categories` of the attributes.
-        bootstrap: `Bootstrap` of the intervals.
-
-    Returns:
-        Dict of the `accuracy`, `accuracy_per_attribute`, `worst_group` and
-        `equal_opportunity` of an `Audit`.
-
-    Example:
-
-    >>> labels, attribute = np.array([[0, 1, 1, 0] * 10, [0, 0, 1, 1] * 10])
-    >>> found = accuracies(
-    ...     labels,
-    ...     labels * attribute,
-    ...     AttributeSpec((1,)).categories(attribute[:, None]),
-    ...     Bootstrap(10, np.random.default_rng(0)),
-    ... )
-    >>> found["accuracy"].value, found["worst_group"]
-    (0.75, ('label 1, attribute 0', 0.0))
-    """
-    groups = [
-        (name if len(categories.names) == 1 else f"{part}: {name}", member)
-        for part, names in enumerate(categories.names)
-        for code, name in enumerate(names)
-        if (member := categories.values[:, part] == code).any()
-    ]
-    correct = labels == predictions
-    group_accuracies = {
-        f"label {label}, attribute {name}": float(correct[both].mean())
-        for name, member in groups
-        for label in np.unique(labels)
-        if (both := member & (labels == label)).sum() >= SMALLEST_GROUP
-    }
-    opportunity = None
-    binary = len(np.unique(labels)) == 2 and len(categories.names) == 1
-    if binary and len(categories.names[0]) > 1:
-        values = categories.values[:, 0]
-
-        def difference(rows):
-            # A sample may miss a group, and then has nothing to compare.
-            if len(np.unique(values[rows])) < len(np.unique(values)):
-                return math.nan
-            return metrics.equal_opportunity(
-                labels[rows],
-                predictions[rows],
-                values[rows],
-                positive=labels.max(),
-            )
-
-        opportunity = bootstrap(difference, len(labels))
-    worst = min(
-        group_accuracies, key=group_accuracies.get, default="none of 10 rows"
-    )
-    return {
-        "accuracy": bootstrap.mean(correct),
-        "accuracy_per_attribute": {
-            name: bootstrap.mean(correct[member]) for name, member in groups
-        },
-        "worst_group": (worst, group_accuracies.get(worst, math.nan)),
-        "equal_opportunity": opportunity,
-    }
 
 
 def _check(outputs, predictions, rows):

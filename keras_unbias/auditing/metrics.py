@@ -1,11 +1,17 @@
-"""Group fairness of predictions. Accuracies are those of scikit-learn."""
+"""Accuracies by attribute value, and group fairness."""
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
 from sklearn.metrics import balanced_accuracy_score
 
+from keras_unbias.auditing.bootstrap import Bootstrap
 from keras_unbias.checks import check_same_length, check_vector
+from keras_unbias.data.attributes import Categories
+
+# The accuracy of a group with fewer rows is too noisy to report.
+SMALLEST_GROUP = 10
 
 
 def true_positive_rates(
@@ -186,4 +192,77 @@ def binary_task(
             str(v): int(np.sum(labels[attribute_values == v] == positive))
             for v in rates
         },
+    }
+
+
+def accuracies(
+    labels: np.ndarray,
+    predictions: np.ndarray,
+    categories: Categories,
+    bootstrap: Bootstrap,
+) -> dict:
+    """Computes the accuracies of a classifier by attribute value.
+
+    Args:
+        labels: int array of shape `(rows,)`, the true classes.
+        predictions: int array of shape `(rows,)`, the predicted classes.
+        categories: `Categories` of the attributes.
+        bootstrap: `Bootstrap` of the intervals.
+
+    Returns:
+        Dict of the `accuracy`, `accuracy_per_attribute`, `worst_group` and
+        `equal_opportunity` of an `Audit`.
+
+    Example:
+
+    >>> labels, attribute = np.array([[0, 1, 1, 0] * 10, [0, 0, 1, 1] * 10])
+    >>> found = accuracies(
+    ...     labels,
+    ...     labels * attribute,
+    ...     ku.AttributeSpec((1,)).categories(attribute[:, None]),
+    ...     Bootstrap(10, np.random.default_rng(0)),
+    ... )
+    >>> found["accuracy"].value, found["worst_group"]
+    (0.75, ('label 1, attribute 0', 0.0))
+    """
+    groups = [
+        (name if len(categories.names) == 1 else f"{part}: {name}", member)
+        for part, names in enumerate(categories.names)
+        for code, name in enumerate(names)
+        if (member := categories.values[:, part] == code).any()
+    ]
+    correct = labels == predictions
+    group_accuracies = {
+        f"label {label}, attribute {name}": float(correct[both].mean())
+        for name, member in groups
+        for label in np.unique(labels)
+        if (both := member & (labels == label)).sum() >= SMALLEST_GROUP
+    }
+    opportunity = None
+    binary = len(np.unique(labels)) == 2 and len(categories.names) == 1
+    if binary and len(categories.names[0]) > 1:
+        values = categories.values[:, 0]
+
+        def difference(rows):
+            # A sample may miss a group, and then has nothing to compare.
+            if len(np.unique(values[rows])) < len(np.unique(values)):
+                return math.nan
+            return equal_opportunity(
+                labels[rows],
+                predictions[rows],
+                values[rows],
+                positive=labels.max(),
+            )
+
+        opportunity = bootstrap(difference, len(labels))
+    worst = min(
+        group_accuracies, key=group_accuracies.get, default="none of 10 rows"
+    )
+    return {
+        "accuracy": bootstrap.mean(correct),
+        "accuracy_per_attribute": {
+            name: bootstrap.mean(correct[member]) for name, member in groups
+        },
+        "worst_group": (worst, group_accuracies.get(worst, math.nan)),
+        "equal_opportunity": opportunity,
     }

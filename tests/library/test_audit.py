@@ -8,7 +8,6 @@ from sklearn import metrics
 
 from keras_unbias import AttributeSpec, audit
 from keras_unbias.auditing import critics, probes
-from keras_unbias.auditing.audit import Bootstrap, accuracies
 
 
 def pair_of(attribute, **labels):
@@ -219,47 +218,6 @@ def test_a_number_is_cut_into_deciles():
     assert found.leakage.information.value == pytest.approx(truth, abs=0.09)
     assert found.leakage.ceiling == np.inf
     found.plot()
-
-
-def test_samples_without_a_group_have_no_equal_opportunity():
-    # Three rows of the first group, whose positives are never found.
-    values = np.arange(600) >= 3
-    labels = np.tile([1, 1, 0], 200)
-    estimate = accuracies(
-        labels,
-        np.where(values, labels, 0),
-        AttributeSpec((1,)).categories(values[:, None].astype(float)),
-        Bootstrap(200, np.random.default_rng(0)),
-    )["equal_opportunity"]
-    assert (estimate.low, estimate.value, estimate.high) == (1, 1, 1)
-
-
-def test_groups_of_several_parts_are_named_by_part():
-    attribute = np.array([[0, 2], [0, 7], [1, 7]] * 20, float)
-    labels = np.arange(60) % 2
-    found = accuracies(
-        labels,
-        np.where(attribute[:, 1] == 2, labels, 0),
-        AttributeSpec((1, 1)).categories(attribute),
-        Bootstrap(5, np.random.default_rng(0)),
-    )
-    assert {
-        name: estimate.value
-        for name, estimate in found["accuracy_per_attribute"].items()
-    } == {"0: 0": 0.75, "0: 1": 0.5, "1: 2": 1.0, "1: 7": 0.5}
-    assert found["worst_group"] == ("label 1, attribute 0: 1", 0.0)
-    assert found["equal_opportunity"] is None
-
-
-def test_a_bootstrap_interval_is_that_of_the_normal_distribution():
-    values = np.random.default_rng(0).normal(size=2000)
-    estimate = Bootstrap(2000, np.random.default_rng(1)).mean(values)
-    error = values.std() / np.sqrt(2000)
-    assert estimate.value == values.mean()
-    assert estimate.low == pytest.approx(values.mean() - 1.96 * error, abs=3e-3)
-    assert estimate.high == pytest.approx(
-        values.mean() + 1.96 * error, abs=3e-3
-    )
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 import sklearn.metrics
 
+from keras_unbias import AttributeSpec
 from keras_unbias.auditing import metrics
+from keras_unbias.auditing.bootstrap import Bootstrap
 
 
 def test_metrics_refuse_lengths_that_differ():
@@ -125,3 +127,33 @@ def test_chance_without_positives_is_nan():
 def test_chance_is_between_two_groups():
     with pytest.raises(ValueError, match="Expected: the same two attribute"):
         metrics.equal_opportunity_by_chance({"0": 0.9}, {"0": 3})
+
+
+def test_samples_without_a_group_have_no_equal_opportunity():
+    # Three rows of the first group, whose positives are never found.
+    values = np.arange(600) >= 3
+    labels = np.tile([1, 1, 0], 200)
+    estimate = metrics.accuracies(
+        labels,
+        np.where(values, labels, 0),
+        AttributeSpec((1,)).categories(values[:, None].astype(float)),
+        Bootstrap(200, np.random.default_rng(0)),
+    )["equal_opportunity"]
+    assert (estimate.low, estimate.value, estimate.high) == (1, 1, 1)
+
+
+def test_groups_of_several_parts_are_named_by_part():
+    attribute = np.array([[0, 2], [0, 7], [1, 7]] * 20, float)
+    labels = np.arange(60) % 2
+    found = metrics.accuracies(
+        labels,
+        np.where(attribute[:, 1] == 2, labels, 0),
+        AttributeSpec((1, 1)).categories(attribute),
+        Bootstrap(5, np.random.default_rng(0)),
+    )
+    assert {
+        name: estimate.value
+        for name, estimate in found["accuracy_per_attribute"].items()
+    } == {"0: 0": 0.75, "0: 1": 0.5, "1: 2": 1.0, "1: 7": 0.5}
+    assert found["worst_group"] == ("label 1, attribute 0: 1", 0.0)
+    assert found["equal_opportunity"] is None

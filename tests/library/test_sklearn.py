@@ -333,9 +333,9 @@ def test_a_constant_column_may_change_later(rows):
         ({"batch_size": 1.5}, TypeError, "batch_size must be an instance"),
         ({"estimator_batches": 1.5}, TypeError, "estimator_batches must be"),
         ({"estimator_batches": -1}, ValueError, "estimator_batches == -1"),
-        ({"learning_rate": 0}, ValueError, "learning_rate == 0, must be > 0"),
+        ({"learning_rate": 0}, ValueError, "learning_rate == 0, must be >= 1e"),
         ({"learning_rate": np.inf}, ValueError, "learning_rate contains inf"),
-        ({"dropout": 1.0}, ValueError, "dropout == 1.0, must be < 1"),
+        ({"dropout": 1.0}, ValueError, "dropout == 1.0, must be <= 0.99"),
         ({"prior_strength": 2}, ValueError, "prior_strength == 2, must be <="),
         (
             {"method": "bias_balanced", "prior_strength": None},
