@@ -58,7 +58,7 @@ class GermanCredit(Data):
     """Customers of a bank, `keras_unbias.data.german_credit.load`."""
 
     name: ClassVar[str] = "german_credit"
-    age_input: bool = True
+    age_input: bool = False
 
 
 @checked
