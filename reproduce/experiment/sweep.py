@@ -33,7 +33,7 @@ ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "TF_NUM_INTRAOP_THREADS": "1",
     "TF_NUM_INTEROP_THREADS": "1",
-    "TF_CPP_MIN_LOG_LEVEL": "2",
+    "TF_CPP_MIN_LOG_LEVEL": "3",
     "TF_ENABLE_ONEDNN_OPTS": "1",
     "TF_CPU_ALLOCATOR_USE_BFC": "true",
 }
@@ -246,13 +246,27 @@ def _attempt(train, settings, output_dir, data_dir):
 
 def _train(settings, **given):
     # The import of TensorFlow must see the environment.
-    import tensorflow as tf
+    with _silence():
+        import tensorflow as tf
 
-    from reproduce.experiment import run
+        from reproduce.experiment import run
 
     # TensorFlow warns that each of many small runs is traced anew.
     tf.get_logger().setLevel("ERROR")
     run.train(settings, **given)
+
+
+@contextlib.contextmanager
+def _silence():
+    """Discards stderr: no variable stops what TensorFlow's import writes."""
+    stderr = os.dup(2)
+    try:
+        with open(os.devnull, "w") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
 
 
 @contextlib.contextmanager

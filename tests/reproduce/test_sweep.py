@@ -146,7 +146,7 @@ def test_a_sweep_sets_the_environment_in_workers_alone(tmp_path, monkeypatch):
         assert not made.environment["tensorflow"]
         assert made.environment["OMP_NUM_THREADS"] == "1"
         assert made.environment["TF_CPU_ALLOCATOR_USE_BFC"] == "true"
-        assert made.environment["TF_CPP_MIN_LOG_LEVEL"] == "2"
+        assert made.environment["TF_CPP_MIN_LOG_LEVEL"] == "3"
         assert made.environment["TF_ENABLE_ONEDNN_OPTS"] == "0"
     assert "TF_CPP_MIN_LOG_LEVEL" not in os.environ
 
