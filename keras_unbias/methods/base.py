@@ -97,7 +97,6 @@ class RepresentationClassifier(keras.Model):
                 "layer."
             )
         self.classifier.build(features_shape)
-        self.input_shapes = input_shape
         self.built = True
 
     def call(self, inputs, training=False):

@@ -57,10 +57,13 @@ def inference_model(
         )
     taken = known_inputs(model.encoder)
     if taken is None:
+        shapes = model.get_build_config()["input_shape"]
+        if isinstance(shapes, dict):
+            # Keras wraps dicts that belong to a model in a type of its own.
+            shapes = dict(shapes)
         # Inference does not keep the batch size of training.
         taken = keras.tree.map_shape_structure(
-            lambda shape: keras.KerasTensor((None, *shape[1:])),
-            model.input_shapes,
+            lambda shape: keras.KerasTensor((None, *shape[1:])), shapes
         )
     raw = known_inputs(preprocessing)
     inputs = _named_inputs(taken if raw is None else raw)

@@ -32,7 +32,7 @@ def norms(encoder):
     ]
 
 
-def test_batch_normalisation_is_as_the_argument_says(resnet):
+def test_batch_normalization_is_as_the_argument_says(resnet):
     images = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), "uint8")
 
     def moves(encoder):
@@ -75,7 +75,7 @@ def test_preprocessing_is_the_backbones_own():
         np.testing.assert_array_equal(again(images), layer(images))
 
 
-def test_precision_is_no_switch_of_the_library():
+def test_precision_is_not_a_global_switch():
     encoder = encoders.face_encoder(
         "mixed_bfloat16", (32, 32, 3), backbone="MobileNetV2", weights="none"
     )
@@ -97,3 +97,42 @@ def test_unknown_names_are_refused(argument):
 def test_the_small_backbone_has_no_weights_of_imagenet():
     with pytest.raises(ValueError, match="never trained on ImageNet"):
         encoders.face_encoder(backbone="small")
+
+
+def test_features_have_the_widths_of_the_paper():
+    for encoder, inputs, width in (
+        (encoders.digit_encoder, np.zeros((2, 28, 28, 3), "uint8"), 64),
+        (encoders.customer_encoder, np.zeros((2, 60)), 64),
+    ):
+        features = encoder("mixed_bfloat16")(inputs)
+        assert features.shape == (2, width) and features.dtype == "float32"
+    assert set(encoders.ENCODERS) == {
+        "colored_mnist",
+        "german_credit",
+        "imdb_faces",
+    }
+
+
+def test_weights_are_read_from_files(tmp_path):
+    arguments = {"shape": (32, 32, 3), "backbone": "small"}
+    body = encoders.face_encoder(weights="none", **arguments).layers[1]
+    weights = [w + 0.25 for w in body.get_weights()]
+    body.set_weights(weights)
+    body.save_weights(tmp_path / "body.weights.h5")
+    body.save(tmp_path / "body.keras")
+    for name in ("body.weights.h5", "body.keras"):
+        encoder = encoders.face_encoder(
+            weights=name, data_dir=tmp_path, **arguments
+        )
+        for one, other in zip(
+            encoder.layers[1].get_weights(), weights, strict=True
+        ):
+            np.testing.assert_array_equal(one, other)
+    assert encoders.weights_file("small", name, tmp_path) == tmp_path / name
+    assert encoders.weights_file("small", "none", tmp_path) is None
+    (tmp_path / "bad.h5").write_bytes(b"no HDF5")
+    with pytest.raises(ValueError, match=r"bad.h5 do not fit the backbone"):
+        encoders.face_encoder(weights="bad.h5", data_dir=tmp_path, **arguments)
+    for missing in ("no.h5", "body.txt"):
+        with pytest.raises(FileNotFoundError, match=f"weights='{missing}'"):
+            encoders.weights_file("small", missing, tmp_path)

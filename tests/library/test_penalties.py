@@ -1,9 +1,10 @@
-"""Penalties against plain NumPy and against what they must be."""
+"""Penalties, against plain NumPy and known values."""
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from keras_unbias.data import AttributeSpec
 from keras_unbias.methods import penalties
 
 
@@ -138,11 +139,11 @@ def test_losses_of_an_attribute_classifier_by_hand():
             told.append(-np.log(q[target.argmax()]))
             flat.append(-np.log(q).mean())
             sure.append((q * np.log(q)).sum())
-    parts = (2, 3, 1)
-    values = (
-        penalties.attribute_cross_entropy(logits, attributes, parts),
-        penalties.confusion(logits, parts),
-        penalties.negative_entropy(logits, parts),
-    )
     expected = [np.mean(told), np.mean(flat), np.mean(sure)]
-    np.testing.assert_allclose(values, expected, rtol=1e-5)
+    for parts in ((2, 3, 1), AttributeSpec((2, 3, 1))):
+        values = (
+            penalties.attribute_cross_entropy(logits, attributes, parts),
+            penalties.confusion(logits, parts),
+            penalties.negative_entropy(logits, parts),
+        )
+        np.testing.assert_allclose(values, expected, rtol=1e-5)
