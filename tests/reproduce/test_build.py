@@ -227,19 +227,13 @@ def fields(group):
     return {field.name: field.default for field in dataclasses.fields(group)}
 
 
-# Those of the paper, where the library has another default or none.
-OF_THE_PAPER = {"color_variance", "train_split", "age_input"}
-
-
 @pytest.mark.parametrize(
     "name", ["colored_mnist", "german_credit", "imdb_faces"]
 )
 def test_fields_of_the_data_are_arguments_of_the_loader(name):
     expected = defaults(data.DATASETS[name])
     for field, default in fields(groups.Data.known[name]).items():
-        assert field in expected
-        if field not in OF_THE_PAPER:
-            assert default == expected[field], field
+        assert default == expected[field], field
 
 
 def test_fields_of_the_network_are_arguments_of_the_encoder():
