@@ -1,12 +1,16 @@
-"""Shows `figures/` on the site too, which else holds this folder alone."""
+"""Makes the figures of the repository a part of the site.
+
+MkDocs takes files from `docs/` only, and the figures are in `figures/`.
+"""
 
 import pathlib
 
-from mkdocs.structure.files import File
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
 
 
-def on_files(files, config):
-    """Adds the figures that pages may show."""
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Adds the figures to the files of the site."""
     folder = pathlib.Path(config.config_file_path).parent / "figures"
     for path in sorted(folder.glob("*.png")):
         name = f"figures/{path.name}"
@@ -14,6 +18,6 @@ def on_files(files, config):
     return files
 
 
-def on_page_markdown(markdown, **_):
-    """Pages name figures as they lie in the repository."""
+def on_page_markdown(markdown: str, **_) -> str:
+    """Replaces paths in the repository by paths in the site."""
     return markdown.replace("](../../figures/", "](../figures/")

@@ -1,0 +1,127 @@
+"""The documentation: its code runs, its names exist, and the site builds."""
+
+import html
+import importlib
+import inspect
+import pathlib
+import pkgutil
+import re
+import subprocess
+import sys
+
+import mktestdocs
+import pytest
+from test_api import public_objects
+
+import keras_unbias
+from reproduce.experiment import flags
+
+ROOT = pathlib.Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+PAGES = sorted(DOCS.rglob("*.md"))
+SLOW = {"images", "index", "running", "serving", "tabular", "text"}
+TEXTS = [*PAGES, ROOT / "README.md", ROOT / "reproduce/IMDB.md"]
+by_name = pytest.mark.parametrize(
+    "text", [pytest.param(text, id=text.stem) for text in TEXTS]
+)
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(
+            page, id=page.stem, marks=[pytest.mark.slow] * (page.stem in SLOW)
+        )
+        for page in PAGES
+    ],
+)
+def test_the_blocks_of_a_page_run(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    mktestdocs.check_md_file(page, memory=True)
+
+
+def test_the_service_of_the_guide_is_a_whole_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    model, service = (
+        block
+        for block in mktestdocs.grab_code_blocks(
+            (DOCS / "tutorials/serving.md").read_text("utf-8")
+        )
+        if ".export(" in block or "FastAPI(" in block
+    )
+    exec(model, {})
+    variables = {}
+    exec(service, variables)
+    classifier = variables["predict"]
+    rows = variables["Rows"](instances=[[0.0, 1.0, 2.0]])
+    (answer,) = classifier(rows)["predictions"]
+    assert set(answer["probabilities"]) == {"refuse", "accept"}
+
+
+def test_the_reference_has_all_public_names():
+    names = re.findall(
+        r"^::: ([\w.]+)\.(\w+)$", (DOCS / "api.md").read_text("utf-8"), re.M
+    )
+    documented = [
+        getattr(importlib.import_module(module), name) for module, name in names
+    ]
+    missing = [
+        name for name, thing in public_objects() if thing not in documented
+    ]
+    assert not missing
+
+
+@by_name
+def test_the_names_in_a_text_exist(text):
+    words = text.read_text("utf-8")
+    for name in re.findall(r"`((?:keras_unbias|reproduce)\.[\w.]+)", words):
+        pkgutil.resolve_name(name)
+    paths = r"\b((?:keras_unbias|reproduce|figures)/[\w./-]*\w)"
+    for path in re.findall(paths, words):
+        assert (ROOT / path).exists(), path
+
+
+@by_name
+def test_the_links_in_a_text_lead_somewhere(text):
+    prose = re.sub(
+        r"^```.*?^```", "", text.read_text("utf-8"), flags=re.M | re.S
+    )
+    for link in re.findall(r"\]\(([^)\s]+)\)", prose):
+        path, _, anchor = link.partition("#")
+        if "://" in link:
+            continue
+        target = (text.parent / path).resolve() if path else text
+        assert target.exists(), link
+        if anchor:
+            headings = re.findall(r"^#+ (.*)$", target.read_text("utf-8"), re.M)
+            assert anchor in {h.lower().replace(" ", "-") for h in headings}
+
+
+def test_the_page_on_running_has_all_flags():
+    parser = flags.make_parser("", ["quick"], variances=[0.02])
+    flags.add_table_flags(parser)
+    flags.add_figure_flags(parser)
+    page = (DOCS / "experiments/running.md").read_text("utf-8")
+    assert set(re.findall(r"^\| `(--[\w-]+)", page, re.M)) == {
+        action.option_strings[-1]
+        for action in parser._actions
+        if action.dest != "help"
+    }
+
+
+def test_the_pages_build(tmp_path):
+    subprocess.run(
+        [
+            *(sys.executable, "-m", "mkdocs", "build", "--strict"),
+            *("--config-file", ROOT / "mkdocs.yml", "--site-dir", tmp_path),
+        ],
+        check=True,
+        cwd=tmp_path,
+    )
+    reference = html.unescape((tmp_path / "api/index.html").read_text("utf-8"))
+    for name in keras_unbias.__all__:
+        described = inspect.getdoc(getattr(keras_unbias, name))
+        assert re.match("[^`\n]+", described)[0] in reference, name
+    assert "Trains the network." in reference
+    # Examples are code, not quotations.
+    assert "<blockquote>" not in reference
