@@ -12,6 +12,7 @@ import pytest
 import tqdm
 from joblib.externals import loky
 
+from keras_unbias.data import drawn_faces
 from reproduce.experiment import groups, records, run_files, sweep
 from reproduce.experiment.settings import Settings, change
 
@@ -262,3 +263,23 @@ def test_the_progress_counts_passes_over_the_data(tmp_path, monkeypatch):
     # Three passes for each of 2 + 2 epochs, of 3 + 4.
     assert " 12/21 " in shown[0]
     assert " 21/21 " in shown[-1]
+
+
+@pytest.mark.slow
+def test_real_runs_in_workers_are_quiet(tmp_path, capfd):
+    plain = Settings(
+        data=groups.ImdbFaces(faces="drawn", train_size=100, image_size=32),
+        network=groups.Network(backbone="small", weights="none"),
+        training=groups.Training(batch_size=10, epochs=1),
+        method=groups.Erm(),
+    )
+    runs = [change(plain, seed=seed) for seed in range(2)]
+    faces = drawn_faces.write(tmp_path / "faces", rows=400, seed=1)
+    made = sweep.run(runs, output_dir=tmp_path / "runs", data_dir=faces, jobs=2)
+    assert [r.settings for r in made] == runs
+    assert {r.status for r in made} == {"done"}
+    assert {r.environment["threads"] for r in made} == {1}
+    error = capfd.readouterr().err
+    assert error.count(": done") == 2
+    # The beginnings of TensorFlow's lines, in C++ and in Python.
+    assert not [sign for sign in ("0000 00:", "WARNING") if sign in error]
