@@ -57,7 +57,8 @@ class MutualInformationEstimator(keras.layers.Layer):
 
     >>> attributes = np.eye(2, dtype="float32")[np.arange(64) % 2]
     >>> features = 3 * attributes
-    >>> estimator = MutualInformationEstimator(steps=200)
+    >>> critic = SeparableCritic(hidden=(16,))
+    >>> estimator = MutualInformationEstimator(critic, steps=200)
     >>> estimator.update(features[None], attributes[None])
     >>> 0.6 < float(estimator.bound(features, attributes)) < 0.7
     True

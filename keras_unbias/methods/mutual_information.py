@@ -98,11 +98,9 @@ class MutualInformationBackpropagation(RepresentationClassifier):
     ...     encoder, num_classes=2, mi_weight=0.5, estimator_batches=1
     ... )
     >>> model.compile("adam")
-    >>> x, y = np.zeros((64, 6)), np.arange(64) % 2
-    >>> targets = {"label": y, "attribute": np.eye(2)[y]}
-    >>> history = model.fit(x, targets, batch_size=32, verbose=0).history
-    >>> sorted(history)
-    ['accuracy', 'loss', 'mutual_information']
+    >>> model.mi_weight = 0.25
+    >>> float(model.mi_weight_variable)
+    0.25
     """
 
     single_device = True
