@@ -1,4 +1,4 @@
-"""The training methods: every one a `RepresentationClassifier`."""
+"""The training methods, each a `RepresentationClassifier`."""
 
 from keras_unbias.methods.adversarial_unlearning import AdversarialUnlearning
 from keras_unbias.methods.adversary import AttributeAdversary
@@ -22,6 +22,7 @@ __all__ = [
     "RepresentationClassifier",
 ]
 
+# Experiments choose a method by its name here.
 METHODS = {
     "erm": RepresentationClassifier,
     "attribute_confusion": AttributeConfusion,
