@@ -55,14 +55,14 @@ def test_labels_are_known_to_a_probe_within_the_classes():
 
 
 def test_the_log_likelihoods_of_independent_parts_add_up():
-    # The features name one part of two.
+    # The features name the second part of two, and the first is a guess.
     rng = np.random.default_rng(0)
     first, second = np.eye(2)[rng.integers(0, 2, (2, 900))]
-    both, _ = evaluate(first, np.concatenate([first, second], 1))
-    alone = [evaluate(first, part)[0] for part in (first, second)]
+    both, _ = evaluate(second, np.concatenate([first, second], 1))
+    alone = [evaluate(second, part)[0] for part in (first, second)]
     for name, result in both.items():
         assert result.held_out.mean() == pytest.approx(
-            sum(part[name].held_out.mean() for part in alone), abs=0.01
+            sum(part[name].held_out.mean() for part in alone), abs=0.1
         )
         assert np.mean(result.correct) == pytest.approx(0.5, abs=0.1)
 
