@@ -4,6 +4,7 @@ import math
 import sys
 
 from reproduce.experiment import driver, sources
+from reproduce.experiment.chance import equal_opportunity_by_chance
 from reproduce.experiment.tables import Column, make_table, paired_table
 from reproduce.recipes import credit
 from reproduce.recipes.published import published
@@ -32,9 +33,7 @@ def estimate(name):
 
 def eo_by_chance(record):
     """What EO would be, on average, if both groups had the same rate."""
-    from keras_unbias.auditing import metrics
-
-    value = metrics.equal_opportunity_by_chance(
+    value = equal_opportunity_by_chance(
         record.metrics["true_positive_rates"], record.metrics["positives"]
     )
     return None if math.isnan(value) else value
