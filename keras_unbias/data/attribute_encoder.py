@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from sklearn import base, compose, preprocessing
 from sklearn.utils import validation
 
@@ -40,7 +41,7 @@ class AttributeEncoder(base.TransformerMixin, base.BaseEstimator):
     def __init__(self, bins: int | None = 10):
         self.bins = bins
 
-    def fit(self, X, y=None) -> "AttributeEncoder":
+    def fit(self, X: ArrayLike, y: None = None) -> "AttributeEncoder":
         """Learns the values of the columns.
 
         Args:
@@ -115,7 +116,7 @@ class AttributeEncoder(base.TransformerMixin, base.BaseEstimator):
                 )
         return self
 
-    def transform(self, X) -> np.ndarray:
+    def transform(self, X: ArrayLike) -> np.ndarray:
         """Encodes rows as attribute vectors.
 
         Args:
@@ -144,7 +145,7 @@ class AttributeEncoder(base.TransformerMixin, base.BaseEstimator):
         self._check_categories(frame, codes)
         return codes
 
-    def get_feature_names_out(self, input_features=None) -> np.ndarray:
+    def get_feature_names_out(self, input_features: None = None) -> np.ndarray:
         """Names the entries of a vector.
 
         Args:

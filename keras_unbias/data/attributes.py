@@ -2,6 +2,7 @@
 
 import dataclasses
 import numbers
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -93,7 +94,7 @@ class AttributeSpec:
         """The width of a whole vector."""
         return sum(self.widths)
 
-    def split(self, rows):
+    def split(self, rows: Any) -> list:
         """Cuts vectors, or scores of the same width, into their parts.
 
         Args:

@@ -138,7 +138,7 @@ class Critic(keras.layers.Layer):
             dtype="float32",
         )
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""
         return {
             **super().get_config(),
@@ -167,12 +167,18 @@ class ConcatenatedCritic(Critic):
     (TensorShape([4]), TensorShape([4, 1]))
     """
 
-    def build(self, features_shape, attributes_shape):
+    def build(self, features_shape: Any, attributes_shape: Any) -> None:
         """Creates the weights for `(n, d)` features, `(n, a)` attributes."""
         self.network = self._network(1)
         self.network.build((None, features_shape[-1] + attributes_shape[-1]))
 
-    def call(self, features, attributes, labels, seed):
+    def call(
+        self,
+        features: tf.Tensor,
+        attributes: tf.Tensor,
+        labels: tf.Tensor | None,
+        seed: tf.Tensor,
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Scores the observed pairs and one random pair per row."""
         if labels is None:
             partners = roll(tf.shape(attributes)[0], seed)
@@ -254,14 +260,20 @@ class SeparableCritic(Critic):
         )
         return cls(constant=not same, **kwargs)
 
-    def build(self, features_shape, attributes_shape):
+    def build(self, features_shape: Any, attributes_shape: Any) -> None:
         """Creates the weights for `(n, d)` features, `(n, a)` attributes."""
         width = attributes_shape[-1]
         self.constant = self.constant or width == 1
         self.network = self._network(width + self.constant)
         self.network.build((None, features_shape[-1]))
 
-    def call(self, features, attributes, labels, seed):
+    def call(
+        self,
+        features: tf.Tensor,
+        attributes: tf.Tensor,
+        labels: tf.Tensor | None,
+        seed: tf.Tensor,
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Scores all pairs of the batch, and marks those within a class."""
         if self.constant:
             ones = tf.ones_like(attributes[:, :1])
@@ -274,7 +286,7 @@ class SeparableCritic(Critic):
             pairs = tf.cast(same_class, scores.dtype)
         return tf.linalg.diag_part(scores), scores, pairs
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""
         return {**super().get_config(), "constant": self.constant}
 

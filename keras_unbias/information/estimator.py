@@ -94,7 +94,7 @@ class MutualInformationEstimator(keras.layers.Layer):
         self.jit_compile = jit_compile
         self.seed = seed
 
-    def build(self, features_shape, attributes_shape):
+    def build(self, features_shape: Any, attributes_shape: Any) -> None:
         """Creates the weights for `(n, d)` features, `(n, a)` attributes."""
         width = features_shape[-1]
         self.attribute_size = attributes_shape[-1]
@@ -297,7 +297,7 @@ class MutualInformationEstimator(keras.layers.Layer):
                 self.build(features.shape[-1:], attributes.shape[-1:])
         check_width(attributes.shape[-1], self.attribute_size)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""
         return {
             **super().get_config(),
@@ -312,7 +312,9 @@ class MutualInformationEstimator(keras.layers.Layer):
         }
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(
+        cls, config: dict[str, Any]
+    ) -> "MutualInformationEstimator":
         """Creates the estimator from `get_config`."""
         parts = {
             key: keras.saving.deserialize_keras_object(config[key])

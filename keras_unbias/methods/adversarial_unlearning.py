@@ -10,6 +10,7 @@ Neural Networks with Biased Data", CVPR 2019.
 from typing import Any
 
 import keras
+import tensorflow as tf
 
 from keras_unbias.checks import check_weight
 from keras_unbias.methods import penalties
@@ -62,7 +63,9 @@ class AdversarialUnlearning(AttributeAdversary):
         self.entropy_weight = entropy_weight
         self.reversal_weight = reversal_weight
 
-    def adversarial_loss(self, features, attributes):
+    def adversarial_loss(
+        self, features: tf.Tensor, attributes: tf.Tensor
+    ) -> tf.Tensor:
         """Computes the weighted negative entropy minus the cross-entropy."""
         logits = self.attribute_classifier(features, training=True)
         entropy = penalties.negative_entropy(logits, self.attribute_spec)
@@ -73,7 +76,7 @@ class AdversarialUnlearning(AttributeAdversary):
             self.entropy_weight * entropy - self.reversal_weight * cross_entropy
         )
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""
         return {
             **super().get_config(),

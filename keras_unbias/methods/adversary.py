@@ -99,7 +99,7 @@ class AttributeAdversary(RepresentationClassifier):
         """
         raise NotImplementedError
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         """Creates the weights for inputs of `input_shape`."""
         super().build(input_shape)
         self.attribute_classifier.build((None, self.classifier.kernel.shape[0]))
@@ -118,20 +118,20 @@ class AttributeAdversary(RepresentationClassifier):
 
     task_variables = RepresentationClassifier.network_variables
 
-    def compile(self, *args, **kwargs):
+    def compile(self, *args: Any, **kwargs: Any) -> None:
         """Configures the training, see `RepresentationClassifier.compile`."""
         super().compile(*args, **kwargs)
         self.attribute_optimizer = companion_optimizer(
             self.optimizer, self.attribute_rate, "attribute"
         )
 
-    def build_optimizers(self):
+    def build_optimizers(self) -> None:
         """Creates the weights of both optimizers."""
         super().build_optimizers()
         if not self.attribute_optimizer.built:
             self.attribute_optimizer.build(self.attribute_variables)
 
-    def prepare(self, x, y):
+    def prepare(self, x: Any, y: Any) -> None:
         """Checks the attribute in arrays, and creates the weights."""
         if y is not None:
             self._check_width(attribute_of(y))
@@ -149,7 +149,7 @@ class AttributeAdversary(RepresentationClassifier):
             self.attribute_spec,
         )
 
-    def train_step(self, data):
+    def train_step(self, data: Any) -> dict[str, Any]:
         """Trains all three networks on one batch."""
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         self._check_width(attribute_of(y))
@@ -180,7 +180,9 @@ class AttributeAdversary(RepresentationClassifier):
         self.track_loss(loss, y)
         return self.compute_metrics(x, y, y_pred, sample_weight)
 
-    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+    def compute_metrics(
+        self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None
+    ) -> dict[str, Any]:
         """Updates the metrics, `attribute_loss` among them."""
         self.attribute_tracker.update_state(
             self._attribute_loss(
@@ -190,7 +192,7 @@ class AttributeAdversary(RepresentationClassifier):
         )
         return super().compute_metrics(x, y, y_pred, sample_weight)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""
         return {
             **super().get_config(),

@@ -8,6 +8,7 @@ of Biases and Variation from Deep Neural Network Embeddings", ECCV workshops
 from typing import Any
 
 import keras
+import tensorflow as tf
 
 from keras_unbias.checks import check_weight
 from keras_unbias.methods import penalties
@@ -53,14 +54,16 @@ class AttributeConfusion(AttributeAdversary):
         super().__init__(encoder, num_classes, **kwargs)
         self.confusion_weight = confusion_weight
 
-    def adversarial_loss(self, features, attributes):
+    def adversarial_loss(
+        self, features: tf.Tensor, attributes: tf.Tensor
+    ) -> tf.Tensor:
         """Computes the weighted confusion loss."""
         logits = self.attribute_classifier(features, training=True)
         return self.confusion_weight * penalties.confusion(
             logits, self.attribute_spec
         )
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""
         return {
             **super().get_config(),

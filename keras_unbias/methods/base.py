@@ -81,7 +81,7 @@ class RepresentationClassifier(keras.Model):
             num_classes, dtype="float32", name="classifier"
         )
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         """Creates the weights for inputs of `input_shape`."""
         # A subclassed encoder shows the shape of its output only in a call.
         features_shape = getattr(self.encoder, "output_shape", None)
@@ -99,7 +99,7 @@ class RepresentationClassifier(keras.Model):
         self.classifier.build(features_shape)
         self.built = True
 
-    def call(self, inputs, training=False):
+    def call(self, inputs: Any, training: bool = False) -> dict[str, tf.Tensor]:
         """Computes logits and features."""
         features = self.encoder(inputs, training=training)
         return {"logits": self.classifier(features), "features": features}
@@ -134,7 +134,7 @@ class RepresentationClassifier(keras.Model):
             optimizer=optimizer, loss=loss, metrics=metrics, **kwargs
         )
 
-    def compile_from_config(self, config):
+    def compile_from_config(self, config: dict[str, Any]) -> None:
         """Compiles a loaded model and creates its optimizers' weights."""
         # Keras does not repeat an overridden `compile` by itself. It loads
         # the saved state next, which must find the optimizers built.
@@ -247,8 +247,13 @@ class RepresentationClassifier(keras.Model):
                 metric.update_state(loss, tf.shape(y["label"])[0])
 
     def compute_loss(
-        self, x=None, y=None, y_pred=None, sample_weight=None, training=True
-    ):
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> tf.Tensor:
         """Computes the loss of the labels, with prior and class weights."""
         labels, sample_weight = labels_and_weights(y, sample_weight)
         logits = y_pred["logits"]
@@ -261,7 +266,9 @@ class RepresentationClassifier(keras.Model):
             sample_weight = row_weight
         return super().compute_loss(x, labels, logits, sample_weight, training)
 
-    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+    def compute_metrics(
+        self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None
+    ) -> dict[str, Any]:
         """Updates the metrics of labels and logits."""
         labels, sample_weight = labels_and_weights(y, sample_weight)
         return super().compute_metrics(
@@ -289,7 +296,7 @@ class RepresentationClassifier(keras.Model):
         """
         export.export(self, filepath, **kwargs)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""
         serialize = keras.saving.serialize_keras_object
         return {
@@ -300,16 +307,14 @@ class RepresentationClassifier(keras.Model):
         }
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> "RepresentationClassifier":
         """Creates the model from `get_config`."""
-        return cls(
-            **{
-                name: keras.saving.deserialize_keras_object(value)
-                if isinstance(value, dict)
-                else value
-                for name, value in config.items()
-            }
-        )
+        deserialize = keras.saving.deserialize_keras_object
+        values = {
+            name: deserialize(value) if isinstance(value, dict) else value
+            for name, value in config.items()
+        }
+        return cls(**values)
 
 
 def _check_takes_logits(loss):

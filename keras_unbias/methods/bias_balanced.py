@@ -120,7 +120,7 @@ class LabelPrior(keras.layers.Layer):
             np.log(counts / counts.sum(axis=1, keepdims=True))
         )
 
-    def build_from_config(self, config):
+    def build_from_config(self, config: dict[str, Any]) -> None:
         """Creates the weights for the cells of `get_build_config`."""
         if self.built:
             return
@@ -136,14 +136,14 @@ class LabelPrior(keras.layers.Layer):
         )
         self.built = True
 
-    def get_build_config(self):
+    def get_build_config(self) -> dict[str, Any] | None:
         """Returns the number and the width of the cells."""
         if not self.built:
             return None
         cells, attribute_size = self.cells.shape
         return {"cells": cells, "attribute_size": attribute_size}
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         """Raises an error, for only `adapt` knows the cells."""
         raise ValueError(
             "The LabelPrior has no counts yet. Expected: "
@@ -151,7 +151,7 @@ class LabelPrior(keras.layers.Layer):
             f"attributes of shape {tuple(input_shape)}."
         )
 
-    def call(self, attributes):
+    def call(self, attributes: tf.Tensor) -> tf.Tensor:
         """Returns the adjustment of the logits for each row."""
         width = self.cells.shape[1]
         shape = tf.TensorShape(attributes.shape)
@@ -173,7 +173,7 @@ class LabelPrior(keras.layers.Layer):
         nearest = tf.argmin(distances, 1)
         return self.strength * tf.gather(self.log_prior, nearest)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""
         return {
             **super().get_config(),

@@ -8,6 +8,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from keras_unbias.checks import check_weight
 from keras_unbias.data.attributes import AttributeSpec
@@ -72,7 +73,7 @@ class ChiSquaredPenalty(RepresentationClassifier):
         self.penalty_weight = penalty_weight
         self.positive = positive
 
-    def prepare(self, x, y):
+    def prepare(self, x: Any, y: Any) -> None:
         """Checks the attribute in arrays, and creates the weights."""
         if y is not None:
             attributes = attribute_of(y)
@@ -83,8 +84,13 @@ class ChiSquaredPenalty(RepresentationClassifier):
         super().prepare(x, y)
 
     def compute_loss(
-        self, x=None, y=None, y_pred=None, sample_weight=None, training=True
-    ):
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> tf.Tensor:
         """Computes the task loss, and in training the penalty."""
         loss = super().compute_loss(x, y, y_pred, sample_weight, training)
         if not training:
@@ -98,7 +104,7 @@ class ChiSquaredPenalty(RepresentationClassifier):
             sample_weight,
         )
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""
         return {
             **super().get_config(),

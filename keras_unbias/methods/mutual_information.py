@@ -23,8 +23,8 @@ from keras_unbias.checks import check_integer, check_weight, check_width
 from keras_unbias.data.attributes import check_finite
 from keras_unbias.data.targets import (
     attribute_of,
-    check_vectors,
     check_classes,
+    check_vectors,
     inputs_and_targets,
     warn_of_large,
 )
@@ -169,7 +169,7 @@ class MutualInformationBackpropagation(RepresentationClassifier):
         self.mi_weight_variable.assign(weight)
         self._mi_weight = weight
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         """Creates the weights for inputs of `input_shape`."""
         super().build(input_shape)
         if self.attribute_size is not None:
@@ -206,13 +206,13 @@ class MutualInformationBackpropagation(RepresentationClassifier):
 
     task_variables = RepresentationClassifier.network_variables
 
-    def build_optimizers(self):
+    def build_optimizers(self) -> None:
         """Creates the weights of both optimizers."""
         super().build_optimizers()
         if self.own_optimizer and not self.mi_optimizer.built:
             self.mi_optimizer.build(self.encoder.trainable_variables)
 
-    def fit(self, x=None, y=None, *args, **kwargs):
+    def fit(self, x: Any = None, y: Any = None, *args, **kwargs) -> Any:
         """Trains the model, see `RepresentationClassifier.fit`."""
         # With a set seed, Keras shuffles arrays to one order for all epochs,
         # and the estimator's rows would never come to the task.
@@ -221,7 +221,7 @@ class MutualInformationBackpropagation(RepresentationClassifier):
             self.shuffle_rows, self.train_function = shuffle, None
         return super().fit(x, y, *args, **kwargs)
 
-    def prepare(self, x, y):
+    def prepare(self, x: Any, y: Any) -> None:
         """Checks the attribute in the data, and creates all weights.
 
         Raises:
@@ -256,7 +256,7 @@ class MutualInformationBackpropagation(RepresentationClassifier):
             )
         super().prepare(x, y)
 
-    def train_step(self, data):
+    def train_step(self, data: Any) -> dict[str, Any]:
         """Takes one step of Algorithm 1."""
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         mini_batches = None
@@ -324,7 +324,9 @@ class MutualInformationBackpropagation(RepresentationClassifier):
         )
         return features, targets["attribute"], targets["label"]
 
-    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+    def compute_metrics(
+        self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None
+    ) -> dict[str, Any]:
         """Updates the metrics, `mutual_information` among them."""
         self.bound_tracker.update_state(
             self.estimator.bound(
@@ -334,7 +336,7 @@ class MutualInformationBackpropagation(RepresentationClassifier):
         )
         return super().compute_metrics(x, y, y_pred, sample_weight)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""
         return {
             **super().get_config(),
