@@ -59,7 +59,8 @@ def test_a_directory_without_the_right_to_write(tmp_path, monkeypatch):
 
 def test_a_history_is_cut_where_the_run_goes_on(tmp_path):
     path = tmp_path / "history.csv"
-    path.write_text("epoch,accuracy\n0,0.1\n1,0.2\n2,0.3\n3")
+    # The last line is the beginning of that of epoch 10.
+    path.write_text("epoch,accuracy\n0,0.1\n1,0.2\n2,0.3\n1")
     run_files.trim_history(path, 2)
     assert path.read_text() == "epoch,accuracy\n0,0.1\n1,0.2\n"
     assert run_files.read_history(path) == {"train_accuracy": [0.1, 0.2]}
