@@ -187,9 +187,7 @@ def face_encoder(
     return keras.Sequential(
         [
             keras.Input(shape, dtype="uint8", name="images"),
-            Preprocessing(
-                "released" if preprocessing == "released" else backbone
-            ),
+            Preprocessing("released" if preprocessing == "released" else backbone),
             body,
             layers.Flatten(dtype=dtype),
             layers.Dense(128, activation="relu", dtype=dtype),

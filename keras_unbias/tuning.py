@@ -106,9 +106,7 @@ def tune(
             results[weight] = tuple(last.values())
         elif weight == weights[0]:
             break  # The other weights would be compared with this one.
-        rows.append(
-            {"mi_weight": weight, **last, "diverged": bool(stop.reason)}
-        )
+        rows.append({"mi_weight": weight, **last, "diverged": bool(stop.reason)})
     selected = select_mi_weight(results, loss_tolerance=loss_tolerance)
     return Tuning(selected, models[selected], pd.DataFrame(rows))
 
@@ -164,9 +162,7 @@ def select_mi_weight(
         if results[weight] is None:
             continue
         loss, information = results[weight]
-        if loss <= base_loss + loss_tolerance and (
-            information < base_information
-        ):
+        if loss <= base_loss + loss_tolerance and (information < base_information):
             selected = weight
     return selected
 

@@ -38,10 +38,7 @@ def main(argv=None):
     (first, *_) = times.values()
     print(
         tabulate.tabulate(
-            [
-                (name, f"{t:.0f}", f"{first / t:.1f}")
-                for name, t in times.items()
-            ],
+            [(name, f"{t:.0f}", f"{first / t:.1f}") for name, t in times.items()],
             headers=["loop", "microseconds per update", "times as fast"],
             disable_numparse=True,
         )
@@ -58,9 +55,7 @@ def measure(data_dir, repeats):
     steps = len(dataset.train) // cell.settings.training.batch_size
     steps *= cell.settings.training.epochs_per_report
     return {
-        name: _microseconds(
-            change(cell.settings, **changes), dataset, steps, repeats
-        )
+        name: _microseconds(change(cell.settings, **changes), dataset, steps, repeats)
         for name, changes in LOOPS.items()
     }
 

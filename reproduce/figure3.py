@@ -53,9 +53,7 @@ def main(argv=None):
     figure.suptitle(about, fontsize="medium")
     path = pathlib.Path(options.figures_dir, "_".join(["figure3", *words]))
     source = {key: dataset.facts[key] for key in ("source", "checksum")}
-    plots.write(
-        figure, {"about": about, "data": source, "points": points}, path
-    )
+    plots.write(figure, {"about": about, "data": source, "points": points}, path)
     print(f"{path}.png, .pdf and .json")
     return 0
 

@@ -10,16 +10,12 @@ QUANTITIES = ("mutual_information", "test_accuracy", "train_accuracy")
 FIGURE4 = driver.Figure(
     name="figure4",
     description=__doc__,
-    cells=functools.partial(
-        studies.lambdas, mi_weights=studies.FIGURE4_MI_WEIGHTS
-    ),
+    cells=functools.partial(studies.lambdas, mi_weights=studies.FIGURE4_MI_WEIGHTS),
     profiles=studies.profiles_with(digits.MI),
     source=sources.DIGITS,
     variances=digits.ALL_VARIANCES,
     usual_variances=studies.FIGURE4_VARIANCES,
-    draw=functools.partial(
-        plots.curves, quantities=QUANTITIES, panel="variance {}"
-    ),
+    draw=functools.partial(plots.curves, quantities=QUANTITIES, panel="variance {}"),
 )
 
 if __name__ == "__main__":

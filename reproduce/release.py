@@ -26,9 +26,7 @@ def main(argv=None):
         parser.error(str(problem))
     for record in added:
         print(f"{record.settings.data.name} {record.id}")
-    print(
-        f"{len(added)} released, {len(found) - len(added)} kept as they were."
-    )
+    print(f"{len(added)} released, {len(found) - len(added)} kept as they were.")
     return 0
 
 

@@ -18,10 +18,7 @@ def tables(results, title, notes):
         make_table(
             results,
             [Column(v, accuracy, v) for v in sorted(results.columns)],
-            title=(
-                "Search. Accuracy on held-out training digits (oracle), "
-                f"{title}"
-            ),
+            title=(f"Search. Accuracy on held-out training digits (oracle), {title}"),
             corner="color variance",
             notes=notes,
         )

@@ -84,9 +84,7 @@ def oracle(found):
 SELECTION = driver.Figure(
     name="selection",
     description=__doc__,
-    cells=functools.partial(
-        studies.lambdas, mi_weights=studies.SELECTION_MI_WEIGHTS
-    ),
+    cells=functools.partial(studies.lambdas, mi_weights=studies.SELECTION_MI_WEIGHTS),
     profiles=digits.PROFILES,
     source=sources.DIGITS,
     variances=digits.ALL_VARIANCES,

@@ -13,10 +13,7 @@ def tables(results, title, notes):
     return [
         make_table(
             results,
-            [
-                Column(variance, accuracy, variance)
-                for variance in results.columns
-            ],
+            [Column(variance, accuracy, variance) for variance in results.columns],
             title=f"Table 1. Test accuracy on colored MNIST, {title}",
             corner="color variance",
             published=published("table1"),

@@ -15,8 +15,7 @@ def row(number, age, gender, **changes):
     values = {
         "dob": float(born.toordinal() + 366),
         "photo_taken": 2000.0,
-        "full_path": f"{number:02}/nm{number}_rm{number}_{born.year}-3-15_"
-        "2000.jpg",
+        "full_path": f"{number:02}/nm{number}_rm{number}_{born.year}-3-15_2000.jpg",
         "gender": float(gender),
         "face_score": 2.0,
         "second_face_score": np.nan,

@@ -12,8 +12,7 @@ from keras_unbias.methods import METHODS
 EVERY_METHOD = [
     pytest.param(
         name,
-        marks=[pytest.mark.slow]
-        * (name in ("attribute_confusion", "chi_squared")),
+        marks=[pytest.mark.slow] * (name in ("attribute_confusion", "chi_squared")),
     )
     for name in METHODS
 ]

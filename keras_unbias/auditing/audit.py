@@ -122,9 +122,7 @@ def audit(
         **(
             {}
             if predictions is None
-            else metrics.accuracies(
-                labels, predictions[chosen], categories, bootstrap
-            )
+            else metrics.accuracies(labels, predictions[chosen], categories, bootstrap)
         ),
     )
 
@@ -219,9 +217,7 @@ def _check(outputs, predictions, rows):
         "label": outputs.labels,
         "predictions": predictions,
     }
-    lengths = {
-        name: len(array) for name, array in arrays.items() if array is not None
-    }
+    lengths = {name: len(array) for name, array in arrays.items() if array is not None}
     if len(set(lengths.values())) > 1 or min(len(features), rows) < 60:
         raise ValueError(
             "An audit fits estimators to two thirds of the rows. Expected: "

@@ -27,9 +27,7 @@ class Bootstrap:
         self.resamples = resamples
         self.generator = generator
 
-    def __call__(
-        self, statistic: Callable[[np.ndarray], float], rows: int
-    ) -> Estimate:
+    def __call__(self, statistic: Callable[[np.ndarray], float], rows: int) -> Estimate:
         """Estimates a statistic of rows.
 
         Args:
@@ -46,13 +44,9 @@ class Bootstrap:
         ]
         values = np.array(values)[~np.isnan(values)]
         low, high = (
-            np.percentile(values, (2.5, 97.5))
-            if len(values)
-            else 2 * [math.nan]
+            np.percentile(values, (2.5, 97.5)) if len(values) else 2 * [math.nan]
         )
-        return Estimate(
-            float(statistic(np.arange(rows))), float(low), float(high)
-        )
+        return Estimate(float(statistic(np.arange(rows))), float(low), float(high))
 
     def mean(self, values: np.ndarray) -> Estimate:
         """Estimates a mean.

@@ -82,9 +82,7 @@ def held_out_bound(
         num_classes=num_classes,
         split=split,
         generator=generator,
-        critic=information.SeparableCritic.for_attributes(
-            attributes, seed=seed
-        ),
+        critic=information.SeparableCritic.for_attributes(attributes, seed=seed),
         epochs=epochs,
         batch_size=batch_size,
         seed=seed,

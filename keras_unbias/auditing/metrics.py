@@ -54,9 +54,7 @@ def true_positive_rates(
     rates = {}
     for value in np.unique(attribute_values).tolist():
         found = predictions[(attribute_values == value) & (labels == positive)]
-        rates[value] = (
-            float(np.mean(found == positive)) if len(found) else float("nan")
-        )
+        rates[value] = float(np.mean(found == positive)) if len(found) else float("nan")
     return rates
 
 
@@ -141,12 +139,8 @@ def binary_task(
         "equal_opportunity": equal_opportunity(
             labels, predictions, attribute_values, positive=positive
         ),
-        "balanced_accuracy": float(
-            balanced_accuracy_score(labels, predictions)
-        ),
-        "share_predicted_positive": float(
-            np.mean(np.asarray(predictions) == positive)
-        ),
+        "balanced_accuracy": float(balanced_accuracy_score(labels, predictions)),
+        "share_predicted_positive": float(np.mean(np.asarray(predictions) == positive)),
         "true_positive_rates": {str(v): rate for v, rate in rates.items()},
         "positives": {
             str(v): int(np.sum(labels[attribute_values == v] == positive))
@@ -215,9 +209,7 @@ def accuracies(
             )
 
         opportunity = bootstrap(difference, len(labels))
-    worst = min(
-        group_accuracies, key=group_accuracies.get, default="none of 10 rows"
-    )
+    worst = min(group_accuracies, key=group_accuracies.get, default="none of 10 rows")
     return {
         "accuracy": bootstrap.mean(correct),
         "accuracy_per_attribute": {

@@ -127,8 +127,7 @@ def _are_several(inputs, targets):
     """Returns whether a list holds several inputs of a model, and not rows."""
     rows = len(keras.tree.flatten(targets)[0])
     return len(inputs) != rows and all(
-        len(getattr(part, "shape", ())) > 0 and len(part) == rows
-        for part in inputs
+        len(getattr(part, "shape", ())) > 0 and len(part) == rows for part in inputs
     )
 
 
@@ -175,8 +174,7 @@ def _check_attributes(attributes):
 
 def _concatenate(dicts):
     return {
-        name: np.concatenate([np.asarray(d[name]) for d in dicts])
-        for name in dicts[0]
+        name: np.concatenate([np.asarray(d[name]) for d in dicts]) for name in dicts[0]
     }
 
 

@@ -171,9 +171,7 @@ def _evaluate(make_probe, inputs, categories, classes, split, seed):
         correct &= predicted == codes[held_out]
         one_hot = np.eye(len(names))
         inputs = np.concatenate([inputs, one_hot[codes]], 1)
-        predicted_inputs = np.concatenate(
-            [predicted_inputs, one_hot[predicted]], 1
-        )
+        predicted_inputs = np.concatenate([predicted_inputs, one_hot[predicted]], 1)
     return ProbeResult(*log_likelihoods, correct)
 
 
@@ -220,9 +218,7 @@ def _calibrated(probe, inputs, codes, shares, choice, held_out):
     choice_logits = logits(choice)
     best = max(
         itertools.product(TEMPERATURES, SMOOTHING),
-        key=lambda setting: log_likelihoods(
-            choice, choice_logits, *setting
-        ).mean(),
+        key=lambda setting: log_likelihoods(choice, choice_logits, *setting).mean(),
     )
     return (
         log_likelihoods(choice, choice_logits, *best),

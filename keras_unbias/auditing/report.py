@@ -128,10 +128,7 @@ class Audit:
         for symbol, leakage in self._leakages():
             nats, accuracy = f"{symbol} (nats)", f"probe accuracy, {symbol}"
             lines += [
-                *(
-                    (nats, name, value)
-                    for name, value in leakage.bounds.items()
-                ),
+                *((nats, name, value) for name, value in leakage.bounds.items()),
                 (nats, "floor", leakage.floor),
                 (nats, "ceiling", leakage.ceiling),
                 *(
@@ -146,9 +143,7 @@ class Audit:
                 lines.append(("accuracy", f"attribute {group}", value))
             lines.append(("worst-group accuracy", *self.worst_group))
         if self.equal_opportunity is not None:
-            lines.append(
-                ("equal opportunity difference", "", self.equal_opportunity)
-            )
+            lines.append(("equal opportunity difference", "", self.equal_opportunity))
         return pd.DataFrame(
             [
                 (quantity, of, *dataclasses.astuple(number))
@@ -199,12 +194,8 @@ class Audit:
             ax.set(title=symbol, ylabel="nats")
             ax.legend()
         if self.accuracy is not None:
-            _draw_bars(
-                axes[-1], {"all": self.accuracy, **self.accuracy_per_attribute}
-            )
-            axes[-1].axhline(
-                self.worst_group[1], color="tab:red", label="worst group"
-            )
+            _draw_bars(axes[-1], {"all": self.accuracy, **self.accuracy_per_attribute})
+            axes[-1].axhline(self.worst_group[1], color="tab:red", label="worst group")
             axes[-1].set(title="accuracy per attribute value", ylim=(0, 1))
             axes[-1].legend()
         return figure
@@ -220,7 +211,5 @@ def _draw_bars(ax, estimates):
     values = np.array([estimate.value for estimate in estimates.values()])
     ends = np.array([(e.low, e.high) for e in estimates.values()])
     spread = np.abs(ends.T - values)
-    ax.bar(
-        range(len(estimates)), values, yerr=spread, color="lightgray", capsize=3
-    )
+    ax.bar(range(len(estimates)), values, yerr=spread, color="lightgray", capsize=3)
     ax.set_xticks(range(len(estimates)), estimates, rotation=30, ha="right")

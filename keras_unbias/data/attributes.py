@@ -43,8 +43,7 @@ class AttributeSpec:
     def __post_init__(self):
         widths = tuple(self.widths)
         if not widths or not all(
-            isinstance(width, numbers.Integral) and width >= 1
-            for width in widths
+            isinstance(width, numbers.Integral) and width >= 1 for width in widths
         ):
             raise ValueError(
                 "The widths of an attribute's parts must be integers >= 1. "
@@ -105,9 +104,7 @@ class AttributeSpec:
         """
         ends = np.cumsum(self.widths).tolist()
         starts = [0, *ends[:-1]]
-        return [
-            rows[:, start:end] for start, end in zip(starts, ends, strict=True)
-        ]
+        return [rows[:, start:end] for start, end in zip(starts, ends, strict=True)]
 
     def check_categories(self, attributes: np.ndarray) -> None:
         """Checks that vectors are what an attribute classifier can name.
@@ -123,15 +120,11 @@ class AttributeSpec:
         """
         attributes = np.asarray(attributes, float)
         check_finite(attributes)
-        sums = [
-            part.sum(1) for part in self.split(attributes) if part.shape[1] > 1
-        ]
+        sums = [part.sum(1) for part in self.split(attributes) if part.shape[1] > 1]
         if (
             (attributes < 0).any()
             or (attributes > 1).any()
-            or not all(
-                np.isclose(s, np.round(s) > 0, atol=1e-3).all() for s in sums
-            )
+            or not all(np.isclose(s, np.round(s) > 0, atol=1e-3).all() for s in sums)
         ):
             raise ValueError(
                 "The attribute must consist of categories. Expected: one-hot "

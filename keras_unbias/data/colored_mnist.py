@@ -292,9 +292,7 @@ def _color(gray, color_variance, seed, train_colors):
     wearers = test_classes.integers(NUM_CLASSES, size=len(gray.test_labels))
     train_wearers = gray.train_labels
     if train_colors == "random":
-        train_wearers = train_classes.integers(
-            NUM_CLASSES, size=len(gray.train_labels)
-        )
+        train_wearers = train_classes.integers(NUM_CLASSES, size=len(gray.train_labels))
     return (
         _paint(gray.train_images, train_wearers, scale, train_noise),
         _paint(gray.test_images, wearers, scale, test_noise),

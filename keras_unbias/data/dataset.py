@@ -295,9 +295,7 @@ class BiasedDataset:
             return batch, targets
 
         epochs = tf.data.Dataset.counter(first_epoch)
-        endless = tf.data.experimental.assert_cardinality(
-            tf.data.INFINITE_CARDINALITY
-        )
+        endless = tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY)
         return streams.without_autotune(
             epochs.flat_map(orders).apply(endless).map(element).prefetch(2)
         )

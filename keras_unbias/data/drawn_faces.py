@@ -133,8 +133,7 @@ def draw(age: float, gender: int, rng: np.random.Generator) -> Image.Image:
 
     def color(*channels, noise=12):
         return tuple(
-            int(np.clip(value + rng.normal(0, noise), 0, 255))
-            for value in channels
+            int(np.clip(value + rng.normal(0, noise), 0, 255)) for value in channels
         )
 
     background = color(120, 130, 140, noise=35)

@@ -41,9 +41,7 @@ def read(path: str | os.PathLike, size: int) -> np.ndarray:
                 width, height = image.size
                 raise ValueError(f"{width} x {height} pixels")
             return np.asarray(
-                image.convert("RGB").resize(
-                    (size, size), Image.Resampling.BILINEAR
-                )
+                image.convert("RGB").resize((size, size), Image.Resampling.BILINEAR)
             )
     # Pillow's plugins fail in many ways on damaged files.
     except Exception as error:

@@ -92,9 +92,7 @@ def load(
         if name == train_split:
             wanted = train_size
             frame = frame.sample(frac=1, random_state=seed)
-        frame, skipped = _readable(
-            name, frame, wanted, read.images, skip_bad_images
-        )
+        frame, skipped = _readable(name, frame, wanted, read.images, skip_bad_images)
         bad += skipped
         splits[name] = Split(
             _paths(frame, read.images),

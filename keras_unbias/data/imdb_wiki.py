@@ -145,10 +145,7 @@ def _read_mat(data_dir):
         frame = pd.DataFrame(
             {
                 "path": [str(cell.item()) for cell in columns.pop("full_path")],
-                **{
-                    name: column.astype(float)
-                    for name, column in columns.items()
-                },
+                **{name: column.astype(float) for name, column in columns.items()},
             }
         )
         frame[["gender", "face_score", "second_face_score"]]
@@ -180,9 +177,9 @@ def _ages(frame):
         days = np.floor(days.fillna(MATLAB_1970)) - MATLAB_1970
         months = days.to_numpy().astype(int).astype("M8[D]").astype("M8[M]")
         months = months.astype(int)
-        from_file = _age(
-            1970 + months // 12, 1 + months % 12, frame.photo_taken
-        ).where(frame.dob >= 367)
+        from_file = _age(1970 + months // 12, 1 + months % 12, frame.photo_taken).where(
+            frame.dob >= 367
+        )
     # For a birthday "00" the file holds a real day that is not the birthday.
     ages = from_file.where(~named | from_names.notna()).fillna(from_names)
     return ages.where(from_names.isna() | (ages == from_names))
@@ -228,8 +225,7 @@ def _by_definition(frame):
 def _read_split_files(data_dir):
     known = restricted_pickle.load(data_dir / AGE_GENDER)
     lists = {
-        name: restricted_pickle.load(data_dir / file)
-        for name, file in LISTS.items()
+        name: restricted_pickle.load(data_dir / file) for name, file in LISTS.items()
     }
     try:
         lists["test"] = restricted_pickle.load(data_dir / SPLIT)["test_list"]

@@ -60,9 +60,7 @@ def labels_and_weights(targets: Any, sample_weight: Any) -> tuple[Any, Any]:
 
 def named(targets: Any) -> list[str] | str:
     """Describes targets for an error message, by their keys or their type."""
-    return (
-        sorted(targets) if isinstance(targets, dict) else type(targets).__name__
-    )
+    return sorted(targets) if isinstance(targets, dict) else type(targets).__name__
 
 
 def as_class_numbers(labels: tf.Tensor) -> tf.Tensor:
@@ -132,9 +130,7 @@ def check_vectors(attributes: Any) -> None:
     """
     shape = getattr(attributes, "shape", None)
     if shape is None or len(shape) != 2:
-        received = (
-            type(attributes).__name__ if shape is None else f"shape {shape}"
-        )
+        received = type(attributes).__name__ if shape is None else f"shape {shape}"
         raise ValueError(
             "The attribute must be a vector per row. Expected: an array of "
             f"shape (n, a), one-hot for categories. Received: {received}. "

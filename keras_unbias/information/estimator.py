@@ -84,9 +84,7 @@ class MutualInformationEstimator(keras.layers.Layer):
         check_integer("steps", steps, minimum=1)
         check_integer("accumulate", accumulate, minimum=1)
         self.critic = SeparableCritic() if critic is None else critic
-        self.optimizer = (
-            keras.optimizers.Adam(2e-3) if optimizer is None else optimizer
-        )
+        self.optimizer = keras.optimizers.Adam(2e-3) if optimizer is None else optimizer
         self.steps = steps
         self.accumulate = accumulate
         self.num_classes = num_classes
@@ -134,9 +132,7 @@ class MutualInformationEstimator(keras.layers.Layer):
         jit_compile = self.jit_compile
         if jit_compile is None:
             jit_compile = backend.should_jit_compile()
-        self._fit_critic = tf.function(
-            self._critic_steps, jit_compile=jit_compile
-        )
+        self._fit_critic = tf.function(self._critic_steps, jit_compile=jit_compile)
 
     def bound(
         self,
@@ -226,9 +222,7 @@ class MutualInformationEstimator(keras.layers.Layer):
         # The first update counts in full, for there is none to mix it with.
         share = tf.where(self.updates > 0, tf.cast(share, tf.float32), 1.0)
         for state, new in ((self.mean, mean), (self.scale, scale)):
-            state.assign(
-                tf.where(share < 1, state + share * (new - state), new)
-            )
+            state.assign(tf.where(share < 1, state + share * (new - state), new))
 
     def _accumulated(self, batches):
         """Joins mini-batches, from `(P, n, ...)` to `(P / A, A * n, ...)`."""
@@ -257,9 +251,7 @@ class MutualInformationEstimator(keras.layers.Layer):
                     tf.gather(labels, batch),
                     first + tf.cast(step, first.dtype),
                 )
-            gradients = tape.gradient(
-                loss, [variable.value for variable in variables]
-            )
+            gradients = tape.gradient(loss, [variable.value for variable in variables])
             self.optimizer.apply(gradients, variables)
         self.updates.assign(first + self.steps)
 
@@ -269,9 +261,7 @@ class MutualInformationEstimator(keras.layers.Layer):
         joint, marginal, pairs = self.critic(
             features, attributes, labels, tf.stack([self.seed, update])
         )
-        return donsker_varadhan_bound(
-            joint, marginal, labels, self.num_classes, pairs
-        )
+        return donsker_varadhan_bound(joint, marginal, labels, self.num_classes, pairs)
 
     def _standardized(self, features):
         return (features - self.mean) / self.scale
@@ -312,9 +302,7 @@ class MutualInformationEstimator(keras.layers.Layer):
         }
 
     @classmethod
-    def from_config(
-        cls, config: dict[str, Any]
-    ) -> "MutualInformationEstimator":
+    def from_config(cls, config: dict[str, Any]) -> "MutualInformationEstimator":
         """Creates the estimator from `get_config`."""
         parts = {
             key: keras.saving.deserialize_keras_object(config[key])

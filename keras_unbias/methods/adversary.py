@@ -85,9 +85,7 @@ class AttributeAdversary(RepresentationClassifier):
         self.attribute_optimizer = None
         self.attribute_tracker = keras.metrics.Mean(name="attribute_loss")
 
-    def adversarial_loss(
-        self, features: tf.Tensor, attributes: tf.Tensor
-    ) -> tf.Tensor:
+    def adversarial_loss(self, features: tf.Tensor, attributes: tf.Tensor) -> tf.Tensor:
         """Computes what the encoder minimizes beside the task loss.
 
         Args:
@@ -174,9 +172,7 @@ class AttributeAdversary(RepresentationClassifier):
             )
         attribute_gradients = tape.gradient(attribute_loss, adversary)
         self.optimizer.apply(task_gradients, task_variables)
-        self.attribute_optimizer.apply(
-            attribute_gradients, self.attribute_variables
-        )
+        self.attribute_optimizer.apply(attribute_gradients, self.attribute_variables)
         self.track_loss(loss, y)
         return self.compute_metrics(x, y, y_pred, sample_weight)
 
@@ -185,9 +181,7 @@ class AttributeAdversary(RepresentationClassifier):
     ) -> dict[str, Any]:
         """Updates the metrics, `attribute_loss` among them."""
         self.attribute_tracker.update_state(
-            self._attribute_loss(
-                y_pred["features"], attribute_of(y), training=False
-            ),
+            self._attribute_loss(y_pred["features"], attribute_of(y), training=False),
             tf.shape(y["label"])[0],
         )
         return super().compute_metrics(x, y, y_pred, sample_weight)

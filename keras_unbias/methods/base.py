@@ -130,9 +130,7 @@ class RepresentationClassifier(keras.Model):
         _check_takes_logits(loss)
         if metrics is None:
             metrics = [_default_accuracy(loss)]
-        super().compile(
-            optimizer=optimizer, loss=loss, metrics=metrics, **kwargs
-        )
+        super().compile(optimizer=optimizer, loss=loss, metrics=metrics, **kwargs)
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
         """Compiles a loaded model and creates its optimizers' weights."""
@@ -150,10 +148,7 @@ class RepresentationClassifier(keras.Model):
     @property
     def network_variables(self) -> list:
         """The trainable variables of the encoder and the classifier."""
-        return (
-            self.encoder.trainable_variables
-            + self.classifier.trainable_variables
-        )
+        return self.encoder.trainable_variables + self.classifier.trainable_variables
 
     def build_optimizers(self) -> None:
         """Creates the weights of the optimizers."""
@@ -271,9 +266,7 @@ class RepresentationClassifier(keras.Model):
     ) -> dict[str, Any]:
         """Updates the metrics of labels and logits."""
         labels, sample_weight = labels_and_weights(y, sample_weight)
-        return super().compute_metrics(
-            x, labels, y_pred["logits"], sample_weight
-        )
+        return super().compute_metrics(x, labels, y_pred["logits"], sample_weight)
 
     def inference_model(self, **kwargs: Any) -> keras.Model:
         """Returns encoder and classifier, see `serving.export.inference_model`.

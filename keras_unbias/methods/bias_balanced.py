@@ -82,11 +82,7 @@ class LabelPrior(keras.layers.Layer):
         attributes = np.asarray(attributes, np.float32)
         labels = np.asarray(labels)
         rows = len(labels)
-        if (
-            attributes.ndim != 2
-            or {labels.size, len(attributes)} != {rows}
-            or not rows
-        ):
+        if attributes.ndim != 2 or {labels.size, len(attributes)} != {rows} or not rows:
             raise ValueError(
                 "A label prior counts rows. Expected: attributes of shape "
                 "(rows >= 1, a) and one label per row. Received: attributes "
@@ -116,9 +112,7 @@ class LabelPrior(keras.layers.Layer):
             {"cells": len(cells), "attribute_size": attributes.shape[1]}
         )
         self.cells.assign(cells)
-        self.log_prior.assign(
-            np.log(counts / counts.sum(axis=1, keepdims=True))
-        )
+        self.log_prior.assign(np.log(counts / counts.sum(axis=1, keepdims=True)))
 
     def build_from_config(self, config: dict[str, Any]) -> None:
         """Creates the weights for the cells of `get_build_config`."""
@@ -223,6 +217,4 @@ class BiasBalanced(RepresentationClassifier):
                 "BiasBalanced adjusts the logits with a label prior. Expected: "
                 "an adapted LabelPrior. Received: label_prior=None."
             )
-        super().__init__(
-            encoder, num_classes, label_prior=label_prior, **kwargs
-        )
+        super().__init__(encoder, num_classes, label_prior=label_prior, **kwargs)

@@ -283,15 +283,11 @@ class MutualInformationBackpropagation(RepresentationClassifier):
             # for 16-bit floats, and `apply` divides by the scale.
             bound = self.estimator.bound(features, attributes, y["label"])
             scaled_loss = self.optimizer.scale_loss(loss)
-            scaled_bound = (self.mi_optimizer or self.optimizer).scale_loss(
-                bound
-            )
+            scaled_bound = (self.mi_optimizer or self.optimizer).scale_loss(bound)
         theta = self.encoder.trainable_variables
         psi = self.classifier.trainable_variables
         zero = tf.UnconnectedGradients.ZERO
-        task_theta, task_psi = tape.gradient(
-            scaled_loss, [theta, psi], None, zero
-        )
+        task_theta, task_psi = tape.gradient(scaled_loss, [theta, psi], None, zero)
         mi_theta = tape.gradient(scaled_bound, theta, None, zero)
         del tape
         if self.clip:
@@ -315,9 +311,7 @@ class MutualInformationBackpropagation(RepresentationClassifier):
     def _embedded(self, inputs, targets):
         """Returns features, attributes and labels of the mini-batches."""
         features = tf.map_fn(
-            lambda batch: tf.cast(
-                self.encoder(batch, training=True), tf.float32
-            ),
+            lambda batch: tf.cast(self.encoder(batch, training=True), tf.float32),
             inputs,
             fn_output_signature=tf.float32,
             parallel_iterations=1,
@@ -329,9 +323,7 @@ class MutualInformationBackpropagation(RepresentationClassifier):
     ) -> dict[str, Any]:
         """Updates the metrics, `mutual_information` among them."""
         self.bound_tracker.update_state(
-            self.estimator.bound(
-                y_pred["features"], attribute_of(y), y["label"]
-            ),
+            self.estimator.bound(y_pred["features"], attribute_of(y), y["label"]),
             tf.shape(y["label"])[0],
         )
         return super().compute_metrics(x, y, y_pred, sample_weight)

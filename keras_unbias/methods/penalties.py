@@ -12,9 +12,7 @@ BINS = 50
 EDGE = 2.5
 
 
-def chi_squared(
-    scores: tf.Tensor, groups: tf.Tensor, weights: tf.Tensor
-) -> tf.Tensor:
+def chi_squared(scores: tf.Tensor, groups: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
     """Computes the chi-squared dependence of a score and a group.
 
     The dependence is `sum_{u,v} p(u,v)^2 / (p(u) p(v)) - 1`. It is an upper
@@ -110,9 +108,7 @@ def attribute_cross_entropy(
     Returns:
         Scalar tensor, in nats.
     """
-    targets = _as_categories(
-        attributes, parts, lambda c: tf.concat([1.0 - c, c], -1)
-    )
+    targets = _as_categories(attributes, parts, lambda c: tf.concat([1.0 - c, c], -1))
     losses = [
         -tf.reduce_sum(target * tf.nn.log_softmax(scores), -1)
         for target, scores in zip(targets, _scores(logits, parts), strict=True)
@@ -120,9 +116,7 @@ def attribute_cross_entropy(
     return tf.reduce_mean(losses)
 
 
-def confusion(
-    logits: tf.Tensor, parts: AttributeSpec | Sequence[int]
-) -> tf.Tensor:
+def confusion(logits: tf.Tensor, parts: AttributeSpec | Sequence[int]) -> tf.Tensor:
     """Computes the confusion loss of an attribute classifier.
 
     The loss is the cross-entropy of the classifier and the uniform
@@ -182,9 +176,7 @@ def as_spec(parts: AttributeSpec | Sequence[int]) -> AttributeSpec:
 
 def _scores(logits, parts):
     """Returns the logits of each part, of shape `(n, categories)`."""
-    return _as_categories(
-        logits, parts, lambda s: tf.concat([tf.zeros_like(s), s], -1)
-    )
+    return _as_categories(logits, parts, lambda s: tf.concat([tf.zeros_like(s), s], -1))
 
 
 def _as_categories(rows, parts, of_number):

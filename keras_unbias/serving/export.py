@@ -78,9 +78,9 @@ def inference_model(
         features = keras.layers.Activation("linear", dtype="float32")(features)
     outputs = {"logits": logits, "features": features}
     if activation is not None:
-        outputs["probabilities"] = keras.layers.Activation(
-            activation, dtype="float32"
-        )(logits)
+        outputs["probabilities"] = keras.layers.Activation(activation, dtype="float32")(
+            logits
+        )
     return keras.Model(inputs, outputs)
 
 

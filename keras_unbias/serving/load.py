@@ -28,9 +28,7 @@ class Classifier:
     ['no', 'yes']
     """
 
-    def __init__(
-        self, function: Callable, class_names: Sequence[str] | None = None
-    ):
+    def __init__(self, function: Callable, class_names: Sequence[str] | None = None):
         self.function = function
         self.class_names = class_names
 

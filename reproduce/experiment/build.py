@@ -111,8 +111,7 @@ def build_model(
 def _fields(group) -> dict[str, Any]:
     """The values of a group of settings by name."""
     return {
-        field.name: getattr(group, field.name)
-        for field in dataclasses.fields(group)
+        field.name: getattr(group, field.name) for field in dataclasses.fields(group)
     }
 
 
@@ -124,8 +123,7 @@ def _encoder(settings, dataset, data_dir):
     precision = backend.precision(wanted)
     if precision != wanted:
         logger.warning(
-            "Run %s computes in %s, because this processor has no "
-            "instructions for %s.",
+            "Run %s computes in %s, because this processor has no instructions for %s.",
             settings.id,
             precision,
             wanted,
@@ -174,9 +172,7 @@ def _estimator(settings, dataset):
     # estimator does not decay.
     rate = own.estimator_learning_rate
     if own.estimator_optimizer == "adam":
-        optimizer = keras.optimizers.Adam(
-            rate, epsilon=settings.training.epsilon
-        )
+        optimizer = keras.optimizers.Adam(rate, epsilon=settings.training.epsilon)
     else:
         optimizer = keras.optimizers.SGD(rate)
     conditional = getattr(settings.method, "conditional", False)

@@ -171,9 +171,7 @@ class Figure(Experiment):
         about = plots.about(drawn, in_words(options))
         figure.suptitle(about, fontsize="medium")
         runs = [record.id for _, record in drawn.found]
-        plots.write(
-            figure, {"about": about, "runs": runs, "points": points}, path
-        )
+        plots.write(figure, {"about": about, "runs": runs, "points": points}, path)
         print(f"{path}.png, .pdf and .json")
         return 1 if results.error else 0
 

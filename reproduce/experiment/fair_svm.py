@@ -89,9 +89,7 @@ class FairSVC(ClassifierMixin, BaseEstimator):
         self._X = X
         variance = X.var() or 1.0
         self._gamma = (
-            1 / (X.shape[1] * variance)
-            if isinstance(self.gamma, str)
-            else self.gamma
+            1 / (X.shape[1] * variance) if isinstance(self.gamma, str) else self.gamma
         )
         # u is the sum of the rows with these weights.
         self._contrast = np.zeros(len(X))

@@ -41,9 +41,7 @@ def find(root: str | os.PathLike, name: str) -> pathlib.Path:
     pages = sorted([*root.glob("*.md"), *root.glob("docs/**/*.md")])
     # Pages also write of markers: those of a block are lines.
     marker = f"\n<!-- {name} -->\n"
-    found = [
-        page for page in pages if marker in page.read_text(encoding="utf-8")
-    ]
+    found = [page for page in pages if marker in page.read_text(encoding="utf-8")]
     if len(found) != 1:
         raise ValueError(
             f"No page, or more than one, has the block '{name}'. Expected: a "

@@ -80,9 +80,7 @@ def by_column(
     ]
 
 
-def grid(
-    rows: int, columns: int, scale: float = 1
-) -> tuple[Figure, np.ndarray]:
+def grid(rows: int, columns: int, scale: float = 1) -> tuple[Figure, np.ndarray]:
     """Makes a figure with an array of panels."""
     size = (SIZE[0] * columns * scale, SIZE[1] * rows * scale)
     figure = Figure(figsize=size, layout="constrained")

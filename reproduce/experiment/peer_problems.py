@@ -73,9 +73,7 @@ class Gaussians:
             np.stack([stats.norm.pdf(grid, value * width) for value in (0, 1)])
             for width in widths
         )
-        joint = np.array(
-            [[AGREEMENT, 1 - AGREEMENT], [1 - AGREEMENT, AGREEMENT]]
-        )
+        joint = np.array([[AGREEMENT, 1 - AGREEMENT], [1 - AGREEMENT, AGREEMENT]])
         # p(c) p(s, t | c) of the statistics s of the label, t of c.
         of_both = np.einsum("yc,ys,ct->cst", joint / 2, of_label, of_attribute)
         return _information(of_both * (grid[1] - grid[0]) ** 2)
@@ -167,9 +165,7 @@ class Pictures:
         drawn = shapes[..., None] * colors[:, None, None]
         pictures = rng.normal(0, 0.1, (rows, 8, 8, 3))
         corners = rng.integers(2, 4, (rows, 2))
-        for picture, drawing, (top, left) in zip(
-            pictures, drawn, corners, strict=True
-        ):
+        for picture, drawing, (top, left) in zip(pictures, drawn, corners, strict=True):
             picture[top - 1 : top + 3, left - 1 : left + 3] += drawing
         return Rows(
             pictures.reshape(rows, -1).astype("float32"),
@@ -180,9 +176,7 @@ class Pictures:
     def information(self) -> float:
         """Returns I(X;C), of the shape and the color that a picture shows."""
         faint, plain = _channel(self.faint, 4), _channel(self.plain, 4)
-        table = np.einsum(
-            "yc,ys,ct->cst", _channel(AGREEMENT, 4) / 4, faint, plain
-        )
+        table = np.einsum("yc,ys,ct->cst", _channel(AGREEMENT, 4) / 4, faint, plain)
         return _information(table)
 
 

@@ -150,9 +150,7 @@ def _fit_fairlearn(settings, rows):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         # As strings, labels are classes for it.
-        model.fit(
-            rows.inputs, rows.labels.astype(str), sensitive_features=combined
-        )
+        model.fit(rows.inputs, rows.labels.astype(str), sensitive_features=combined)
 
     def predict(inputs):
         return np.ravel(model.predict(inputs)).astype(int)

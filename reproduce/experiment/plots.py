@@ -218,9 +218,7 @@ def bars(
             marked = [v for v in map(mark, members) if v is not None]
             if not values:
                 continue
-            summary = {
-                name: v[0] for name, v in panels.summarize([values]).items()
-            }
+            summary = {name: v[0] for name, v in panels.summarize([values]).items()}
             mean, deviation = summary.values()
             ax.bar(place, mean, yerr=deviation, capsize=3, color="C0")
             point = {"panel": panel, "bar": row, **summary, "runs": len(values)}
@@ -243,9 +241,7 @@ def training_against_fresh(results: Results) -> Drawn:
     weights are averaged. Runs without both bounds are left out.
     """
     groups = panels.group(results, lambda cell, record: cell.row, _has_bounds)
-    kinds = {
-        row: panels.information(members) for row, members in groups.items()
-    }
+    kinds = {row: panels.information(members) for row, members in groups.items()}
     names = sorted({*kinds.values()})
     figure, (axes,) = panels.grid(1, len(names), scale=1.3)
     points = []
@@ -270,9 +266,7 @@ def training_against_fresh(results: Results) -> Drawn:
     return figure, points
 
 
-def samples(
-    images: Sequence[Sequence[np.ndarray]], *, titles: Sequence[str]
-) -> Figure:
+def samples(images: Sequence[Sequence[np.ndarray]], *, titles: Sequence[str]) -> Figure:
     """Draws rows of pictures.
 
     Args:
@@ -300,8 +294,7 @@ def about(results: Results, profile: str) -> str:
     """
     found = [record for _, record in results.found]
     kinds = dict.fromkeys(
-        r.data.get("note") or f"{r.data['train_size']:,} training rows"
-        for r in found
+        r.data.get("note") or f"{r.data['train_size']:,} training rows" for r in found
     )
     seeds = sorted({record.settings.seed for record in found})
     words = [f"profile {profile}", " and ".join(kinds), seeds_in_words(seeds)]

@@ -83,8 +83,7 @@ class Record:
     def to_json(self) -> dict[str, Any]:
         """Returns the record as JSON values. NaN and infinity become null."""
         values = {
-            field.name: getattr(self, field.name)
-            for field in dataclasses.fields(self)
+            field.name: getattr(self, field.name) for field in dataclasses.fields(self)
         }
         return {
             "schema": SCHEMA,
@@ -120,9 +119,7 @@ def read(path: str | os.PathLike) -> Record:
     return record
 
 
-def read_all(
-    directory: str | os.PathLike, dataset: str | None = None
-) -> list[Record]:
+def read_all(directory: str | os.PathLike, dataset: str | None = None) -> list[Record]:
     """Reads all records below a directory: those of runs and released ones.
 
     Args:

@@ -108,6 +108,4 @@ class Results:
             for cell in self.cells
         ]
         done, left = len(self.found), len(self.missing)
-        return "\n".join(
-            [*lines, f"{len(lines)} cells: {done} done, {left} missing"]
-        )
+        return "\n".join([*lines, f"{len(lines)} cells: {done} done, {left} missing"])

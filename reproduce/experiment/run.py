@@ -186,9 +186,7 @@ def _fit(settings, model, dataset, test, steps, path, observers):
     model.reset_metrics()
     first = backups.restore(model, steps)
     run_files.trim_history(path / "history.csv", first)
-    averaging = (
-        [keras.callbacks.SwapEMAWeights()] if model.optimizer.use_ema else []
-    )
+    averaging = [keras.callbacks.SwapEMAWeights()] if model.optimizer.use_ema else []
     model.fit(
         dataset.stream(
             training.batch_size,
@@ -226,9 +224,7 @@ def _further_metrics(model, dataset, test):
 
 def _estimates(settings, model, dataset):
     """What fresh estimators find in the features of the trained model."""
-    found = fresh_estimates.held_out_information(
-        model, dataset, seed=settings.seed
-    )
+    found = fresh_estimates.held_out_information(model, dataset, seed=settings.seed)
     if _is_binary(dataset):
         auc = fresh_estimates.probe_auc(model, dataset)
         return {**found, "probe_auc": auc}

@@ -29,9 +29,7 @@ COLUMNS = {
 }
 
 
-def directory(
-    settings: Settings, output_dir: str | os.PathLike
-) -> pathlib.Path:
+def directory(settings: Settings, output_dir: str | os.PathLike) -> pathlib.Path:
     """Returns the directory of a run, which need not exist.
 
     Args:
@@ -41,16 +39,12 @@ def directory(
     return pathlib.Path(output_dir, settings.data.name, settings.id)
 
 
-def record_path(
-    settings: Settings, output_dir: str | os.PathLike
-) -> pathlib.Path:
+def record_path(settings: Settings, output_dir: str | os.PathLike) -> pathlib.Path:
     """Returns the path of a run's record, which exists when it is finished."""
     return directory(settings, output_dir) / "record.json"
 
 
-def open_directory(
-    settings: Settings, output_dir: str | os.PathLike
-) -> pathlib.Path:
+def open_directory(settings: Settings, output_dir: str | os.PathLike) -> pathlib.Path:
     """Makes or finds the directory of a run, with `settings.json` in it.
 
     Args:

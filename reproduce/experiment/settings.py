@@ -72,9 +72,7 @@ class Settings:
             default = self.__dataclass_fields__[group].default
             object.__setattr__(self, group, default)
         _check_divides(self.training, "epochs_per_report", "epochs")
-        _check_divides(
-            self.estimator, "estimator_accumulate", "estimator_batches"
-        )
+        _check_divides(self.estimator, "estimator_accumulate", "estimator_batches")
         if getattr(self.data, "attribute", "bins") == "bits" and getattr(
             self.method, "prior_strength", 0
         ):
@@ -232,8 +230,7 @@ def parse(text: str) -> tuple[str, Any]:
 def _replaced(part, values):
     """`dataclasses.replace` whose errors are in the package's form."""
     current = {
-        field.name: getattr(part, field.name)
-        for field in dataclasses.fields(part)
+        field.name: getattr(part, field.name) for field in dataclasses.fields(part)
     }
     return _made(type(part), {**current, **values})
 

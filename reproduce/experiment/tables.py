@@ -221,8 +221,7 @@ def paired_table(
             other = _done(results, row, column)
             shared = sorted(base.keys() & other.keys())
             pairs = [
-                (column.value(other[seed]), column.value(base[seed]))
-                for seed in shared
+                (column.value(other[seed]), column.value(base[seed])) for seed in shared
             ]
             cells.append(_change(pairs, len(base), ratio))
             splits, most = max(splits, len(base)), max(most, len(shared))

@@ -87,9 +87,7 @@ FAST_ERM = {"method": Erm(), "epochs": 4, "learning_rate": 1e-3}
 # A linear attribute classifier, or one as slow as the encoder, did worse.
 FAST_ADVERSARY = {"epochs": 3, "learning_rate": 3e-4}
 ADVERSARY = {"attribute_hidden": (64,), "attribute_rate": 10.0}
-BALANCED_MI = MutualInformation(
-    conditional=True, prior_strength=1.0, mi_weight=0.3
-)
+BALANCED_MI = MutualInformation(conditional=True, prior_strength=1.0, mi_weight=0.3)
 QUICK = change(FAST, batch_size=256, learning_rate=1e-3)
 
 
@@ -98,8 +96,7 @@ NOTES = (
     "they are variances.",
     "Kim et al. report for their own baseline "
     + ", ".join(
-        f"{accuracy:.4f}"
-        for (accuracy,) in published("kim_table")["baseline"].values()
+        f"{accuracy:.4f}" for (accuracy,) in published("kim_table")["baseline"].values()
     )
     + " at 0.020, 0.025, ..., 0.050.",
 )

@@ -146,8 +146,7 @@ def curves(
     """
     own = cells(profile, rows=[MI], seeds=seeds)
     without = [
-        Cell(MI, cell.column, change(cell.settings, mi_weight=0.0))
-        for cell in own
+        Cell(MI, cell.column, change(cell.settings, mi_weight=0.0)) for cell in own
     ]
     return [
         Cell(f"λ = {c.settings.method.mi_weight:g}", c.column, c.settings)

@@ -19,9 +19,7 @@ LAYERS = (64, "relu", 32, "relu")
 EPOCHS = 13
 CLASSIFIERS = {
     "UnbiasedClassifier": PeerClassifier(),
-    "reweighing, same network": PeerClassifier(
-        classifier="erm", reweighing=True
-    ),
+    "reweighing, same network": PeerClassifier(classifier="erm", reweighing=True),
     "plain training, same network": PeerClassifier(classifier="erm"),
     "AdversarialFairnessClassifier": PeerFairlearn(),
     "AdversarialFairnessClassifier, same network": PeerFairlearn(

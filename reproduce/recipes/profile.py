@@ -79,9 +79,7 @@ class Profile:
         ]
 
 
-def with_changes(
-    cells: Iterable[Cell], changes: Mapping[str, Any]
-) -> list[Cell]:
+def with_changes(cells: Iterable[Cell], changes: Mapping[str, Any]) -> list[Cell]:
     """Changes settings of all cells that have them.
 
     Args:
@@ -105,9 +103,7 @@ def with_changes(
     changed = []
     for cell in cells:
         own = {k: v for k, v in changes.items() if k in names(cell.settings)}
-        changed.append(
-            dataclasses.replace(cell, settings=change(cell.settings, **own))
-        )
+        changed.append(dataclasses.replace(cell, settings=change(cell.settings, **own)))
     return changed
 
 
@@ -126,9 +122,7 @@ def variants(
     """
     cells = list(cells)
     return [
-        dataclasses.replace(
-            cell, row=label, settings=change(cell.settings, **own)
-        )
+        dataclasses.replace(cell, row=label, settings=change(cell.settings, **own))
         for label, own in changes.items()
         for cell in cells
     ]

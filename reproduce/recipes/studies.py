@@ -181,9 +181,7 @@ def profiles_with(*rows: str) -> dict:
     }
 
 
-def lambdas(
-    profile: str, *, mi_weights: Iterable[float], **chosen
-) -> list[Cell]:
+def lambdas(profile: str, *, mi_weights: Iterable[float], **chosen) -> list[Cell]:
     """Makes the cells of curves over lambda, of the paper's row.
 
     `quick`, which does not have it, takes conditional MI.

@@ -47,9 +47,7 @@ def test_one_adversarial_step_is_the_papers_equations(problem, name, hidden):
         q = tf.nn.softmax(attribute_logits(z))
         told = -tf.reduce_mean(tf.reduce_sum(c * tf.math.log(q), 1))
         task = tf.reduce_mean(
-            tf.nn.sparse_softmax_cross_entropy_with_logits(
-                y, z @ psi[0] + psi[1]
-            )
+            tf.nn.sparse_softmax_cross_entropy_with_logits(y, z @ psi[0] + psi[1])
         )
         if name == "attribute_confusion":
             uniform = tf.fill(c.shape, 1 / problem.classes)

@@ -13,9 +13,7 @@ import keras_unbias
 ROOT = pathlib.Path(__file__).parents[2]
 MODULES = sorted(
     module.name
-    for module in pkgutil.walk_packages(
-        keras_unbias.__path__, prefix="keras_unbias."
-    )
+    for module in pkgutil.walk_packages(keras_unbias.__path__, prefix="keras_unbias.")
 )
 
 

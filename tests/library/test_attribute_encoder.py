@@ -69,16 +69,12 @@ def test_types_are_those_of_the_fit():
         encoder = AttributeEncoder().fit(fitted)
         vectors = encoder.transform(later)
         np.testing.assert_array_equal(vectors.sum(1), 1)
-        np.testing.assert_array_equal(
-            vectors[:2], encoder.transform(fitted)[:2]
-        )
+        np.testing.assert_array_equal(vectors[:2], encoder.transform(fitted)[:2])
 
 
 def test_a_category_that_was_not_seen_has_no_code():
     encoder = AttributeEncoder().fit(["a", "b", "a"])
-    np.testing.assert_array_equal(
-        encoder.transform(["b", "c"]), [[0, 1], [0, 0]]
-    )
+    np.testing.assert_array_equal(encoder.transform(["b", "c"]), [[0, 1], [0, 0]])
 
 
 @pytest.mark.parametrize(
@@ -92,9 +88,7 @@ def test_a_category_that_was_not_seen_has_no_code():
         ),
     ],
 )
-def test_a_column_without_any_known_category_is_refused(
-    fitted, later, received
-):
+def test_a_column_without_any_known_category_is_refused(fitted, later, received):
     encoder = AttributeEncoder().fit(fitted)
     with pytest.raises(ValueError, match=received):
         encoder.transform(later)

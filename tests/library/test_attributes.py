@@ -58,9 +58,7 @@ def test_a_spec_that_describes_nothing_is_refused(widths, names, message):
 
 
 def test_vectors_are_cut_into_their_parts():
-    first, second, third = AttributeSpec((2, 1, 3)).split(
-        np.arange(12).reshape(2, 6)
-    )
+    first, second, third = AttributeSpec((2, 1, 3)).split(np.arange(12).reshape(2, 6))
     assert first.tolist() == [[0, 1], [6, 7]]
     assert second.tolist() == [[2], [8]]
     assert third.tolist() == [[3, 4, 5], [9, 10, 11]]
@@ -139,9 +137,7 @@ def test_unknown_attributes_are_refused_with_their_row(value):
     vectors = np.zeros((6, 2))
     attributes.check_finite(vectors)
     vectors[[2, 5], 1] = value
-    with pytest.raises(
-        ValueError, match="in 2 rows, the first of which is row 2"
-    ):
+    with pytest.raises(ValueError, match="in 2 rows, the first of which is row 2"):
         attributes.check_finite(vectors)
     with pytest.raises(ValueError, match="must be known for every row"):
         AttributeSpec((1, 1)).check_categories(vectors)

@@ -58,9 +58,7 @@ def test_audit_finds_the_information(problem, rows):
     information = found.leakage.information
     assert information.value == pytest.approx(truth, rel=0.1, abs=0.02)
     assert information.low <= information.value <= information.high
-    assert found.leakage.ceiling == pytest.approx(
-        entropy(*attribute.mean(0)), abs=0.01
-    )
+    assert found.leakage.ceiling == pytest.approx(entropy(*attribute.mean(0)), abs=0.01)
     assert found.leakage.floor == 0
     assert found.conditional_leakage is None
     assert found.accuracy is None
@@ -109,9 +107,7 @@ def test_the_floor_is_zero_within_the_classes(labeled, labeled_audit):
     # Without the features, the best guess is that the attribute is the label.
     assert within.majority_accuracy == pytest.approx(0.9, abs=0.03)
     assert leakage.majority_accuracy == pytest.approx(0.5, abs=0.06)
-    assert leakage.probe_accuracy["linear probe"].value == pytest.approx(
-        0.9, abs=0.03
-    )
+    assert leakage.probe_accuracy["linear probe"].value == pytest.approx(0.9, abs=0.03)
 
 
 def test_accuracies_of_an_audit(labeled, labeled_audit):
@@ -134,9 +130,7 @@ def test_accuracies_of_an_audit(labeled, labeled_audit):
         )
         for value in (0, 1)
     ]
-    assert found.equal_opportunity.value == pytest.approx(
-        abs(rates[0] - rates[1])
-    )
+    assert found.equal_opportunity.value == pytest.approx(abs(rates[0] - rates[1]))
     worst = (labels == 1) & (attribute == 1)
     assert found.worst_group == (
         "label 1, attribute 1",
@@ -146,9 +140,7 @@ def test_accuracies_of_an_audit(labeled, labeled_audit):
 
 def test_an_audit_can_be_printed_and_drawn(labeled_audit, tmp_path):
     frame = labeled_audit.to_frame()
-    bound = frame[
-        (frame.quantity == "I(Z;C|Y) (nats)") & (frame.of == "tree probe")
-    ]
+    bound = frame[(frame.quantity == "I(Z;C|Y) (nats)") & (frame.of == "tree probe")]
     assert bound.value.item() == (
         labeled_audit.conditional_leakage.bounds["tree probe"].value
     )
@@ -172,9 +164,7 @@ def test_an_audit_calls_the_model_for_features_and_predictions():
     features = np.concatenate([model(x)["features"] for x, _ in batches])
     logits = np.concatenate([model(x)["logits"] for x, _ in batches])
     split = dataset.test
-    assert from_dataset.accuracy.value == np.mean(
-        logits.argmax(1) == split.labels
-    )
+    assert from_dataset.accuracy.value == np.mean(logits.argmax(1) == split.labels)
     for model_or_features, rows in (
         (model, batches),
         (features, (split.inputs, targets)),
@@ -194,17 +184,13 @@ def test_probes_predict_all_parts_of_an_attribute():
     rng = np.random.default_rng(0)
     first, second = rng.integers(0, 3, 3000), rng.integers(0, 2, 3000)
     features = np.eye(3)[first] + rng.normal(0, 0.05, (3000, 3))
-    attribute = np.concatenate(
-        [np.eye(3)[first], second[:, None], np.eye(3)[first]], 1
-    )
+    attribute = np.concatenate([np.eye(3)[first], second[:, None], np.eye(3)[first]], 1)
     found = audit(features, pair_of(attribute), resamples=20)
     bounds = found.leakage.bounds
     for name in probes.PROBES:
         assert bounds[name].value == pytest.approx(np.log(3), abs=0.05)
         # The second part can only be guessed.
-        assert found.leakage.probe_accuracy[name].value == pytest.approx(
-            0.5, abs=0.06
-        )
+        assert found.leakage.probe_accuracy[name].value == pytest.approx(0.5, abs=0.06)
     assert found.leakage.ceiling == pytest.approx(np.log(6), abs=0.01)
 
 
@@ -350,9 +336,7 @@ def test_the_attribute_spec_of_a_data_set_names_the_parts():
     numbers = AttributeSpec((1, 1))
     vectors = np.eye(2)[np.arange(90) % 2]
     assert AttributeSpec.infer(vectors) != numbers
-    split = type(dataset.test)(
-        dataset.test.inputs, dataset.test.labels, vectors
-    )
+    split = type(dataset.test)(dataset.test.inputs, dataset.test.labels, vectors)
     dataset = type(dataset)("toy", split, split, 2, attribute_spec=numbers)
     found = audit(
         lambda x: {"features": x, "logits": tf.concat([x, 1 - x], 1)},

@@ -80,8 +80,7 @@ def test_the_scale_of_a_number_does_not_matter():
     age = rng.uniform(20, 80, (2000, 1))
     features = age / 60 + rng.normal(0, 0.1, (2000, 1))
     small, large = (
-        critics.held_out_bound(features, age * scale, epochs=10)
-        for scale in (1, 1000)
+        critics.held_out_bound(features, age * scale, epochs=10) for scale in (1, 1000)
     )
     assert small > 0.5
     assert large == pytest.approx(small, abs=1e-3)
@@ -96,9 +95,7 @@ def test_features_too_large_for_float32_have_no_bound():
 
 
 def test_too_few_rows_are_refused():
-    with pytest.raises(
-        ValueError, match=r"Expected: 768 or more. Received: 12"
-    ):
+    with pytest.raises(ValueError, match=r"Expected: 768 or more. Received: 12"):
         critics.held_out_bound(np.zeros((12, 2)), np.zeros((12, 1)))
 
 

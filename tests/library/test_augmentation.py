@@ -50,9 +50,7 @@ def test_shift_moves_each_image_along_both_axes_evenly():
 def test_rotation_is_about_the_middle_and_in_degrees():
     centers, spread = moments(distorted(rotation=20.0))
     np.testing.assert_allclose(centers, MIDDLE, atol=0.1)
-    angle = 0.5 * np.arctan2(
-        2 * spread[:, 0, 1], spread[:, 0, 0] - spread[:, 1, 1]
-    )
+    angle = 0.5 * np.arctan2(2 * spread[:, 0, 1], spread[:, 0, 0] - spread[:, 1, 1])
     angle = np.degrees(angle)
     assert 19 < np.abs(angle).max() < 20.5
     assert angle.std() == pytest.approx(20 / np.sqrt(3), rel=0.1)

@@ -57,9 +57,7 @@ def test_class_and_sample_weights_weigh_the_loss(method):
     # The compiled step has forgotten the weights of the classes.
     assert loss == pytest.approx((weights * entropies).mean(), rel=1e-5)
     loss = first_loss(model, weights, class_weight={1: 3.0})
-    assert loss == pytest.approx(
-        (weights * of_class * entropies).mean(), rel=1e-5
-    )
+    assert loss == pytest.approx((weights * of_class * entropies).mean(), rel=1e-5)
     evaluated = model.evaluate(*two_input_rows(), verbose=0, return_dict=True)
     assert evaluated["loss"] == pytest.approx(entropies.mean(), rel=1e-4)
 
@@ -222,9 +220,7 @@ def test_weights_that_come_late_are_trained(run_eagerly):
 
 
 def test_the_encoder_returns_a_vector_per_row():
-    images = keras.Sequential(
-        [keras.Input((8, 8, 1)), keras.layers.Conv2D(2, 3)]
-    )
+    images = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Conv2D(2, 3)])
     with pytest.raises(ValueError, match="End it with a Flatten"):
         RepresentationClassifier(images, 2).build((None, 8, 8, 1))
 

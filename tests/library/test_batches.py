@@ -17,9 +17,7 @@ def test_the_task_has_the_first_rows_and_the_estimator_the_others():
     np.testing.assert_array_equal(x["b"], np.arange(8).reshape(4, 2))
     np.testing.assert_array_equal(weights, np.arange(4))
     np.testing.assert_array_equal(y["label"], np.arange(4))
-    np.testing.assert_array_equal(
-        pool_y["label"], [[4, 5, 6, 7], [8, 9, 10, 11]]
-    )
+    np.testing.assert_array_equal(pool_y["label"], [[4, 5, 6, 7], [8, 9, 10, 11]])
     assert pool_x["b"].shape == (2, 4, 2)
     assert pool_y["attribute"].shape == (2, 4, 1)
 

@@ -54,9 +54,7 @@ def test_the_prior_enters_the_training_loss_alone(problem):
         return -log_p[np.arange(len(logits)), targets["label"]].mean()
 
     for training, expected in ((True, logits + prior), (False, logits)):
-        loss = model.compute_loss(
-            inputs, targets, model(inputs), training=training
-        )
+        loss = model.compute_loss(inputs, targets, model(inputs), training=training)
         assert float(loss) == pytest.approx(cross_entropy(expected), rel=1e-5)
     tested = model.evaluate(inputs, targets, verbose=0, return_dict=True)
     assert tested["loss"] == pytest.approx(cross_entropy(logits), rel=1e-4)

@@ -14,9 +14,7 @@ def test_a_bootstrap_interval_is_that_of_the_normal_distribution():
     error = values.std() / np.sqrt(2000)
     assert estimate.value == values.mean()
     assert estimate.low == pytest.approx(values.mean() - 1.96 * error, abs=3e-3)
-    assert estimate.high == pytest.approx(
-        values.mean() + 1.96 * error, abs=3e-3
-    )
+    assert estimate.high == pytest.approx(values.mean() + 1.96 * error, abs=3e-3)
 
 
 def test_samples_without_a_value_do_not_count():

@@ -15,9 +15,7 @@ def test_bound_is_the_formula(labels):
         labels,
         num_classes=3,
         pairs=(
-            None
-            if labels is None
-            else np.equal.outer(labels, labels).astype("float32")
+            None if labels is None else np.equal.outer(labels, labels).astype("float32")
         ),
     )
     expected = 0.0

@@ -36,9 +36,7 @@ def fit(model, problem, epochs, callbacks, **arguments):
 def test_the_monitor_logs_the_held_out_bounds(problem):
     model = RepresentationClassifier(problem.encoder(), problem.classes)
     model.compile(keras.optimizers.Adam(3e-3))
-    monitor = callbacks.MutualInformationMonitor(
-        problem.test, every=2, passes=10
-    )
+    monitor = callbacks.MutualInformationMonitor(problem.test, every=2, passes=10)
     history = fit(model, problem, 3, [monitor])
 
     plain = history["held_out_mutual_information"]
@@ -121,9 +119,7 @@ def test_a_weight_of_zero_is_plain_training(problem, own_optimizer):
 
     def made(mi_weight):
         keras.utils.set_random_seed(0)
-        return compiled(
-            problem, mi_weight=mi_weight, own_optimizer=own_optimizer
-        )
+        return compiled(problem, mi_weight=mi_weight, own_optimizer=own_optimizer)
 
     off = callbacks.MiWeightSchedule(lambda epoch, weight: 0 * weight)
     scheduled = trained(made(2.0), [off])
@@ -161,9 +157,7 @@ def test_a_negative_weight_is_refused(problem):
     with pytest.raises(ValueError, match=r"number >= 0.*-1.0"):
         compiled(problem).mi_weight = -1.0
     schedule = callbacks.MiWeightSchedule(lambda epoch, weight: -weight)
-    with pytest.raises(
-        ValueError, match=r"Received: schedule\(epoch=0, weight\)=-1.0"
-    ):
+    with pytest.raises(ValueError, match=r"Received: schedule\(epoch=0, weight\)=-1.0"):
         fit(compiled(problem), problem, 1, [schedule])
 
 

@@ -20,9 +20,7 @@ def test_the_penalty_is_added_to_the_loss_of_training_alone(problem):
     )
     assert penalty > 0.1
     both = [
-        float(
-            model.compute_loss(inputs, targets, outputs, weights, training=on)
-        )
+        float(model.compute_loss(inputs, targets, outputs, weights, training=on))
         for on in (True, False)
     ]
     assert both[0] - both[1] == pytest.approx(3 * penalty, rel=1e-4)
@@ -37,9 +35,7 @@ def test_targets_that_are_no_dict_are_named_by_their_kind(problem):
 
 
 def test_the_positive_class_is_one_of_the_classes(problem):
-    with pytest.raises(
-        ValueError, match=r"num_classes=1. Received: positive=1"
-    ):
+    with pytest.raises(ValueError, match=r"num_classes=1. Received: positive=1"):
         ChiSquaredPenalty(problem.encoder(), 1)
 
 
@@ -53,13 +49,9 @@ def test_the_positive_class_is_one_of_the_classes(problem):
         ([0, 1], r"Received: shape \(2,\)"),
     ],
 )
-def test_attributes_that_are_not_categories_are_refused(
-    problem, attribute, message
-):
+def test_attributes_that_are_not_categories_are_refused(problem, attribute, message):
     model = make(problem, "chi_squared")
     model.compile()
     inputs, targets = first(problem.train, 2)
     with pytest.raises(ValueError, match=message):
-        model.fit(
-            inputs, {**targets, "attribute": np.array(attribute)}, verbose=0
-        )
+        model.fit(inputs, {**targets, "attribute": np.array(attribute)}, verbose=0)

@@ -360,8 +360,7 @@ def test_the_attribute_is_the_color(gray, attribute):
 
 def test_pictures_are_augmented_and_attributes_are_not(gray):
     (plain, expected), (augmented, targets) = (
-        next(iter(load(augment=augment).stream(8, seed=0)))
-        for augment in (False, True)
+        next(iter(load(augment=augment).stream(8, seed=0))) for augment in (False, True)
     )
     np.testing.assert_array_equal(targets["label"], expected["label"])
     np.testing.assert_array_equal(targets["attribute"], expected["attribute"])
@@ -379,8 +378,7 @@ def test_facts_are_counted_by_cells(gray, attribute):
     occupied = len(set(zip(labels, codes, strict=True)))
     correction = (occupied - 10 - len(names) + 1) / 80
     hits = sum(
-        np.bincount(labels[np.array(codes) == code]).max()
-        for code in range(len(names))
+        np.bincount(labels[np.array(codes) == code]).max() for code in range(len(names))
     )
     assert dataset.facts == {
         "source": "idx",

@@ -19,7 +19,5 @@ def test_load_refuses_an_unknown_name():
 
 
 def test_load_refuses_unknown_settings():
-    with pytest.raises(
-        ValueError, match=r"color_variance.*Received: \['sigma'\]"
-    ):
+    with pytest.raises(ValueError, match=r"color_variance.*Received: \['sigma'\]"):
         data.load("colored_mnist", sigma=0.02, seed=0)

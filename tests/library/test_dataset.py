@@ -98,23 +98,17 @@ def test_split_refuses_attributes_that_are_not_finite(value):
 def test_dataset_refuses_labels_out_of_range(label):
     labels = np.arange(7) % 4
     labels[5] = label
-    with pytest.raises(
-        ValueError, match=rf"test split.*0\.\.3.*{label} in 1 of 7"
-    ):
+    with pytest.raises(ValueError, match=rf"test split.*0\.\.3.*{label} in 1 of 7"):
         make_dataset(test=make_split(7, labels=labels))
 
 
 def test_dataset_refuses_attributes_of_the_wrong_width():
     narrow = make_split(7, attributes=np.zeros((7, 2)))
-    with pytest.raises(
-        ValueError, match=r"test split .*\(rows, 3\).*shape \(7, 2\)"
-    ):
+    with pytest.raises(ValueError, match=r"test split .*\(rows, 3\).*shape \(7, 2\)"):
         make_dataset(test=narrow)
     with pytest.raises(ValueError, match=r"other split .*\(rows, 3\)"):
         make_dataset(further={"other": narrow})
-    with pytest.raises(
-        ValueError, match=r"train split .*\(rows, 4\).*shape \(20, 3\)"
-    ):
+    with pytest.raises(ValueError, match=r"train split .*\(rows, 4\).*shape \(20, 3\)"):
         make_dataset(attribute_spec=AttributeSpec((2, 2)))
 
 
@@ -225,9 +219,7 @@ def test_task_rows_do_not_depend_on_the_estimator_batches():
 
 
 def test_estimator_batches_walk_through_permutations_of_their_own():
-    steps = row_numbers(
-        make_dataset().stream(10, seed=2, estimator_batches=2), 2
-    )
+    steps = row_numbers(make_dataset().stream(10, seed=2, estimator_batches=2), 2)
     walks = np.concatenate([s.reshape(3, 10) for s in steps], axis=1)
     for walk in walks:
         np.testing.assert_array_equal(np.sort(walk), np.arange(ROWS))
@@ -338,9 +330,7 @@ def test_facts_describe_label_and_attribute():
     facts = describe(train, test, cells, source="made", note="")
     # Joint shares 3/8, 1/8, 4/8 against 3/8 and 5/8, 1/2 and 1/2; the
     # corrections of Miller and Madow are (3 - 2 - 2 + 1) / 16 and 1 / 16.
-    information = (
-        3 / 8 * np.log(2) + 1 / 8 * np.log(2 / 5) + 1 / 2 * np.log(8 / 5)
-    )
+    information = 3 / 8 * np.log(2) + 1 / 8 * np.log(2 / 5) + 1 / 2 * np.log(8 / 5)
     assert facts == {
         "source": "made",
         "train_size": 8,

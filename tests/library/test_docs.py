@@ -29,9 +29,7 @@ by_name = pytest.mark.parametrize(
 @pytest.mark.parametrize(
     "page",
     [
-        pytest.param(
-            page, id=page.stem, marks=[pytest.mark.slow] * (page.stem in SLOW)
-        )
+        pytest.param(page, id=page.stem, marks=[pytest.mark.slow] * (page.stem in SLOW))
         for page in PAGES
     ],
 )
@@ -65,9 +63,7 @@ def test_the_reference_has_all_public_names():
     documented = [
         getattr(importlib.import_module(module), name) for module, name in names
     ]
-    missing = [
-        name for name, thing in public_objects() if thing not in documented
-    ]
+    missing = [name for name, thing in public_objects() if thing not in documented]
     assert not missing
 
 
@@ -83,9 +79,7 @@ def test_the_names_in_a_text_exist(text):
 
 @by_name
 def test_the_links_in_a_text_lead_somewhere(text):
-    prose = re.sub(
-        r"^```.*?^```", "", text.read_text("utf-8"), flags=re.M | re.S
-    )
+    prose = re.sub(r"^```.*?^```", "", text.read_text("utf-8"), flags=re.M | re.S)
     for link in re.findall(r"\]\(([^)\s]+)\)", prose):
         path, _, anchor = link.partition("#")
         if "://" in link:
@@ -103,9 +97,7 @@ def test_the_page_on_running_has_all_flags():
     flags.add_figure_flags(parser)
     page = (DOCS / "experiments/running.md").read_text("utf-8")
     assert set(re.findall(r"^\| `(--[\w-]+)", page, re.M)) == {
-        action.option_strings[-1]
-        for action in parser._actions
-        if action.dest != "help"
+        action.option_strings[-1] for action in parser._actions if action.dest != "help"
     }
 
 

@@ -19,9 +19,7 @@ def examples():
     for name in MODULES:
         module = importlib.import_module(name)
         names = {"np": np, "tf": tf, "keras": keras, "ku": keras_unbias}
-        yield from finder.find(
-            module, name, module, globs={**names, **vars(module)}
-        )
+        yield from finder.find(module, name, module, globs={**names, **vars(module)})
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,7 @@ from keras_unbias import encoders
 def test_backbones_are_those_of_keras():
     names = encoders.backbones()
     assert {"small", "ResNet50", "MobileNetV2", "EfficientNetB0"} <= set(names)
-    assert all(
-        name == "small" or hasattr(keras.applications, name) for name in names
-    )
+    assert all(name == "small" or hasattr(keras.applications, name) for name in names)
 
 
 @pytest.fixture(scope="module")
@@ -68,9 +66,7 @@ def test_preprocessing_is_the_backbones_own():
         ("released", rgb - means),
     ):
         layer = encoders.Preprocessing(of)
-        np.testing.assert_allclose(
-            layer(images), expected, rtol=1e-5, atol=1e-4
-        )
+        np.testing.assert_allclose(layer(images), expected, rtol=1e-5, atol=1e-4)
         again = encoders.Preprocessing.from_config(layer.get_config())
         np.testing.assert_array_equal(again(images), layer(images))
 
@@ -121,12 +117,8 @@ def test_weights_are_read_from_files(tmp_path):
     body.save_weights(tmp_path / "body.weights.h5")
     body.save(tmp_path / "body.keras")
     for name in ("body.weights.h5", "body.keras"):
-        encoder = encoders.face_encoder(
-            weights=name, data_dir=tmp_path, **arguments
-        )
-        for one, other in zip(
-            encoder.layers[1].get_weights(), weights, strict=True
-        ):
+        encoder = encoders.face_encoder(weights=name, data_dir=tmp_path, **arguments)
+        for one, other in zip(encoder.layers[1].get_weights(), weights, strict=True):
             np.testing.assert_array_equal(one, other)
     assert encoders.weights_file("small", name, tmp_path) == tmp_path / name
     assert encoders.weights_file("small", "none", tmp_path) is None

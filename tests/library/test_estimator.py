@@ -22,10 +22,7 @@ def held_out_bound(critic, z, c, labels=None, steps=600, rate=5e-3, **kwargs):
         critic, keras.optimizers.Adam(rate), steps=steps, **kwargs
     )
     half = len(z) // 2
-    rows = [
-        None if part is None else batches(part[:half])
-        for part in (z, c, labels)
-    ]
+    rows = [None if part is None else batches(part[:half]) for part in (z, c, labels)]
     estimator.update(*rows)
     values = [
         float(
@@ -74,9 +71,7 @@ def test_gradient_in_the_features_against_finite_differences(name):
         bound = estimator.bound(features.value(), c, labels)
     gradient = tape.gradient(bound, features).numpy()
     step = 3e-3 * gradient / np.abs(gradient).max()
-    change = estimator.bound(z + step, c, labels) - estimator.bound(
-        z - step, c, labels
-    )
+    change = estimator.bound(z + step, c, labels) - estimator.bound(z - step, c, labels)
     np.testing.assert_allclose((gradient * step).sum() * 2, change, rtol=0.05)
 
 
@@ -84,9 +79,7 @@ def test_gradient_in_the_features_against_finite_differences(name):
 def test_correlated_gaussians(rho, width):
     truth = -width / 2 * np.log(1 - rho**2)
     z, c = gaussians(rho, width, rows=32768)
-    value, error = held_out_bound(
-        ConcatenatedCritic(), z, c, steps=1200, rate=2e-3
-    )
+    value, error = held_out_bound(ConcatenatedCritic(), z, c, steps=1200, rate=2e-3)
     assert 0.8 * truth - 2 * error < value < truth + 3 * error
 
 
@@ -242,8 +235,7 @@ def test_no_state_is_kept_from_a_gpu():
     assert "int32" not in {variable.dtype for variable in estimator.variables}
     # Older files hold the count as int32.
     saved = [
-        w.astype("int32") if w.dtype == "int64" else w
-        for w in estimator.get_weights()
+        w.astype("int32") if w.dtype == "int64" else w for w in estimator.get_weights()
     ]
     estimator.set_weights(saved)
     estimator.update(z[None], c[None])

@@ -128,9 +128,7 @@ class Noise(keras.layers.Layer):
 def test_a_served_model_is_never_in_training_mode(place, tmp_path):
     inputs = np.random.default_rng(0).normal(size=(5, 3)).astype("float32")
     front = Noise() if place == "encoder" else keras.layers.Identity()
-    encoder = keras.Sequential(
-        [keras.Input((3,)), front, keras.layers.Dense(4)]
-    )
+    encoder = keras.Sequential([keras.Input((3,)), front, keras.layers.Dense(4)])
     model = built(encoder, (None, 3))
     preprocessing = None if place == "encoder" else Noise()
     model.export(tmp_path / "model", preprocessing=preprocessing, verbose=False)
@@ -186,9 +184,7 @@ def two_inputs(structure):
     ],
     ids=["one", "dict", "list"],
 )
-def test_inputs_have_names_that_a_client_can_know(
-    encoder, inputs, names, tmp_path
-):
+def test_inputs_have_names_that_a_client_can_know(encoder, inputs, names, tmp_path):
     inputs = keras.tree.map_structure(lambda x: x.astype("float32"), inputs)
     shapes = keras.tree.map_structure(lambda _: (None, 2), inputs)
     model = built(encoder, shapes)
@@ -198,18 +194,16 @@ def test_inputs_have_names_that_a_client_can_know(
         verbose=False,
     )
     flat = map(tf.constant, keras.tree.flatten(inputs))
-    served = tf.saved_model.load(tmp_path / "model").signatures[
-        "serving_default"
-    ](**dict(zip(names, flat, strict=True)))
+    served = tf.saved_model.load(tmp_path / "model").signatures["serving_default"](
+        **dict(zip(names, flat, strict=True))
+    )
     expected = model(keras.tree.map_structure(lambda x: x + 1, inputs))
     np.testing.assert_allclose(served["logits"], expected["logits"], atol=1e-5)
     # NumPy's and scikit-learn's numbers are float64.
     classifier = keras_unbias.load_classifier(tmp_path / "model")
     for kind in (np.float64, np.int64):
         again = classifier(keras.tree.map_structure(kind, inputs))
-        np.testing.assert_allclose(
-            again["logits"], expected["logits"], atol=1e-5
-        )
+        np.testing.assert_allclose(again["logits"], expected["logits"], atol=1e-5)
     with pytest.raises(TypeError):
         classifier(keras.tree.map_structure(lambda x: x.astype(str), inputs))
 
@@ -252,9 +246,7 @@ def test_a_subclassed_encoder_of_several_inputs_is_exported(keys, tmp_path):
         keras_unbias.load_classifier(tmp_path / "model"),
     ):
         for key in ("logits", "features"):
-            np.testing.assert_allclose(
-                serve(inputs)[key], expected[key], atol=1e-5
-            )
+            np.testing.assert_allclose(serve(inputs)[key], expected[key], atol=1e-5)
 
 
 def negative(pictures):

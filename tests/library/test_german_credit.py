@@ -23,9 +23,7 @@ def path(tmp_path, monkeypatch):
 
 
 def load(path, **settings):
-    return datasets.load(
-        "german_credit", data_dir=path, **{"seed": 1, **settings}
-    )
+    return datasets.load("german_credit", data_dir=path, **{"seed": 1, **settings})
 
 
 def frame():
@@ -55,13 +53,9 @@ def test_inputs_are_standardized_numbers_and_one_hot_codes(path):
     numbers += ["credits", "liable"]
     values = everything[numbers].astype(float).to_numpy()
     expected = (values - values[train].mean(0)) / values[train].std(0)
-    np.testing.assert_allclose(
-        dataset.train.inputs[:, :7], expected[train], atol=1e-4
-    )
+    np.testing.assert_allclose(dataset.train.inputs[:, :7], expected[train], atol=1e-4)
     test = find(dataset.test.inputs, everything)
-    np.testing.assert_allclose(
-        dataset.test.inputs[:, :7], expected[test], atol=1e-4
-    )
+    np.testing.assert_allclose(dataset.test.inputs[:, :7], expected[test], atol=1e-4)
     codes = dataset.train.inputs[:, 7:]
     assert set(np.unique(codes)) == {0.0, 1.0}
     np.testing.assert_array_equal(codes.sum(1), 13)

@@ -82,10 +82,7 @@ def dataset(paths, size=16):
 
 def test_a_data_set_reads_files_in_order(tmp_path):
     colors = [(40 * n, 0, 255 - 40 * n) for n in range(5)]
-    paths = [
-        save(tmp_path / f"{n}.png", color=color)
-        for n, color in enumerate(colors)
-    ]
+    paths = [save(tmp_path / f"{n}.png", color=color) for n, color in enumerate(colors)]
     data = dataset(paths)
     assert data.input_shape == (16, 16, 3)
     images = [x for x, _ in data.batches("train", 2)]

@@ -18,9 +18,7 @@ def test_bins_of_age():
 
 def test_splits_labels_and_attributes(tmp_path):
     directory = write(tmp_path / "faces", people())
-    data = imdb_faces.load(
-        train_split="eb2", seed=3, train_size=30, data_dir=directory
-    )
+    data = imdb_faces.load(train_split="eb2", seed=3, train_size=30, data_dir=directory)
     assert set(data.further) == {"eb1"}
     ages = {"eb1": {0: 20, 1: 50}, "eb2": {0: 41, 1: 30}}
     for name, split in (("eb1", data.further["eb1"]), ("eb2", data.train)):
@@ -104,9 +102,7 @@ def test_without_a_directory_the_error_says_where_to_look():
 
 def test_no_readable_image_is_an_error(tmp_path):
     directory = write(tmp_path / "faces", people(), images=False)
-    with pytest.raises(
-        ValueError, match="No image of the split eb1 can be read"
-    ):
+    with pytest.raises(ValueError, match="No image of the split eb1 can be read"):
         imdb_faces.load(
             train_split="eb1",
             seed=0,

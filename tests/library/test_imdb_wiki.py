@@ -60,9 +60,7 @@ def test_every_flaw_is_left_out_and_counted(tmp_path):
         row(11, 20, 0, face_score=np.nan),
         row(12, 20, 0, second_face_score=1.5),
     ]
-    read = imdb_wiki.read(
-        write(tmp_path / "faces", people() + flawed, images=False)
-    )
+    read = imdb_wiki.read(write(tmp_path / "faces", people() + flawed, images=False))
     assert read.left_out == {
         "no possible dates": 5,
         "impossible age": 2,
@@ -98,9 +96,7 @@ def test_splits_are_the_papers(tmp_path):
     assert len(paths[2]) == 40
     # All of the rest that has the ages, and nobody else.
     rest = set(ages) - paths[2]
-    assert paths[0] | paths[1] == {
-        p for p in rest if not 31 <= _age(ages[p]) <= 40
-    }
+    assert paths[0] | paths[1] == {p for p in rest if not 31 <= _age(ages[p]) <= 40}
     # The order of the file does not matter.
     again = imdb_wiki.read(write(tmp_path / "b", rows[::-1], images=False))
     assert again.checksum == read.checksum
@@ -174,9 +170,7 @@ def test_hostile_split_files_run_nothing(tmp_path, name):
 
 
 def test_missing_and_damaged_files_are_named(tmp_path):
-    with pytest.raises(
-        FileNotFoundError, match=r"no faces in.*Download it from"
-    ):
+    with pytest.raises(FileNotFoundError, match=r"no faces in.*Download it from"):
         imdb_wiki.read(tmp_path / "nowhere")
     (tmp_path / "imdb_crop").mkdir()
     with pytest.raises(FileNotFoundError, match=r"imdb.mat is missing"):
@@ -184,9 +178,7 @@ def test_missing_and_damaged_files_are_named(tmp_path):
     (tmp_path / "imdb.mat").write_bytes(b"MATLAB 5.0" + bytes(200))
     with pytest.raises(ValueError, match=r"imdb.mat cannot be read.*again"):
         imdb_wiki.read(tmp_path)
-    no_gender = [
-        {k: v for k, v in r.items() if k != "gender"} for r in people()
-    ]
+    no_gender = [{k: v for k, v in r.items() if k != "gender"} for r in people()]
     damaged = write(tmp_path / "faces", no_gender, images=False)
     with pytest.raises(ValueError, match=r"cannot be read.*gender"):
         imdb_wiki.read(damaged)

@@ -11,9 +11,7 @@ from keras_unbias.information import (
 
 def test_a_roll_moves_every_row_to_another_and_varies():
     rolls = {tuple(roll(6, [3, seed]).numpy()) for seed in range(60)}
-    assert rolls == {
-        tuple((np.arange(6) + places) % 6) for places in range(1, 6)
-    }
+    assert rolls == {tuple((np.arange(6) + places) % 6) for places in range(1, 6)}
     assert roll(1, [0, 0]).numpy().tolist() == [0]
 
 
@@ -23,9 +21,7 @@ def test_partners_stay_in_the_class_and_moves_every_row():
     np.testing.assert_array_equal(np.sort(partners), np.arange(200))
     np.testing.assert_array_equal(labels[partners], labels)
     assert not (partners == np.arange(200)).any()
-    assert (
-        partners != shuffle_within_classes(labels, [3, 6]).numpy()
-    ).mean() > 0.9
+    assert (partners != shuffle_within_classes(labels, [3, 6]).numpy()).mean() > 0.9
 
 
 def test_one_hot_codes_need_no_constant():
@@ -61,9 +57,7 @@ def test_the_concatenated_critic_is_an_mlp_on_both(labels):
         return hidden @ kernel + bias
 
     partners = (
-        roll(5, [1, 2])
-        if labels is None
-        else shuffle_within_classes(labels, [1, 2])
+        roll(5, [1, 2]) if labels is None else shuffle_within_classes(labels, [1, 2])
     ).numpy()
     np.testing.assert_allclose(joint, by_hand(c)[:, 0], atol=1e-5)
     np.testing.assert_allclose(marginal, by_hand(c[partners]), atol=1e-5)

@@ -89,9 +89,7 @@ def test_probabilities_are_the_activation_of_the_logits(
         expected["probabilities"] = reference(expected["logits"])
     for classifier in (
         keras_unbias.load_classifier(tmp_path / "model"),
-        keras_unbias.load_classifier(
-            tmp_path / "model.keras", activation=activation
-        ),
+        keras_unbias.load_classifier(tmp_path / "model.keras", activation=activation),
     ):
         check_outputs(classifier(images()), expected)
         assert classifier.class_names is None
@@ -102,14 +100,10 @@ def test_nothing_to_load(tmp_path):
         keras_unbias.load_classifier(tmp_path)
     other = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
     other.save(tmp_path / "other.keras")
-    with pytest.raises(
-        ValueError, match=r"not a classifier.*Received: Sequential"
-    ):
+    with pytest.raises(ValueError, match=r"not a classifier.*Received: Sequential"):
         keras_unbias.load_classifier(tmp_path / "other.keras")
     other.export(tmp_path / "other", verbose=False)
-    with pytest.raises(
-        ValueError, match=r"not a classifier.*a SavedModel that"
-    ):
+    with pytest.raises(ValueError, match=r"not a classifier.*a SavedModel that"):
         keras_unbias.load_classifier(tmp_path / "other")
     tf.saved_model.save(tf.Module(), str(tmp_path / "module"))
     with pytest.raises(ValueError, match="a SavedModel without the endpoint"):

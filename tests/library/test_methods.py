@@ -28,8 +28,7 @@ SAVED = pathlib.Path(__file__).parent / "saved"
 EVERY_METHOD = [
     pytest.param(
         name,
-        marks=[pytest.mark.slow]
-        * (name in ("attribute_confusion", "chi_squared")),
+        marks=[pytest.mark.slow] * (name in ("attribute_confusion", "chi_squared")),
     )
     for name in METHODS
 ]
@@ -53,9 +52,7 @@ def test_every_method_trains_evaluates_and_predicts(problem, name):
     assert np.isfinite(list(history.values())).all()
     assert history["loss"][-1] < history["loss"][0]
     predicted = model.predict(problem.test[0], verbose=0)
-    accuracy = (
-        predicted["logits"].argmax(1) == problem.test[1]["label"]
-    ).mean()
+    accuracy = (predicted["logits"].argmax(1) == problem.test[1]["label"]).mean()
     results = model.evaluate(*problem.test, verbose=0, return_dict=True)
     assert results["accuracy"] == pytest.approx(accuracy, abs=1e-6)
     assert predicted["features"].shape == (len(problem.test[0]), 8)
@@ -90,9 +87,7 @@ def test_export_holds_the_inference_path_alone(problem, name, tmp_path):
     for rows in (1, 7):
         served = loaded.serve(problem.test[0][:rows])
         for key in ("logits", "features"):
-            np.testing.assert_allclose(
-                served[key], expected[key][:rows], atol=1e-5
-            )
+            np.testing.assert_allclose(served[key], expected[key][:rows], atol=1e-5)
     assert len(loaded.variables) == 6
 
 
@@ -106,9 +101,9 @@ def test_it_unlearns_the_attribute(problem):
         model = make(problem, name, **kwargs)
         model.compile(keras.optimizers.Adam(5e-3))
         fit(model, problem.train, epochs=8)
-        accuracy[name] = model.evaluate(
-            *problem.test, verbose=0, return_dict=True
-        )["accuracy"]
+        accuracy[name] = model.evaluate(*problem.test, verbose=0, return_dict=True)[
+            "accuracy"
+        ]
     assert accuracy["mi_backprop"] > accuracy["erm"] + 0.05
     assert accuracy["bias_balanced"] > accuracy["erm"] + 0.05
 
@@ -232,9 +227,7 @@ def test_evaluation_needs_the_attribute_where_it_is_measured():
             lambda: MutualInformationBackpropagation(
                 two_inputs(), 2, own_optimizer=False
             ),
-            lambda: keras.optimizers.LossScaleOptimizer(
-                keras.optimizers.SGD(0.1)
-            ),
+            lambda: keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.1)),
             marks=pytest.mark.slow,
         ),
         (

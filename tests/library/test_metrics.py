@@ -42,9 +42,7 @@ def test_equal_opportunity_is_that_of_fairlearn():
     )
     rates = metrics.true_positive_rates(labels, predictions, attribute)
     assert rates == pytest.approx(frame.by_group.to_dict())
-    assert metrics.equal_opportunity(
-        labels, predictions, attribute
-    ) == pytest.approx(
+    assert metrics.equal_opportunity(labels, predictions, attribute) == pytest.approx(
         fairlearn.metrics.equal_opportunity_difference(
             labels, predictions, sensitive_features=attribute
         )
@@ -89,9 +87,9 @@ def test_the_summary_of_a_binary_task_is_that_of_fairlearn():
     odds = fairlearn.metrics.equalized_odds_difference(
         labels, predictions, sensitive_features=attribute
     )
-    assert max(
-        found["equal_opportunity"], frame.difference()["fp"]
-    ) == pytest.approx(odds)
+    assert max(found["equal_opportunity"], frame.difference()["fp"]) == pytest.approx(
+        odds
+    )
     assert found["share_predicted_positive"] == frame.overall["rate"]
     assert found["balanced_accuracy"] == pytest.approx(frame.overall["recall"])
     assert found["positives"] == {

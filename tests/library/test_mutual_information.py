@@ -23,9 +23,7 @@ from keras_unbias.methods import MutualInformationBackpropagation
         pytest.param(2, False, marks=pytest.mark.slow),
     ],
 )
-def test_weight_zero_is_erm_step_for_step(
-    problem, own_optimizer, estimator_batches
-):
+def test_weight_zero_is_erm_step_for_step(problem, own_optimizer, estimator_batches):
     erm = make(problem, "erm")
     erm.compile(keras.optimizers.Adam(5e-3))
     inputs, targets = problem.train
@@ -113,9 +111,7 @@ def test_a_step_is_algorithm_1(
     phi = [v.value for v in critic.weights]
     with tf.GradientTape() as tape:
         tape.watch(phi)
-        value = bound(
-            features, targets["attribute"][mine], targets["label"][mine]
-        )
+        value = bound(features, targets["attribute"][mine], targets["label"][mine])
     for variable, gradient in zip(phi, tape.gradient(value, phi), strict=True):
         variable.assign_add(eta * gradient)
 
@@ -148,9 +144,7 @@ def test_a_step_is_algorithm_1(
         model.get_weights()[:6], reference.get_weights()[:6], strict=True
     ):
         np.testing.assert_allclose(one, other, atol=1e-5)
-    for one, other in zip(
-        model.estimator.critic.get_weights(), phi, strict=True
-    ):
+    for one, other in zip(model.estimator.critic.get_weights(), phi, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-5)
 
 
@@ -249,9 +243,7 @@ def test_another_optimizer_of_the_critic_is_used_and_saved(problem, tmp_path):
     # With a rate of 0 the critic learns nothing more.
     model.compile(estimator_optimizer=keras.optimizers.SGD(0.0))
     model.fit(*problem.train, batch_size=256, verbose=0)
-    for before, after in zip(
-        critic, model.estimator.critic.get_weights(), strict=True
-    ):
+    for before, after in zip(critic, model.estimator.critic.get_weights(), strict=True):
         np.testing.assert_array_equal(before, after)
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
@@ -283,9 +275,7 @@ def test_a_short_last_batch_leaves_its_remainder(problem, as_dataset):
     ],
 )
 def test_a_last_batch_may_be_short_however_it_is_run(compiled):
-    model = MutualInformationBackpropagation(
-        two_inputs(), 2, estimator_batches=3
-    )
+    model = MutualInformationBackpropagation(two_inputs(), 2, estimator_batches=3)
     model.compile(**compiled)
     # 54 rows in the last batch leave a remainder, 2 are fewer than its parts.
     for count in (118, 66):
@@ -313,9 +303,7 @@ def test_all_rows_of_arrays_come_to_the_task():
         keras.Sequential(
             [
                 keras.Input((16,)),
-                keras.layers.Dense(
-                    2, use_bias=False, kernel_initializer="ones"
-                ),
+                keras.layers.Dense(2, use_bias=False, kernel_initializer="ones"),
             ]
         ),
         2,
@@ -365,9 +353,7 @@ def test_gradients_of_an_embedding_are_added():
         )
         model.build((None, *inputs.shape[1:]))
         layer.set_weights([np.linspace(-1, 1, 200).reshape(50, 4)])
-        model.classifier.set_weights(
-            [np.linspace(-1, 1, 8).reshape(4, 2), np.zeros(2)]
-        )
+        model.classifier.set_weights([np.linspace(-1, 1, 8).reshape(4, 2), np.zeros(2)])
         model.compile(keras.optimizers.SGD(1.0), run_eagerly=True)
         model.fit(inputs, two_input_rows()[1], batch_size=256, verbose=0)
         kernels.append(layer.get_weights()[0])
@@ -419,9 +405,7 @@ def test_large_numbers_are_warned_of():
     inputs, targets = two_input_rows(32)
     age = np.linspace(20, 80, 32)[:, None]
     both = np.concatenate([age / 100, age], 1)
-    with pytest.warns(
-        UserWarning, match=r"columns \[1\] of the attribute"
-    ) as seen:
+    with pytest.warns(UserWarning, match=r"columns \[1\] of the attribute") as seen:
         model.fit(inputs, {**targets, "attribute": both}, verbose=0)
     assert seen[0].filename == __file__
 
@@ -541,9 +525,7 @@ def test_an_assigned_weight_reaches_the_gradient(problem):
         assert model.get_config()["mi_weight"] == weight
         for one in (model, task):
             fit(one, first(problem.train, 64), epochs=1, batch_size=64)
-        moves.append(
-            model.encoder.get_weights()[0] - task.encoder.get_weights()[0]
-        )
+        moves.append(model.encoder.get_weights()[0] - task.encoder.get_weights()[0])
     assert np.abs(moves[0]).max() > 1e-3
     np.testing.assert_allclose(moves[1], 3 * moves[0], atol=1e-5)
     with pytest.raises(ValueError, match="Received: mi_weight=-1"):

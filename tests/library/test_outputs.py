@@ -16,9 +16,7 @@ from keras_unbias.auditing.outputs import (
 
 def test_a_frame_can_hold_features():
     features = pd.DataFrame(np.random.default_rng(0).normal(size=(90, 2)))
-    outputs = collect_outputs(
-        features, (None, {"attribute": features[[0]] > 0})
-    )
+    outputs = collect_outputs(features, (None, {"attribute": features[[0]] > 0}))
     np.testing.assert_array_equal(outputs.features, features)
     np.testing.assert_array_equal(outputs.attributes, features[[0]] > 0)
     assert outputs.logits is outputs.labels is outputs.spec is None

@@ -11,9 +11,7 @@ from keras_unbias.auditing import critics, probes
 def evaluate(features, attributes, labels=None):
     split = critics.split_rows(len(features), np.random.default_rng(0))
     categories = AttributeSpec.infer(attributes).categories(attributes)
-    results = probes.evaluate_probes(
-        features, categories, labels, split, seed=0
-    )
+    results = probes.evaluate_probes(features, categories, labels, split, seed=0)
     return results, split
 
 
@@ -37,9 +35,7 @@ def test_log_likelihoods_are_those_of_the_channel():
 def test_features_without_information_give_the_frequencies():
     rng = np.random.default_rng(0)
     codes = (rng.random(600) < 0.2).astype(int)
-    results, (_, _, held_out) = evaluate(
-        rng.normal(size=(600, 3)), np.eye(2)[codes]
-    )
+    results, (_, _, held_out) = evaluate(rng.normal(size=(600, 3)), np.eye(2)[codes])
     frequencies = np.log(np.where(codes == 1, 0.2, 0.8))[held_out].mean()
     for result in results.values():
         assert result.held_out.mean() == pytest.approx(frequencies, abs=0.05)

@@ -17,9 +17,7 @@ def load(color_variance, data_dir, **settings):
 def make_published(**changes):
     generator = np.random.default_rng(3)
     return {
-        "train_image": generator.integers(
-            256, size=(12, 28, 28, 3), dtype=np.uint8
-        ),
+        "train_image": generator.integers(256, size=(12, 28, 28, 3), dtype=np.uint8),
         "train_label": np.arange(12) % 10,
         "test_image": np.zeros((4, 28, 28, 3), np.uint8),
         "test_label": np.arange(4.0),
@@ -37,17 +35,12 @@ def test_published_files_are_used_as_they_are(tmp_path):
     path = write_published(tmp_path)
     write_published(tmp_path, "0.025", train_label=np.zeros(12, int))
     first, second = (
-        load(0.02, place, seed=seed)
-        for seed, place in ((0, tmp_path), (1, path))
+        load(0.02, place, seed=seed) for seed, place in ((0, tmp_path), (1, path))
     )
     expected = make_published()
     for dataset in (first, second):
-        np.testing.assert_array_equal(
-            dataset.train.inputs, expected["train_image"]
-        )
-        np.testing.assert_array_equal(
-            dataset.train.labels, expected["train_label"]
-        )
+        np.testing.assert_array_equal(dataset.train.inputs, expected["train_image"])
+        np.testing.assert_array_equal(dataset.train.labels, expected["train_label"])
         np.testing.assert_array_equal(dataset.test.labels, [0, 1, 2, 3])
     assert first.facts["source"] == "kim"
     checksum = hashlib.md5(path.read_bytes()).hexdigest()
@@ -65,9 +58,7 @@ def test_a_file_in_their_format_is_the_same_data_set(
     generator = np.random.default_rng(0)
     images = generator.integers(256, size=(90, 28, 28), dtype=np.uint8)
     labels = generator.integers(10, size=90, dtype=np.uint8)
-    digits = mnist.GrayDigits(
-        images[:60], labels[:60], images[60:], labels[60:], "idx"
-    )
+    digits = mnist.GrayDigits(images[:60], labels[:60], images[60:], labels[60:], "idx")
     monkeypatch.setattr(mnist, "read_directory", lambda directory: digits)
     made = colored_mnist.load(0.03, seed=4, data_dir=tmp_path)
     content = {
@@ -127,9 +118,7 @@ def test_published_files_need_a_directory(tmp_path):
         ({"test_label": None}, "object labels"),
     ],
 )
-def test_published_files_with_other_arrays_are_refused(
-    tmp_path, changes, message
-):
+def test_published_files_with_other_arrays_are_refused(tmp_path, changes, message):
     write_published(tmp_path, **changes)
     with pytest.raises(ValueError, match=message):
         load(0.02, tmp_path)
@@ -140,9 +129,7 @@ def test_published_files_with_other_keys_are_refused(tmp_path):
     content = make_published()
     content["labels"] = content.pop("test_label")
     np.save(path, content, allow_pickle=True)
-    with pytest.raises(
-        ValueError, match=r"keys train_image.*Received: dict.*'labels'"
-    ):
+    with pytest.raises(ValueError, match=r"keys train_image.*Received: dict.*'labels'"):
         load(0.02, tmp_path)
     np.save(path, np.array([1, "a"], object), allow_pickle=True)
     with pytest.raises(ValueError, match="Received: list"):

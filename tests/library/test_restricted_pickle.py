@@ -31,9 +31,7 @@ class Python2Pickler:
             return new if self.protocol == 2 else old
         if isinstance(value, int):
             small = self.protocol > 0
-            return (
-                b"J" + struct.pack("<i", value) if small else b"I%d\n" % value
-            )
+            return b"J" + struct.pack("<i", value) if small else b"I%d\n" % value
         if isinstance(value, bytes):
             if self.protocol == 0:
                 return b"S" + repr(value)[1:].encode() + b"\n"
@@ -175,9 +173,7 @@ def test_object_arrays_become_lists(tmp_path):
 def test_files_without_a_pickle_load(tmp_path):
     path = tmp_path / "data.npy"
     np.save(path, np.array(["a.jpg", "b.jpg"]))
-    np.testing.assert_array_equal(
-        restricted_pickle.load(path), ["a.jpg", "b.jpg"]
-    )
+    np.testing.assert_array_equal(restricted_pickle.load(path), ["a.jpg", "b.jpg"])
 
 
 def test_shared_values_stay_shared_at_no_cost(tmp_path):
@@ -204,9 +200,7 @@ def test_hostile_objects_are_refused_unexecuted(tmp_path, protocol, wrap):
     hostile = {"image": [MakesMarker(marker)]}
     content = pickle.dumps(hostile, protocol=protocol)
     path = write(tmp_path, wrap(content))
-    with pytest.raises(
-        ValueError, match=rf"{path} is refused.*global \w+\.mkdir"
-    ):
+    with pytest.raises(ValueError, match=rf"{path} is refused.*global \w+\.mkdir"):
         restricted_pickle.load(path)
     assert not marker.exists()
     # The file is dangerous indeed: Python's own reader obeys it.
@@ -266,10 +260,7 @@ def array_state(shape, dtype, content):
             "an array made from",
         ),
         (
-            RECONSTRUCT
-            + b"(cnumpy\ndtype\n"
-            + WRITER.write((0,))
-            + b"U\x01btR.",
+            RECONSTRUCT + b"(cnumpy\ndtype\n" + WRITER.write((0,)) + b"U\x01btR.",
             "an array made from",
         ),
         (NDARRAY + WRITER.write((4,)) + b"R.", "a call of numpy.ndarray"),

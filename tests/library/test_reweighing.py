@@ -31,9 +31,7 @@ def test_without_a_share_for_the_logits_the_rows_are_reweighed(rows):
     prior, shares, weights = divide_prior(
         labels, np.eye(3)[attribute], AttributeSpec((3,)), strength=0.0
     )
-    np.testing.assert_allclose(
-        weights, expected_weights(labels, attribute), rtol=5e-3
-    )
+    np.testing.assert_allclose(weights, expected_weights(labels, attribute), rtol=5e-3)
     np.testing.assert_allclose(shares, np.bincount(labels) / 4000, rtol=1e-3)
     np.testing.assert_array_equal(prior(np.eye(3)), np.zeros((3, 2)))
 
@@ -45,9 +43,7 @@ def test_the_logits_can_have_the_whole_prior(rows):
     )
     np.testing.assert_array_equal(weights, 1)
     positive = [labels[attribute == value].mean() for value in range(3)]
-    np.testing.assert_allclose(
-        np.exp(prior(np.eye(3)))[:, 1], positive, rtol=5e-3
-    )
+    np.testing.assert_allclose(np.exp(prior(np.eye(3)))[:, 1], positive, rtol=5e-3)
 
 
 def test_a_half_is_the_square_root(rows):
@@ -79,9 +75,9 @@ def test_a_number_is_counted_by_decile():
     rng = np.random.default_rng(0)
     number = rng.normal(size=4000)
     labels = (number + rng.normal(size=4000) > 0).astype(int)
-    weights = divide_prior(
-        labels, number[:, None], AttributeSpec((1,)), strength=0.0
-    )[2]
+    weights = divide_prior(labels, number[:, None], AttributeSpec((1,)), strength=0.0)[
+        2
+    ]
     deciles = pd.qcut(number, 10, labels=False)
     expected = expected_weights(labels, deciles)
     # A row between two centers may take the other decile's.

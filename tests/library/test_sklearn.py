@@ -64,9 +64,7 @@ def prepared(**arguments):
 @pytest.fixture(scope="module")
 def fitted(rows):
     inputs, labels, attribute = rows
-    return prepared().fit(
-        inputs, labels, classifier__sensitive_features=attribute
-    )
+    return prepared().fit(inputs, labels, classifier__sensitive_features=attribute)
 
 
 def test_it_ignores_the_attribute(rows, unbiased_rows, fitted):
@@ -150,18 +148,16 @@ def test_its_features_are_audited(unbiased_rows, fitted):
 def test_the_grid_search_routes_the_attribute(rows):
     inputs, labels, attribute = rows
     with sklearn.config_context(enable_metadata_routing=True):
-        estimator = UnbiasedClassifier(
-            epochs=1, random_state=0
-        ).set_fit_request(sensitive_features=True)
+        estimator = UnbiasedClassifier(epochs=1, random_state=0).set_fit_request(
+            sensitive_features=True
+        )
         search = model_selection.GridSearchCV(
             estimator,
             {"mi_weight": [0.0, 0.5]},
             cv=2,
             error_score="raise",
         )
-        search.fit(
-            inputs[["a", "b", "c"]], labels, sensitive_features=attribute
-        )
+        search.fit(inputs[["a", "b", "c"]], labels, sensitive_features=attribute)
     assert "mutual_information" in search.best_estimator_.history_
 
 
@@ -173,9 +169,7 @@ def test_several_attributes_and_numbers(rows):
     X = inputs[["a", "b", "c"]].to_numpy()
     quick = {"epochs": 1, "random_state": 0}
     with pytest.warns(UserWarning, match=r"\['age'\] are cut into 10"):
-        binned = UnbiasedClassifier(**quick).fit(
-            X, labels, sensitive_features=both
-        )
+        binned = UnbiasedClassifier(**quick).fit(X, labels, sensitive_features=both)
     assert binned.attribute_encoder_.spec_.widths == (2, 10)
     kept = UnbiasedClassifier(**quick, attribute_bins=None).fit(
         X, labels, sensitive_features=both
@@ -230,9 +224,7 @@ def test_without_a_seed_fits_differ(rows):
     inputs, labels, _ = rows
     X = inputs[["a", "b", "c"]]
     first, second = (
-        UnbiasedClassifier(method="erm", epochs=1)
-        .fit(X, labels)
-        .predict_proba(X)
+        UnbiasedClassifier(method="erm", epochs=1).fit(X, labels).predict_proba(X)
         for _ in range(2)
     )
     assert np.abs(first - second).max() > 1e-3
@@ -379,9 +371,7 @@ def test_rows_are_checked(rows):
         UnbiasedClassifier(epochs=1).fit(X, labels)
 
 
-def test_probabilities_have_the_precision_of_scikit_learn(
-    unbiased_rows, fitted
-):
+def test_probabilities_have_the_precision_of_scikit_learn(unbiased_rows, fitted):
     test, truth, _ = unbiased_rows
     probabilities = fitted.predict_proba(test)
     assert probabilities.dtype == fitted.decision_function(test).dtype == float

@@ -100,9 +100,9 @@ def test_a_missing_file_is_named(tmp_path):
 
 
 def get_file(path):
-    return lambda origin, file_hash: {
-        (uci_german.URL, uci_german.SHA256): str(path)
-    }[origin, file_hash]
+    return lambda origin, file_hash: {(uci_german.URL, uci_german.SHA256): str(path)}[
+        origin, file_hash
+    ]
 
 
 def test_the_file_is_downloaded_where_there_is_no_other(tmp_path, monkeypatch):

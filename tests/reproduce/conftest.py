@@ -12,9 +12,7 @@ def call(capsys, tmp_path, monkeypatch):
         matplotlib.figure.Figure, "savefig", lambda *args, **kwargs: None
     )
     # A machine that has all of MNIST.
-    monkeypatch.setattr(
-        colored_mnist, "available_digits", lambda data_dir: "mnist"
-    )
+    monkeypatch.setattr(colored_mnist, "available_digits", lambda data_dir: "mnist")
 
     def call(experiment, *words):
         if isinstance(experiment, driver.Figure):

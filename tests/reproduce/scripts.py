@@ -76,8 +76,7 @@ def publish(directory, cells, **changes):
     """Releases records of cells; returns the flags that show them."""
     directory.mkdir(exist_ok=True)
     made = [
-        record(cell.settings, number, **changes)
-        for number, cell in enumerate(cells)
+        record(cell.settings, number, **changes) for number, cell in enumerate(cells)
     ]
     records.release(made, directory)
     return ["--from-records", str(directory)]

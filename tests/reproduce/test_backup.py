@@ -35,9 +35,7 @@ def test_a_restored_training_equals_an_unbroken_one(tmp_path):
     first, *rows = model_and_rows()
     assert backup.restore(first, steps=4) == 0
     fit(first, *rows, backup=backup, epochs=2)
-    assert [path.name for path in backup.path.parent.iterdir()] == [
-        "latest.weights.h5"
-    ]
+    assert [path.name for path in backup.path.parent.iterdir()] == ["latest.weights.h5"]
 
     resumed, *rows = model_and_rows()
     epoch = backup.restore(resumed, steps=4)

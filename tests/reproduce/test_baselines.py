@@ -43,9 +43,7 @@ def test_svm_is_the_best_cross_validated_one_of_scikit_learn():
     )
     expected = svm.SVC(C=best[0], gamma=best[1]).fit(inputs, labels)
     fitted = baselines.fit(groups.Svm(**GRID), dataset)
-    np.testing.assert_array_equal(
-        fitted.predict(inputs), expected.predict(inputs)
-    )
+    np.testing.assert_array_equal(fitted.predict(inputs), expected.predict(inputs))
 
 
 @pytest.mark.parametrize("kernel", ["linear", "rbf"])

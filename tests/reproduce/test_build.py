@@ -36,8 +36,7 @@ def model(method="mi_backprop", **changes):
             "mi_weight",
             (0.25, 2.0),
             lambda m: (
-                float(m.mi_optimizer.learning_rate)
-                / float(m.optimizer.learning_rate)
+                float(m.mi_optimizer.learning_rate) / float(m.optimizer.learning_rate)
             ),
         ),
         ("conditional", (False, True), lambda m: m.conditional),
@@ -196,9 +195,7 @@ def test_the_loader_takes_the_fields_of_the_data(monkeypatch):
     monkeypatch.setattr(
         data, "load", lambda *args, **kwargs: received.append((args, kwargs))
     )
-    settings = Settings(
-        data=groups.ColoredMnist(attribute="bits", held_out=5), seed=4
-    )
+    settings = Settings(data=groups.ColoredMnist(attribute="bits", held_out=5), seed=4)
     build.load_data(settings, "somewhere")
     assert received == [
         (
@@ -227,9 +224,7 @@ def fields(group):
     return {field.name: field.default for field in dataclasses.fields(group)}
 
 
-@pytest.mark.parametrize(
-    "name", ["colored_mnist", "german_credit", "imdb_faces"]
-)
+@pytest.mark.parametrize("name", ["colored_mnist", "german_credit", "imdb_faces"])
 def test_fields_of_the_data_are_arguments_of_the_loader(name):
     expected = defaults(data.DATASETS[name])
     for field, default in fields(groups.Data.known[name]).items():
@@ -281,9 +276,7 @@ def test_a_new_method_takes_a_class_and_a_line(monkeypatch):
         name = "pushing"
         push: groups.Weight = 1.0
 
-    settings = change(
-        toy_runs.settings("erm"), method=PushingSettings(push=3.0)
-    )
+    settings = change(toy_runs.settings("erm"), method=PushingSettings(push=3.0))
     built = build.build_model(settings, toy.load(64, seed=3), steps=2)
     assert built.push == 3.0
 

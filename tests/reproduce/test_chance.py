@@ -11,8 +11,7 @@ def test_equal_opportunity_by_chance_is_the_mean_of_equal_groups():
     rng = np.random.default_rng(0)
     rate, positives = 0.85, {"0": 177, "1": 33}
     shown = np.abs(
-        rng.binomial(177, rate, 20000) / 177
-        - rng.binomial(33, rate, 20000) / 33
+        rng.binomial(177, rate, 20000) / 177 - rng.binomial(33, rate, 20000) / 33
     )
     value = equal_opportunity_by_chance({"0": rate, "1": rate}, positives)
     assert value == pytest.approx(shown.mean(), rel=0.05)

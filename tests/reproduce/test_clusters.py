@@ -14,8 +14,7 @@ from reproduce.experiment.settings import Settings, change
 
 PLAIN = Settings(data=groups.ColoredMnist())
 RUNS = [
-    change(PLAIN, seed=seed, mi_weight=weight)
-    for seed, weight in ((1, 0.5), (2, 1.0))
+    change(PLAIN, seed=seed, mi_weight=weight) for seed, weight in ((1, 0.5), (2, 1.0))
 ]
 
 
@@ -68,9 +67,7 @@ def test_a_cluster_gives_the_records_of_loky(
 ):
     # Workers import this module. What they find of the package is installed.
     monkeypatch.setenv("PYTHONPATH", str(pathlib.Path(__file__).parent))
-    made = sweep.run(
-        RUNS, output_dir=tmp_path, jobs=2, backend=backend, train=function
-    )
+    made = sweep.run(RUNS, output_dir=tmp_path, jobs=2, backend=backend, train=function)
     assert made == of_loky
 
 

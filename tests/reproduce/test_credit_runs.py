@@ -35,13 +35,10 @@ def test_a_network_leaves_all_numbers_of_a_binary_task(tmp_path, customers):
     predicted = predicted.argmax(1)
     labels, young = dataset.test.labels, dataset.test.attributes[:, 0]
     found = {
-        group: predicted[(labels == 1) & (young == group)].mean()
-        for group in (0, 1)
+        group: predicted[(labels == 1) & (young == group)].mean() for group in (0, 1)
     }
     numbers = record.metrics
-    assert numbers["equal_opportunity"] == pytest.approx(
-        abs(found[0] - found[1])
-    )
+    assert numbers["equal_opportunity"] == pytest.approx(abs(found[0] - found[1]))
     assert numbers["true_positive_rates"] == pytest.approx(
         {"0": found[0], "1": found[1]}
     )

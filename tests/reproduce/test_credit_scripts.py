@@ -100,9 +100,7 @@ def in_this_process(settings, *, output_dir, data_dir, threads):
 
 
 def test_table3_runs_what_is_missing(call, tmp_path, customers):
-    experiment = dataclasses.replace(
-        EXPERIMENTS["table3"], train=in_this_process
-    )
+    experiment = dataclasses.replace(EXPERIMENTS["table3"], train=in_this_process)
     words = ["--profile", "quick", "--methods", "constant", "--seeds", "2"]
     words += ["--data-dir", str(customers), "--jobs", "1"]
     code, out, err = call(experiment, *words)
@@ -110,9 +108,7 @@ def test_table3_runs_what_is_missing(call, tmp_path, customers):
     assert "profile quick, age in: mean ± standard deviation" in out
     assert "over the seeds 1, 2" in out
     found = rows(out)["constant"]
-    assert found[1:5] == ["0.000 ± 0.000"] * 2 + [
-        *("0.500 ± 0.000", "1.000 ± 0.000")
-    ]
+    assert found[1:5] == ["0.000 ± 0.000"] * 2 + [*("0.500 ± 0.000", "1.000 ± 0.000")]
     made = records.read_all(tmp_path / "runs")
     accuracies = [r.metrics["test_accuracy"] for r in made]
     assert found[0].startswith(f"{np.mean(accuracies):.3f}")

@@ -61,9 +61,7 @@ def test_rows_of_several_precisions_are_named(call, tmp_path):
     precisions = {"ERM": ["float32"] * 2, "MI backpropagation": ["x", "y"]}
     for cell in table1(*chosen):
         used = precisions[cell.row][cell.settings.seed - 1]
-        shown = publish(
-            tmp_path / "records", [cell], environment={"precision": used}
-        )
+        shown = publish(tmp_path / "records", [cell], environment={"precision": used})
     _, out, _ = call(EXPERIMENTS["table1"], *shown, *chosen)
     assert "Precisions differ, by processor: MI backpropagation (x, y)." in out
     _, out, _ = call(EXPERIMENTS["table1"], *shown, *chosen, "--seeds", "1")
@@ -230,8 +228,7 @@ def test_figures_are_drawn_from_records(
     assert out == f"{path}.png, .pdf and .json\n"
     found = drawn(tmp_path, f"{name}_fast_seeds_1")
     assert found["about"] == (
-        "profile fast, 60,000 training rows, seed 1, "
-        f"1 of {len(made)} cells missing"
+        f"profile fast, 60,000 training rows, seed 1, 1 of {len(made)} cells missing"
     )
     assert f"1 of {len(made)} cells are missing. To run them" in err
     assert f"--methods '{left_out.row}' --variances 0.0" in err
@@ -272,8 +269,7 @@ def test_selection_compares_the_same_seeds(call, tmp_path):
     made = [
         cell
         for cell in cells_of(experiment, *words)
-        if (cell.settings.method.mi_weight, cell.settings.seed)
-        in chosen[cell.column]
+        if (cell.settings.method.mi_weight, cell.settings.seed) in chosen[cell.column]
     ]
     shown = publish(tmp_path / "records", made)
     code, _, err = call(experiment, *shown, *words)
@@ -298,15 +294,12 @@ def test_selection_compares_the_same_seeds(call, tmp_path):
 
 
 def test_the_oracle_takes_the_best_mean_of_finished_runs():
-    made = cells_of(
-        EXPERIMENTS["selection"], "--variances", "0.02", "--seeds", "2"
-    )
+    made = cells_of(EXPERIMENTS["selection"], "--variances", "0.02", "--seeds", "2")
     accuracies = {(0, 1): 10, (0, 2): 30, (0.5, 1): 39, (0.5, 2): 0}
     found = [
         (cell, record(cell.settings, accuracies[key]))
         for cell in made
-        if (key := (cell.settings.method.mi_weight, cell.settings.seed))
-        in accuracies
+        if (key := (cell.settings.method.mi_weight, cell.settings.seed)) in accuracies
     ]
     assert selection.oracle(found) == 0
     # Diverged runs count for nothing.

@@ -159,11 +159,7 @@ def call(capsys, tmp_path, monkeypatch):
 
 def lines(answer):
     """Cells of a printed table by the name of their row."""
-    parts = [
-        re.split("  +", line.strip())
-        for line in answer.out.splitlines()
-        if line
-    ]
+    parts = [re.split("  +", line.strip()) for line in answer.out.splitlines() if line]
     return {name: values for name, *values in parts}
 
 
@@ -354,9 +350,7 @@ def test_what_a_profile_must_say_stands_below(call):
 
 
 def test_changes_are_named_in_the_title(call):
-    answer = call(
-        table(), "--methods", "ERM", "--set", "epochs=3", "decay=cosine"
-    )
+    answer = call(table(), "--methods", "ERM", "--set", "epochs=3", "decay=cosine")
     assert "Toys, profile quick with epochs=3, decay=cosine: mean" in answer.out
 
 
@@ -412,9 +406,7 @@ def test_without_a_profile_a_machine_is_quick(call, known, expected):
         (["quick"], "quick"),
     ],
 )
-def test_without_a_profile_records_show_their_best(
-    call, tmp_path, held, expected
-):
+def test_without_a_profile_records_show_their_best(call, tmp_path, held, expected):
     # One record is enough.
     shown = release(tmp_path / "records", [few(name)[0] for name in held])
     answer = call(table(), *shown)
@@ -465,9 +457,7 @@ def test_better_digits_win(call, tmp_path):
 
 
 def test_digits_of_most_cells_win(call, tmp_path):
-    shown = release(
-        tmp_path / "records", [few(digits="mnist")[0], few()[1], few()[3]]
-    )
+    shown = release(tmp_path / "records", [few(digits="mnist")[0], few()[1], few()[3]])
     assert lines(call(table(), *shown))["ERM"] == ["0.750 (n=1)"] * 2
 
 
@@ -534,9 +524,7 @@ def test_the_command_asks_for_what_is_missing(
     answer = call(make(), *shown, *held)
     listing = call(make(), *shown, *held, "--dry-run").out
     missing = {
-        line.split()[-1]
-        for line in listing.splitlines()
-        if line.startswith("missing ")
+        line.split()[-1] for line in listing.splitlines() if line.startswith("missing ")
     }
     assert missing and missing < {*wanted} | {""}
     text = answer.out + answer.err
@@ -681,9 +669,7 @@ def test_a_figure_is_drawn_and_says_of_what(call, tmp_path):
         ),
     ],
 )
-def test_another_choice_has_files_of_its_own(
-    call, tmp_path, flags, name, about
-):
+def test_another_choice_has_files_of_its_own(call, tmp_path, flags, name, about):
     chosen = argparse_cells(figure(), ["--profile", "fast", *flags])
     best = [
         Cell(cell.row, cell.column, change(cell.settings, digits="mnist"))

@@ -55,9 +55,7 @@ def test_an_epoch_from_files_to_a_served_classifier(drawn, tmp_path):
             classifier(x)["logits"].numpy().argmax(-1) == y["label"].numpy()
             for x, y in faces.batches(name, 50)
         ]
-        assert record.metrics[metric] == pytest.approx(
-            np.concatenate(right).mean()
-        )
+        assert record.metrics[metric] == pytest.approx(np.concatenate(right).mean())
     assert {"mutual_information", "conditional_mutual_information"} == set(
         record.estimates
     )
@@ -78,9 +76,7 @@ def test_weights_of_a_file_are_what_a_run_begins_with(drawn, tmp_path):
         encoder = encoders.face_encoder(
             shape=(32, 32, 3), backbone="small", weights=name, data_dir=drawn
         )
-        for one, other in zip(
-            encoder.layers[1].get_weights(), weights, strict=True
-        ):
+        for one, other in zip(encoder.layers[1].get_weights(), weights, strict=True):
             np.testing.assert_array_equal(one, other)
     changed = settings(groups.Erm(), weights="body.keras", learning_rate=1e-12)
     record = run.train(changed, output_dir=tmp_path, data_dir=drawn)

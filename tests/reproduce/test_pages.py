@@ -33,9 +33,7 @@ def test_a_page_keeps_what_is_around_a_block(tmp_path):
     page = tmp_path / "page.md"
     page.write_text("é\n<!-- t -->\n<!-- /t -->\nz\n", encoding="utf-8")
     pages.update(page, "t", "± 1")
-    assert page.read_bytes().decode("utf-8") == (
-        "é\n<!-- t -->\n± 1\n<!-- /t -->\nz\n"
-    )
+    assert page.read_bytes().decode("utf-8") == ("é\n<!-- t -->\n± 1\n<!-- /t -->\nz\n")
     with pytest.raises(ValueError, match="no block 'u'"):
         pages.update(page, "u", "x")
     assert [path.name for path in tmp_path.iterdir()] == ["page.md"]

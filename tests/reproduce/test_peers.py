@@ -90,9 +90,7 @@ def test_information_of_gaussians():
         of[c] = np.logaddexp(*shown) + log_density(attribute_part, 1.5 * c)
     given = np.where(attribute == 1, of[1], of[0])
     either = np.logaddexp(of[0], of[1]) - np.log(2)
-    assert problem.information() == pytest.approx(
-        (given - either).mean(), abs=0.01
-    )
+    assert problem.information() == pytest.approx((given - either).mean(), abs=0.01)
 
 
 def test_information_of_pictures():
@@ -238,9 +236,7 @@ def test_a_peer_gets_one_attribute_and_classes(tmp_path, monkeypatch):
             return np.full((len(inputs), 1), "1")
 
     monkeypatch.setattr(adversarial, "AdversarialFairnessClassifier", Peer)
-    method = PeerFairlearn(
-        predictor_model=(64, "relu"), epochs=13, shuffle=True
-    )
+    method = PeerFairlearn(predictor_model=(64, "relu"), epochs=13, shuffle=True)
     chosen = settings(method, "categories")
     record = peers.train(chosen, output_dir=tmp_path)
     assert Stub.made == (
@@ -313,9 +309,7 @@ def test_peers(call, tmp_path):
     header = ["I(X;C), nats", "audit, nats", "relative error"]
     assert found["problem"] == header
     for problem in ("gaussians", "categories", "pictures"):
-        assert found[problem] == [
-            *("0.500 ± 0.000", "0.450 ± 0.000", "0.100 ± 0.000")
-        ]
+        assert found[problem] == [*("0.500 ± 0.000", "0.450 ± 0.000", "0.100 ± 0.000")]
     assert "the seeds 0, 1" in audits and "the seeds 0, 1" in classifiers
     found = rows(classifiers)
     assert found["method"] == ["gaussians", "categories", "pictures"]

@@ -44,9 +44,7 @@ def test_every_row_has_its_source_and_cells_in_range():
     for table, rows in tables.items():
         for row, cells in rows.items():
             assert cells.pop("source"), row
-            assert cells == {
-                k: list(v) for k, v in published(table)[row].items()
-            }
+            assert cells == {k: list(v) for k, v in published(table)[row].items()}
             for numbers in cells.values():
                 assert len(numbers) in (1, 2)
                 if table != "table2_sizes":

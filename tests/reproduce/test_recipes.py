@@ -273,9 +273,7 @@ def test_published_digits_have_no_row_of_random_colors():
 
 def mi(**changes):
     """The paper's row in `fast` at one variance, seed 1."""
-    cell = one(
-        digits.cells("fast", rows=[digits.MI], variances=[0.03], seeds=1)
-    )
+    cell = one(digits.cells("fast", rows=[digits.MI], variances=[0.03], seeds=1))
     return change(cell.settings, **changes)
 
 

@@ -218,9 +218,7 @@ def test_a_wrong_record_is_refused_with_its_file(content, message, tmp_path):
 
 
 @pytest.mark.parametrize(("content", "message"), WRONG)
-def test_a_wrong_released_record_is_refused_with_its_line(
-    content, message, tmp_path
-):
+def test_a_wrong_released_record_is_refused_with_its_line(content, message, tmp_path):
     records.release([of(change(SETTINGS, seed=5))], tmp_path)
     path = tmp_path / "colored_mnist.jsonl"
     with path.open("a") as file:

@@ -41,17 +41,13 @@ def held_out_information(monkeypatch):
 def test_a_run_measures_what_its_features_still_tell(
     tmp_path, monkeypatch, held_out_information
 ):
-    monkeypatch.setattr(
-        fresh_estimates, "held_out_information", held_out_information
-    )
+    monkeypatch.setattr(fresh_estimates, "held_out_information", held_out_information)
     settings = toy_runs.settings("erm")
     record = run.train(settings, output_dir=tmp_path)
     # Plain training keeps most of what there is to tell, H(C).
     assert record.estimates["mutual_information"] > 0.7
     assert record.estimates["conditional_mutual_information"] > 0.1
-    model = keras.saving.load_model(
-        run.directory(settings, tmp_path) / "model.keras"
-    )
+    model = keras.saving.load_model(run.directory(settings, tmp_path) / "model.keras")
     dataset = toy.load(640, seed=3)
     assert held_out_information(model, dataset, seed=3) == pytest.approx(
         record.estimates, abs=1e-3
@@ -83,9 +79,7 @@ def test_a_run_leaves_record_history_and_models(method, tmp_path):
     logits = model.predict(test.inputs, verbose=0)["logits"]
     accuracy = (logits.argmax(1) == test.labels).mean()
     assert record.metrics["test_accuracy"] == pytest.approx(accuracy)
-    assert record.history["test_accuracy"][-1] == pytest.approx(
-        accuracy, abs=1e-5
-    )
+    assert record.history["test_accuracy"][-1] == pytest.approx(accuracy, abs=1e-5)
 
     stamp = (directory / "record.json").stat().st_mtime_ns
     assert run.train(settings, output_dir=tmp_path) == record
@@ -191,9 +185,7 @@ def test_an_impossible_bound_ends_the_run(tmp_path, monkeypatch):
     assert "above H(C) = -10.000" in record.reason
 
 
-def test_the_bound_is_compared_with_the_entropy_of_the_attribute(
-    tmp_path, monkeypatch
-):
+def test_the_bound_is_compared_with_the_entropy_of_the_attribute(tmp_path, monkeypatch):
     entropies = []
 
     class Spy(callbacks.StopOnDivergence):
@@ -221,9 +213,7 @@ def test_the_bound_is_compared_with_the_entropy_of_the_attribute(
         ),
     ],
 )
-def test_what_is_not_registered_stops_before_any_work(
-    settings, message, tmp_path
-):
+def test_what_is_not_registered_stops_before_any_work(settings, message, tmp_path):
     with pytest.raises(ValueError, match=message):
         run.train(settings, output_dir=tmp_path)
     assert not list(tmp_path.iterdir())
@@ -276,9 +266,7 @@ def test_a_batch_larger_than_the_data(tmp_path):
 def test_reports_change_the_history_and_not_the_weights(tmp_path):
     """Eager or compiled, one call for each epoch or one for three."""
     plain = run.train(toy_runs.settings(), output_dir=tmp_path)
-    reported = run.train(
-        toy_runs.settings(epochs_per_report=3), output_dir=tmp_path
-    )
+    reported = run.train(toy_runs.settings(epochs_per_report=3), output_dir=tmp_path)
     assert len(plain.history["loss"]) == 3
     assert len(reported.history["loss"]) == 1
     assert reported.metrics["test_accuracy"] == plain.metrics["test_accuracy"]

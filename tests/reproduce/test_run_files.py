@@ -14,9 +14,7 @@ SETTINGS = Settings(data=groups.ColoredMnist(), method=groups.Erm(), seed=2)
 def test_the_directory_is_named_by_data_and_identity(tmp_path):
     path = run_files.directory(SETTINGS, tmp_path / "runs")
     assert path == tmp_path / "runs" / "colored_mnist" / SETTINGS.id
-    assert run_files.record_path(SETTINGS, tmp_path / "runs") == (
-        path / "record.json"
-    )
+    assert run_files.record_path(SETTINGS, tmp_path / "runs") == (path / "record.json")
     assert not path.exists()
 
 

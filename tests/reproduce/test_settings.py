@@ -107,9 +107,7 @@ def another(kind, name):
 
 
 # Other tests add a data set of their own.
-DATA = [
-    d for d in groups.Data.known.values() if d.__module__ == groups.__name__
-]
+DATA = [d for d in groups.Data.known.values() if d.__module__ == groups.__name__]
 EVERY_KIND = [
     *(
         Settings(data=groups.ImdbFaces(), method=method())
@@ -166,9 +164,7 @@ def test_what_a_run_does_not_use_is_no_part_of_it():
 
 
 def test_whole_groups_are_changed_before_their_settings():
-    changed = change(
-        PLAIN, method=groups.BiasBalanced(), prior_strength=0.5, seed=9
-    )
+    changed = change(PLAIN, method=groups.BiasBalanced(), prior_strength=0.5, seed=9)
     assert changed.method == groups.BiasBalanced(prior_strength=0.5)
     assert changed.seed == 9
 
@@ -328,7 +324,5 @@ def test_settings_and_records_need_no_tensorflow():
         "from reproduce.experiment import records, results, run_files, sweep\n"
         "assert not {'tensorflow', 'keras'} & set(sys.modules)\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True
-    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

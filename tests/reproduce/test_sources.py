@@ -71,9 +71,7 @@ def test_mnist_is_downloaded_once(kind, data_dir, times, monkeypatch):
     calls = []
     monkeypatch.setattr(mnist, "prepare_tfds", lambda: calls.append(1))
     cells = digits.cells("quick", digits=kind)
-    directory = sources.DIGITS.prepare(
-        settings(cells), options(data_dir=data_dir)
-    )
+    directory = sources.DIGITS.prepare(settings(cells), options(data_dir=data_dir))
     assert directory == data_dir
     assert len(calls) == times
 

@@ -16,9 +16,7 @@ from keras_unbias.data import drawn_faces
 from reproduce.experiment import groups, records, run_files, sweep
 from reproduce.experiment.settings import Settings, change
 
-PLAIN = change(
-    Settings(data=groups.ColoredMnist(), method=groups.Erm()), epochs=3
-)
+PLAIN = change(Settings(data=groups.ColoredMnist(), method=groups.Erm()), epochs=3)
 
 
 def seeds(count):
@@ -90,14 +88,10 @@ def test_a_sweep_runs_what_is_missing_and_nothing_else(tmp_path):
     first, second = seeds(2)
     path = run_files.record_path(first, tmp_path)
     records.write(record(first, 0.125), path)
-    made = sweep.run(
-        [first, second], output_dir=tmp_path, jobs=1, train=quick_train
-    )
+    made = sweep.run([first, second], output_dir=tmp_path, jobs=1, train=quick_train)
     assert [r.settings for r in made] == [first, second]
     assert [r.metrics["test_accuracy"] for r in made] == [0.125, 0.5]
-    again = sweep.run(
-        [first, second], output_dir=tmp_path, jobs=1, train=failing_train
-    )
+    again = sweep.run([first, second], output_dir=tmp_path, jobs=1, train=failing_train)
     assert again == made
     assert sweep.finished([second, first], tmp_path) == made[::-1]
     assert sweep.finished([change(PLAIN, seed=9)], tmp_path) == []
@@ -139,9 +133,7 @@ def test_a_sweep_sets_the_environment_in_workers_alone(tmp_path, monkeypatch):
     monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
     # Otherwise workers of an earlier sweep go on, with its variables.
     loky.get_reusable_executor().shutdown()
-    for made in sweep.run(
-        seeds(2), output_dir=tmp_path, jobs=2, train=quick_train
-    ):
+    for made in sweep.run(seeds(2), output_dir=tmp_path, jobs=2, train=quick_train):
         assert made.environment["pid"] != os.getpid()
         # If it were imported by then, the variables would be too late.
         assert not made.environment["tensorflow"]
@@ -176,9 +168,7 @@ def test_a_failed_run_stops_no_other(tmp_path, capfd):
 
 
 def test_after_a_killed_worker_the_sweep_goes_on(tmp_path, capfd):
-    made = sweep.run(
-        seeds(4), output_dir=tmp_path, jobs=2, train=once_dying_train
-    )
+    made = sweep.run(seeds(4), output_dir=tmp_path, jobs=2, train=once_dying_train)
     assert len(made) == 4
     assert "A worker process died" in capfd.readouterr().err
 
@@ -189,9 +179,7 @@ def test_a_run_that_always_kills_its_worker_is_the_only_loss(tmp_path):
     with pytest.raises(
         sweep.SweepError, match=r"worker process died.*SIGKILL"
     ) as caught:
-        sweep.run(
-            runs, output_dir=tmp_path, jobs=2, train=dying_beside_another_train
-        )
+        sweep.run(runs, output_dir=tmp_path, jobs=2, train=dying_beside_another_train)
     assert list(caught.value.failures) == [runs[1].id]
     made = sweep.run(runs, output_dir=tmp_path, jobs=2, train=quick_train)
     assert len(made) == 4
@@ -231,9 +219,7 @@ def test_a_damaged_record_stops_the_sweep_before_it_starts(tmp_path):
     path = run_files.open_directory(first, tmp_path) / "record.json"
     path.write_text("{")
     with pytest.raises(ValueError, match="is not JSON"):
-        sweep.run(
-            [first, second], output_dir=tmp_path, jobs=1, train=quick_train
-        )
+        sweep.run([first, second], output_dir=tmp_path, jobs=1, train=quick_train)
     assert not run_files.directory(second, tmp_path).exists()
 
 

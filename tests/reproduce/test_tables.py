@@ -320,9 +320,7 @@ def test_a_row_has_several_numbers():
         "Not defined, and left out: EO of MI, 1 of 2 seeds.",
         "a note",
     ]
-    assert made.caption == [
-        "Table 3: mean ± standard deviation over the seeds 1, 2."
-    ]
+    assert made.caption == ["Table 3: mean ± standard deviation over the seeds 1, 2."]
 
 
 def test_a_row_tells_once_what_diverged_and_what_is_missing():
@@ -366,9 +364,7 @@ def test_changes_are_paired_by_seed():
     runs += [with_numbers("MI", s, v, auc=0.5) for s, v in enumerate(other)]
     runs += [with_numbers("other", 0, 0.5)]
     found = results(*runs, missing=[("bias-balanced", "", 0)])
-    made = paired_table(
-        found, COLUMNS, title="Table 3", reference="ERM", ratio=0.5
-    )
+    made = paired_table(found, COLUMNS, title="Table 3", reference="ERM", ratio=0.5)
     assert list(made.ours.index) == ["MI"]
     assert made.ours.columns.name == "change from ERM"
     low, high = stats.ttest_rel(other, base).confidence_interval(0.95)
