@@ -46,9 +46,8 @@ def check_weight(name: str, value: float) -> None:
     # NaN fails every comparison.
     if not 0 <= value < math.inf:
         raise ValueError(
-            f"`{name}` weights a term of the objective. Expected: a finite "
-            f"number >= 0. Received: {name}={value}. Pass 0 to leave the term "
-            "out."
+            f"`{name}` weights a term of the objective. Expected: a finite number >= "
+            f"0. Received: {name}={value}. Pass 0 to leave the term out."
         )
 
 
@@ -69,10 +68,9 @@ def check_width(received: int | None, expected: int | None) -> None:
     """
     if None not in (received, expected) and received != expected:
         raise ValueError(
-            "The attribute vectors have another width than those the model "
-            f"was made for. Expected: {expected}. Received: {received}. Encode "
-            "all rows in the same way, for example with one fitted "
-            "AttributeEncoder."
+            "The attribute vectors have another width than those the model was made "
+            f"for. Expected: {expected}. Received: {received}. Encode all rows in the "
+            "same way, for example with one fitted AttributeEncoder."
         )
 
 

@@ -230,18 +230,16 @@ def weights_file(
     if weights == "imagenet" and backbone == SMALL:
         raise ValueError(
             "The small backbone was never trained on ImageNet. Expected: "
-            "weights='none', or the name of a file. Received: "
-            "weights='imagenet'."
+            "weights='none', or the name of a file. Received: weights='imagenet'."
         )
     if weights in ("imagenet", "none"):
         return None
     path = pathlib.Path(data_dir or ".", weights)
     if path.suffix not in (".h5", ".keras") or not path.is_file():
         raise FileNotFoundError(
-            "The weights of the backbone were not found. Expected: "
-            "'imagenet', 'none', or the name of an .h5 or .keras file in the "
-            f"data directory. Received: weights={weights!r}, and there is no "
-            f"such file as {path}."
+            "The weights of the backbone were not found. Expected: 'imagenet', 'none', "
+            "or the name of an .h5 or .keras file in the data directory. Received: "
+            f"weights={weights!r}, and there is no such file as {path}."
         )
     return path
 

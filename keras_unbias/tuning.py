@@ -112,9 +112,7 @@ def tune(
 
 
 def select_mi_weight(
-    results: Mapping[float, tuple[float, float] | None],
-    *,
-    loss_tolerance: float = 0.2,
+    results: Mapping[float, tuple[float, float] | None], *, loss_tolerance: float = 0.2
 ) -> float:
     """Selects the largest weight that fits the data and lowers the information.
 

@@ -23,10 +23,7 @@ from keras_unbias.information import discrete
 
 # The better of two different critics counts, since either may miss what the
 # other finds.
-CRITICS = (
-    information.SeparableCritic,
-    information.ConcatenatedCritic,
-)
+CRITICS = (information.SeparableCritic, information.ConcatenatedCritic)
 DONSKER_VARADHAN = "Donsker-Varadhan"
 
 
@@ -220,9 +217,8 @@ def _check(outputs, predictions, rows):
     lengths = {name: len(array) for name, array in arrays.items() if array is not None}
     if len(set(lengths.values())) > 1 or min(len(features), rows) < 60:
         raise ValueError(
-            "An audit fits estimators to two thirds of the rows. Expected: "
-            "60 rows or more, and as many in each array. Received: "
-            f"{lengths}, rows={rows}."
+            "An audit fits estimators to two thirds of the rows. Expected: 60 rows or "
+            f"more, and as many in each array. Received: {lengths}, rows={rows}."
         )
 
 
@@ -236,9 +232,8 @@ def _check_values(categories, attributes):
         )
     if 15 * values > len(attributes):
         warnings.warn(
-            f"There are {values} values of the attribute in {len(attributes)} "
-            "rows. With fewer than 15 rows per value the floor is too high and "
-            "the bounds are too low: merge values, or audit the columns one "
-            "by one.",
+            f"There are {values} values of the attribute in {len(attributes)} rows. "
+            "With fewer than 15 rows per value the floor is too high and the bounds "
+            "are too low: merge values, or audit the columns one by one.",
             stacklevel=3,
         )

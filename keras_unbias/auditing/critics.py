@@ -62,15 +62,13 @@ def held_out_bound(
     rows = len(features)
     if not np.isfinite(features).all():
         raise ValueError(
-            "Features must be finite numbers. Expected: no NaN or infinity. "
-            "Received: some of them. The model has diverged: lower its "
-            "learning rate."
+            "Features must be finite numbers. Expected: no NaN or infinity. Received: "
+            "some of them. The model has diverged: lower its learning rate."
         )
     if rows < 1.5 * batch_size:
         raise ValueError(
-            "There are too few rows to fit a critic to two thirds of them. "
-            f"Expected: {int(1.5 * batch_size)} or more. Received: {rows}. "
-            "Lower `batch_size`."
+            "There are too few rows to fit a critic to two thirds of them. Expected: "
+            f"{int(1.5 * batch_size)} or more. Received: {rows}. Lower `batch_size`."
         )
     generator = np.random.default_rng(seed)
     split = split_rows(rows, generator)

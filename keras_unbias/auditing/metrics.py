@@ -45,9 +45,7 @@ def true_positive_rates(
     labels, predictions = check_vector(labels), check_vector(predictions)
     attribute_values = check_vector(attribute_values)
     check_same_length(
-        labels=labels,
-        predictions=predictions,
-        attribute_values=attribute_values,
+        labels=labels, predictions=predictions, attribute_values=attribute_values
     )
     # Without scikit-learn's recall_score, whose checks would take most of the
     # time of an audit's bootstrap.
@@ -202,10 +200,7 @@ def accuracies(
             if len(np.unique(values[rows])) < len(np.unique(values)):
                 return math.nan
             return equal_opportunity(
-                labels[rows],
-                predictions[rows],
-                values[rows],
-                positive=labels.max(),
+                labels[rows], predictions[rows], values[rows], positive=labels.max()
             )
 
         opportunity = bootstrap(difference, len(labels))

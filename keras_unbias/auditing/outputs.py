@@ -69,10 +69,9 @@ def collect_outputs(
         dataset = dataset.batches("test", dataset.evaluation_batch)
     if isinstance(model_or_features, base.BaseEstimator):
         raise ValueError(
-            "An estimator of scikit-learn must be audited by its features. "
-            "Expected: a function, a Keras model, or an array. Received: "
-            f"{type(model_or_features).__name__}. Pass "
-            "`estimator.transform(X)`."
+            "An estimator of scikit-learn must be audited by its features. Expected: a "
+            "function, a Keras model, or an array. Received: "
+            f"{type(model_or_features).__name__}. Pass `estimator.transform(X)`."
         )
     is_model = callable(model_or_features)
     outputs, targets = [], []
@@ -147,10 +146,9 @@ def _check_targets(batch):
 def _check_output(output):
     if not isinstance(output, dict) or "features" not in output:
         raise ValueError(
-            "The model does not name its features. Expected: a dict with "
-            "'features' and, if there are any, 'logits'. Received: "
-            f"{batches.named(output)}. Wrap an encoder: `lambda x: "
-            "{'features': encoder(x)}`."
+            "The model does not name its features. Expected: a dict with 'features' "
+            f"and, if there are any, 'logits'. Received: {batches.named(output)}. Wrap "
+            "an encoder: `lambda x: {'features': encoder(x)}`."
         )
     return output
 
@@ -161,9 +159,8 @@ def _check_attributes(attributes):
     finite = numbers and np.isfinite(attributes).all()
     if not finite or attributes.ndim > 2:
         raise ValueError(
-            "The attribute must be a vector of finite numbers per row. "
-            f"Expected: shape (rows, a). Received: shape {attributes.shape}, "
-            f"{attributes.dtype}"
+            "The attribute must be a vector of finite numbers per row. Expected: shape "
+            f"(rows, a). Received: shape {attributes.shape}, {attributes.dtype}"
             + ", NaN or infinity among them"
             * (numbers and not finite)
             + ". Encode columns with AttributeEncoder. Leave out rows whose "
@@ -270,9 +267,8 @@ def predicted_classes(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """
     if logits.ndim != 2:
         raise ValueError(
-            "The logits must be a matrix. Expected: shape (rows, classes), or "
-            f"(rows, 1). Received: shape {logits.shape}. Add an axis to a "
-            "single logit."
+            "The logits must be a matrix. Expected: shape (rows, classes), or (rows, "
+            f"1). Received: shape {logits.shape}. Add an axis to a single logit."
         )
     classes = max(2, logits.shape[1])
     if labels.min() < 0 or labels.max() >= classes:

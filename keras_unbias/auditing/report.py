@@ -167,9 +167,8 @@ class Audit:
             float_format="{:.3f}".format,
         )
         summary = "\n".join(
-            f"{symbol}: {leakage.information} nats "
-            f"({leakage.best_estimator}); floor {leakage.floor:.3f}, "
-            f"ceiling {leakage.ceiling:.3f}"
+            f"{symbol}: {leakage.information} nats ({leakage.best_estimator}); floor "
+            f"{leakage.floor:.3f}, ceiling {leakage.ceiling:.3f}"
             for symbol, leakage in self._leakages()
         )
         return f"Audit of {self.rows:,} rows\n{summary}\n\n{table}"

@@ -54,9 +54,8 @@ def load(name: str, **settings) -> BiasedDataset:
     """
     if name not in DATASETS:
         raise ValueError(
-            f"Unknown data set. Expected: one of {sorted(DATASETS)}. "
-            f"Received: name={name!r}. Correct the name or add a loader to "
-            "DATASETS."
+            f"Unknown data set. Expected: one of {sorted(DATASETS)}. Received: "
+            f"name={name!r}. Correct the name or add a loader to DATASETS."
         )
     known = list(inspect.signature(DATASETS[name]).parameters)
     unknown = sorted(set(settings) - set(known))

@@ -79,10 +79,9 @@ class AttributeEncoder(base.TransformerMixin, base.BaseEstimator):
         missing = [name for name in continuous if frame[name].isna().any()]
         if missing or not frame.size:
             raise ValueError(
-                "Attributes must be known. Expected: rows with a value in "
-                "every column of numbers. Received: a frame of shape "
-                f"{frame.shape}, values missing in columns {missing}. Drop "
-                "the rows or fill them."
+                "Attributes must be known. Expected: rows with a value in every column "
+                f"of numbers. Received: a frame of shape {frame.shape}, values missing "
+                f"in columns {missing}. Drop the rows or fill them."
             )
         if continuous and self.bins is not None:
             warnings.warn(
@@ -162,10 +161,9 @@ class AttributeEncoder(base.TransformerMixin, base.BaseEstimator):
             if len(part) and hasattr(encoder, "categories_") and not part.any():
                 (column,) = encoder.feature_names_in_
                 raise ValueError(
-                    "An attribute has no category that `fit` saw. Expected: in "
-                    f"column {column!r} some of "
-                    f"{encoder.categories_[0][:5].tolist()}. Received: "
-                    f"{frame[column].unique()[:5].tolist()}. Pass the same "
+                    "An attribute has no category that `fit` saw. Expected: in column "
+                    f"{column!r} some of {encoder.categories_[0][:5].tolist()}. "
+                    f"Received: {frame[column].unique()[:5].tolist()}. Pass the same "
                     "columns, in the same order and of the same types."
                 )
 

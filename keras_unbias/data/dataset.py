@@ -49,10 +49,9 @@ class Split:
         )
         if labels.ndim != 1 or not fits:
             raise ValueError(
-                "Labels must be one class number per row. Expected: an array "
-                "of shape (rows,) whose integers fit int32. Received: shape="
-                f"{labels.shape}, dtype={labels.dtype}. Flatten the labels and "
-                "cast them."
+                "Labels must be one class number per row. Expected: an array of shape "
+                f"(rows,) whose integers fit int32. Received: shape={labels.shape}, "
+                f"dtype={labels.dtype}. Flatten the labels and cast them."
             )
         if inputs.ndim == 0 or len(inputs) != len(labels):
             raise ValueError(
@@ -63,10 +62,9 @@ class Split:
         attributes = np.asarray(self.attributes, dtype=np.float32)
         if attributes.ndim != 2 or len(attributes) != len(labels):
             raise ValueError(
-                "Attributes and labels must describe the same rows. "
-                f"Expected: shape ({len(labels)}, a). Received: "
-                f"shape={attributes.shape}. Put the rows first. A single "
-                "value per row must be a column."
+                "Attributes and labels must describe the same rows. Expected: shape "
+                f"({len(labels)}, a). Received: shape={attributes.shape}. Put the rows "
+                "first. A single value per row must be a column."
             )
         check_finite(attributes)
         object.__setattr__(self, "inputs", inputs)
@@ -277,8 +275,7 @@ class BiasedDataset:
             raise ValueError(
                 "A batch cannot be larger than the training split. Expected: "
                 f"batch_size <= {rows} rows of '{self.name}'. Received: "
-                f"batch_size={batch_size}. Lower the batch size or use more "
-                "rows."
+                f"batch_size={batch_size}. Lower the batch size or use more rows."
             )
         gather = self._gather(self.train)
 

@@ -75,10 +75,7 @@ def write(
         elif flaw < 5:
             name = ("gender", "face_score", "second_face_score")[flaw - 2]
             columns[name][row] = (np.nan, -np.inf, 3.0)[flaw - 2]
-        path = (
-            f"{row % 100:02}/nm{row:07}_rm{row:07}_{year}-{month}-{day}_"
-            f"{taken[row]}.jpg"
-        )
+        path = f"{row % 100:02}/nm{row:07}_rm{row:07}_{year}-{month}-{day}_{taken[row]}.jpg"
         columns["full_path"][row] = path
         file = unfinished / imdb_wiki.IMAGES / path
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -152,12 +149,7 @@ def draw(age: float, gender: int, rng: np.random.Generator) -> Image.Image:
     if gender == 1:
         jaw = rng.uniform(0.8, 1.05) * width
         pen.polygon(
-            (
-                (left, y),
-                (x - jaw, y + height),
-                (x + jaw, y + height),
-                (right, y),
-            ),
+            ((left, y), (x - jaw, y + height), (x + jaw, y + height), (right, y)),
             fill=skin,
         )
     for side in (-1, 1):

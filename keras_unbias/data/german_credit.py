@@ -93,8 +93,7 @@ def _inputs(frame, train, age_input):
         # A code that no training customer has must not change the width.
         (
             preprocessing.OneHotEncoder(
-                categories=[uci_german.COLUMNS[n] for n in codes],
-                sparse_output=False,
+                categories=[uci_german.COLUMNS[n] for n in codes], sparse_output=False
             ),
             codes,
         ),

@@ -111,10 +111,7 @@ def load(
         note=DRAWN if faces == "drawn" else "",
     )
     logger.info(
-        "%s: %s, left out: %s",
-        data_dir,
-        facts["split_sizes"],
-        facts["left_out"],
+        "%s: %s, left out: %s", data_dir, facts["split_sizes"], facts["left_out"]
     )
     return BiasedDataset(
         name="imdb_faces",

@@ -152,10 +152,9 @@ def _read_mat(data_dir):
     # scipy's reader fails in many ways on damaged files.
     except Exception as error:
         raise ValueError(
-            f"{path} cannot be read. Expected: the variable 'imdb' with "
-            "full_path, gender, face_score and second_face_score. Received: "
-            f"{error!r}. Fetch it again, or use Kim et al.'s split files, "
-            "which hold ages and genders too."
+            f"{path} cannot be read. Expected: the variable 'imdb' with full_path, "
+            f"gender, face_score and second_face_score. Received: {error!r}. Fetch it "
+            "again, or use Kim et al.'s split files, which hold ages and genders too."
         ) from error
     return frame.assign(age=_ages(frame))
 
@@ -242,10 +241,9 @@ def _read_split_files(data_dir):
                 left_out[reason] = left_out.get(reason, 0) + count
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ValueError(
-            f"Kim et al.'s split files in {data_dir} do not fit together. "
-            f"Expected: {AGE_GENDER} with an age and a gender for every path "
-            f"of the lists, and 'test_list' in {SPLIT}. Received: {error!r}. "
-            "Fetch them again, all four."
+            f"Kim et al.'s split files in {data_dir} do not fit together. Expected: "
+            f"{AGE_GENDER} with an age and a gender for every path of the lists, and "
+            f"'test_list' in {SPLIT}. Received: {error!r}. Fetch them again, all four."
         ) from error
     return splits, left_out
 

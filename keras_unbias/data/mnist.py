@@ -64,10 +64,7 @@ class GrayDigits:
         sources have rows in an order of their own.
         """
         return _idx_md5(
-            self.train_images,
-            self.train_labels,
-            self.test_images,
-            self.test_labels,
+            self.train_images, self.train_labels, self.test_images, self.test_labels
         )
 
     def hold_out(self, rows: int) -> "GrayDigits":
@@ -88,9 +85,8 @@ class GrayDigits:
         available = len(self.train_labels)
         if rows >= available:
             raise ValueError(
-                "`held_out` leaves no digits for training. Expected: fewer "
-                f"than {available} digits. Received: held_out={rows}. Hold out "
-                "fewer digits."
+                "`held_out` leaves no digits for training. Expected: fewer than "
+                f"{available} digits. Received: held_out={rows}. Hold out fewer digits."
             )
         order = np.random.default_rng(0).permutation(available)
         test, train = order[:rows], np.sort(order[rows:])
@@ -340,8 +336,7 @@ def _read_npz(path):
     except Exception as error:
         raise ValueError(
             f"{path} cannot be read. Expected: an npz file with the arrays "
-            f"{', '.join(NPZ_KEYS)}. Received: {error!r}. Fetch the file "
-            "again."
+            f"{', '.join(NPZ_KEYS)}. Received: {error!r}. Fetch the file again."
         ) from error
     for array, key, stem in zip(arrays, NPZ_KEYS, CHECKSUMS, strict=True):
         _check_md5(_idx_md5(array), stem, f"{path}:{key}")

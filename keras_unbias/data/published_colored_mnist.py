@@ -65,11 +65,10 @@ def read(
     path = find(data_dir).get(round(float(color_variance), 9))
     if path is None:
         raise FileNotFoundError(
-            f"There is no published file for color_variance={color_variance} "
-            f"in {data_dir}. Expected: a file of that variance, named like "
-            "mnist_10color_jitter_var_0.020.npy. Received: "
-            f"{listing(data_dir)}. Choose a variance that is there, or "
-            "another directory."
+            f"There is no published file for color_variance={color_variance} in "
+            f"{data_dir}. Expected: a file of that variance, named like "
+            f"mnist_10color_jitter_var_0.020.npy. Received: {listing(data_dir)}. "
+            "Choose a variance that is there, or another directory."
         )
     content = restricted_pickle.load(path)
     keys = list(content) if isinstance(content, dict) else []
@@ -80,8 +79,7 @@ def read(
             f"with the keys {keys}. Fetch the file again."
         )
     pictures, labels = zip(
-        *(_split(path, content, name) for name in ("train", "test")),
-        strict=True,
+        *(_split(path, content, name) for name in ("train", "test")), strict=True
     )
     with path.open("rb") as file:
         checksum = hashlib.file_digest(

@@ -66,10 +66,9 @@ def load(path: str | os.PathLike):
             return _Plain().convert(_Unpickler(file, encoding="bytes").load())
     except _Refused as error:
         raise ValueError(
-            f"{path} is refused, and nothing in it was executed. Expected: "
-            "plain arrays, numbers, strings, lists and dicts. Received: "
-            f"{error}. If you trust the file, load it with NumPy and save "
-            "its arrays again."
+            f"{path} is refused, and nothing in it was executed. Expected: plain "
+            f"arrays, numbers, strings, lists and dicts. Received: {error}. If you "
+            "trust the file, load it with NumPy and save its arrays again."
         ) from error
     # Damaged pickles raise many kinds of errors, which Python does not list.
     except Exception as error:

@@ -101,20 +101,18 @@ def check_classes(labels: Any, num_classes: int) -> np.ndarray:
     labels = np.asarray(labels)
     if labels.size > len(labels):
         raise ValueError(
-            "The labels must be class numbers. Expected: one label per row. "
-            f"Received: labels of shape {labels.shape}. Pass the argmax of "
-            "one-hot labels. Other labels can be used with "
-            "conditional=False and without a LabelPrior."
+            "The labels must be class numbers. Expected: one label per row. Received: "
+            f"labels of shape {labels.shape}. Pass the argmax of one-hot labels. Other "
+            "labels can be used with conditional=False and without a LabelPrior."
         )
     distinct = dict.fromkeys(labels.ravel().tolist())
     others = [label for label in distinct if label not in range(num_classes)]
     if others:
         raise ValueError(
             "The labels must be class numbers. Expected: labels in "
-            f"0..{num_classes - 1}. Received: {others[:3]} among them, "
-            f"{labels.dtype}. Number the classes from 0, or raise "
-            "num_classes. Other labels can be used with conditional=False "
-            "and without a LabelPrior."
+            f"0..{num_classes - 1}. Received: {others[:3]} among them, {labels.dtype}. "
+            "Number the classes from 0, or raise num_classes. Other labels can be used "
+            "with conditional=False and without a LabelPrior."
         )
     return labels.ravel().astype(np.int64)
 
@@ -148,10 +146,9 @@ def warn_of_large(attributes: np.ndarray, *, stacklevel: int) -> None:
     large = np.abs(attributes.mean(0)) + attributes.std(0) > LARGE
     if large.any():
         warnings.warn(
-            f"The columns {np.flatnonzero(large).tolist()} of the attribute "
-            "hold such large numbers that the estimator will learn little of "
-            "them. Standardize them, or let AttributeEncoder cut them into "
-            "quantiles.",
+            f"The columns {np.flatnonzero(large).tolist()} of the attribute hold such "
+            "large numbers that the estimator will learn little of them. Standardize "
+            "them, or let AttributeEncoder cut them into quantiles.",
             stacklevel=stacklevel + 1,
         )
 

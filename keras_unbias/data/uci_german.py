@@ -16,10 +16,7 @@ import pandas as pd
 
 from keras_unbias.data import reachable
 
-URL = (
-    "https://archive.ics.uci.edu/ml/machine-learning-databases/statlog/german/"
-    "german.data"
-)
+URL = "https://archive.ics.uci.edu/ml/machine-learning-databases/statlog/german/german.data"
 # Of the file at UCI: single spaces between the fields, lines that end in \n.
 SHA256 = "b21f3d81db8071257d5ff1deaeba1fd4303b62712e6fcc9715c7a86202cb5871"
 CLASS = "class"
@@ -89,9 +86,8 @@ def find(data_dir: str | os.PathLike | None = None) -> tuple[Path, str]:
             path = path / "german.data"
         if not path.is_file():
             raise FileNotFoundError(
-                "No German credit file was found. Expected: german.data of "
-                f"UCI. Received: nothing at {path}. Pass the file or its "
-                "directory."
+                "No German credit file was found. Expected: german.data of UCI. "
+                f"Received: nothing at {path}. Pass the file or its directory."
             )
         return path, "file"
     home = os.environ.get("KERAS_HOME", Path.home() / ".keras")

@@ -9,10 +9,7 @@ from keras_unbias.information.critics import (
     roll,
     shuffle_within_classes,
 )
-from keras_unbias.information.discrete import (
-    discrete_mutual_information,
-    entropy,
-)
+from keras_unbias.information.discrete import discrete_mutual_information, entropy
 from keras_unbias.information.estimator import MutualInformationEstimator
 
 __all__ = [

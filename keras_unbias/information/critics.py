@@ -138,11 +138,7 @@ class Critic(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""
-        return {
-            **super().get_config(),
-            "hidden": self.hidden,
-            "seed": self.seed,
-        }
+        return {**super().get_config(), "hidden": self.hidden, "seed": self.seed}
 
 
 @keras.saving.register_keras_serializable("keras_unbias")

@@ -84,9 +84,8 @@ def _codes(values):
     values = check_vector(values)
     if values.dtype.kind not in "biu":
         raise ValueError(
-            "Entropy is estimated from counts of integer codes. Expected: an "
-            f"integer array. Received: dtype={values.dtype}. Number the "
-            "values first, for example with "
-            "`np.unique(values, return_inverse=True)[1]`."
+            "Entropy is estimated from counts of integer codes. Expected: an integer "
+            f"array. Received: dtype={values.dtype}. Number the values first, for "
+            "example with `np.unique(values, return_inverse=True)[1]`."
         )
     return np.unique(values, return_inverse=True)[1]

@@ -193,10 +193,9 @@ class MutualInformationEstimator(keras.layers.Layer):
         attributes = tf.cast(attributes, tf.float32)
         if len(features.shape) != 3 or len(attributes.shape) != 3:
             raise ValueError(
-                "An update takes mini-batches. Expected: features of shape "
-                "(P, n, d) and attributes of shape (P, n, a). Received: "
-                f"{features.shape} and {attributes.shape}. Pass a single "
-                "batch as `x[None]`."
+                "An update takes mini-batches. Expected: features of shape (P, n, d) "
+                f"and attributes of shape (P, n, a). Received: {features.shape} and "
+                f"{attributes.shape}. Pass a single batch as `x[None]`."
             )
         if (features.shape[0] or 0) % self.accumulate:
             raise ValueError(

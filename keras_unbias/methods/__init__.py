@@ -6,9 +6,7 @@ from keras_unbias.methods.attribute_confusion import AttributeConfusion
 from keras_unbias.methods.base import RepresentationClassifier
 from keras_unbias.methods.bias_balanced import BiasBalanced, LabelPrior
 from keras_unbias.methods.chi_squared import ChiSquaredPenalty
-from keras_unbias.methods.mutual_information import (
-    MutualInformationBackpropagation,
-)
+from keras_unbias.methods.mutual_information import MutualInformationBackpropagation
 
 __all__ = [
     "METHODS",

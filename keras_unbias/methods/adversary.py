@@ -165,9 +165,7 @@ class AttributeAdversary(RepresentationClassifier):
             tape.watch(adversary)
             attribute_loss = self.attribute_optimizer.scale_loss(
                 self._attribute_loss(
-                    tf.stop_gradient(y_pred["features"]),
-                    y["attribute"],
-                    training=True,
+                    tf.stop_gradient(y_pred["features"]), y["attribute"], training=True
                 )
             )
         attribute_gradients = tape.gradient(attribute_loss, adversary)

@@ -61,7 +61,4 @@ class AttributeConfusion(AttributeAdversary):
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""
-        return {
-            **super().get_config(),
-            "confusion_weight": self.confusion_weight,
-        }
+        return {**super().get_config(), "confusion_weight": self.confusion_weight}

@@ -9,11 +9,7 @@ import keras
 import tensorflow as tf
 
 from keras_unbias import backend
-from keras_unbias.data.targets import (
-    as_class_numbers,
-    attribute_of,
-    labels_and_weights,
-)
+from keras_unbias.data.targets import as_class_numbers, attribute_of, labels_and_weights
 from keras_unbias.serving import export
 
 
@@ -67,10 +63,9 @@ class RepresentationClassifier(keras.Model):
         prior_classes = getattr(label_prior, "num_classes", num_classes)
         if prior_classes != num_classes:
             raise ValueError(
-                "The label prior is added to the logits. Expected: a "
-                f"LabelPrior with num_classes={num_classes}. Received: "
-                f"num_classes={prior_classes}. Give the model two logits for "
-                "two labels."
+                "The label prior is added to the logits. Expected: a LabelPrior with "
+                f"num_classes={num_classes}. Received: num_classes={prior_classes}. "
+                "Give the model two logits for two labels."
             )
         super().__init__(**kwargs)
         self.encoder = encoder
@@ -91,10 +86,9 @@ class RepresentationClassifier(keras.Model):
             ).shape
         if len(features_shape) != 2:
             raise ValueError(
-                "The encoder must return one feature vector per row. "
-                "Expected: output shape (batch, d). Received: output shape "
-                f"{tuple(features_shape)}. End it with a Flatten or pooling "
-                "layer."
+                "The encoder must return one feature vector per row. Expected: output "
+                f"shape (batch, d). Received: output shape {tuple(features_shape)}. "
+                "End it with a Flatten or pooling layer."
             )
         self.classifier.build(features_shape)
         self.built = True
@@ -186,10 +180,9 @@ class RepresentationClassifier(keras.Model):
         replicas = self.distribute_strategy.num_replicas_in_sync
         if self.single_device and replicas > 1:
             raise ValueError(
-                f"{type(self).__name__} needs all rows of a step on one "
-                "device. Expected: training on one device. Received: a "
-                f"strategy of {replicas} replicas. Build and fit the model "
-                "outside the strategy's scope."
+                f"{type(self).__name__} needs all rows of a step on one device. "
+                f"Expected: training on one device. Received: a strategy of {replicas} "
+                "replicas. Build and fit the model outside the strategy's scope."
             )
         weights = self._class_weights(class_weight)
         if weights != self.class_weight:
@@ -229,9 +222,8 @@ class RepresentationClassifier(keras.Model):
         unknown = class_weight.keys() - set(classes)
         if unknown:
             raise ValueError(
-                "`class_weight` weights labels. Expected: keys in "
-                f"0..{classes[-1]}. Received: {sorted(map(str, unknown))}. "
-                "Number the classes from 0."
+                f"`class_weight` weights labels. Expected: keys in 0..{classes[-1]}. "
+                f"Received: {sorted(map(str, unknown))}. Number the classes from 0."
             )
         return [float(class_weight.get(c, 1.0)) for c in classes]
 
@@ -332,10 +324,7 @@ def _default_accuracy(loss):
     # creates its variables inside the first step.
     if isinstance(loss, keras.losses.SparseCategoricalCrossentropy):
         return keras.metrics.SparseCategoricalAccuracy("accuracy")
-    binary = (
-        keras.losses.BinaryCrossentropy,
-        keras.losses.BinaryFocalCrossentropy,
-    )
+    binary = (keras.losses.BinaryCrossentropy, keras.losses.BinaryFocalCrossentropy)
     if isinstance(loss, binary):
         # Each logit is a yes-or-no answer.
         return keras.metrics.BinaryAccuracy("accuracy", threshold=0.0)

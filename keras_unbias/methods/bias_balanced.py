@@ -93,10 +93,9 @@ class LabelPrior(keras.layers.Layer):
         cells, cell = np.unique(attributes, axis=0, return_inverse=True)
         if len(cells) > self.MAX_CELLS:
             raise ValueError(
-                "A label prior counts labels per value of the attribute. "
-                f"Expected: at most {self.MAX_CELLS} different attribute "
-                f"vectors. Received: {len(cells)}. Bin numbers more coarsely, "
-                "or leave columns out."
+                "A label prior counts labels per value of the attribute. Expected: at "
+                f"most {self.MAX_CELLS} different attribute vectors. Received: "
+                f"{len(cells)}. Bin numbers more coarsely, or leave columns out."
             )
         if self.built and cells.shape != self.cells.shape:
             raise ValueError(
@@ -124,9 +123,7 @@ class LabelPrior(keras.layers.Layer):
             name="cells",
         )
         self.log_prior = self.add_weight(
-            shape=(config["cells"], self.num_classes),
-            trainable=False,
-            name="log_prior",
+            shape=(config["cells"], self.num_classes), trainable=False, name="log_prior"
         )
         self.built = True
 

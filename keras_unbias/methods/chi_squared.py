@@ -12,11 +12,7 @@ import tensorflow as tf
 
 from keras_unbias.checks import check_weight
 from keras_unbias.data.attributes import AttributeSpec
-from keras_unbias.data.targets import (
-    attribute_of,
-    check_vectors,
-    labels_and_weights,
-)
+from keras_unbias.data.targets import attribute_of, check_vectors, labels_and_weights
 from keras_unbias.methods import penalties
 from keras_unbias.methods.base import RepresentationClassifier
 
@@ -97,11 +93,7 @@ class ChiSquaredPenalty(RepresentationClassifier):
             return loss
         labels, sample_weight = labels_and_weights(y, sample_weight)
         return loss + self.penalty_weight * penalties.equal_opportunity_penalty(
-            y_pred["logits"],
-            labels,
-            attribute_of(y),
-            self.positive,
-            sample_weight,
+            y_pred["logits"], labels, attribute_of(y), self.positive, sample_weight
         )
 
     def get_config(self) -> dict[str, Any]:

@@ -31,10 +31,7 @@ from keras_unbias.data.targets import (
 from keras_unbias.information import MutualInformationEstimator
 from keras_unbias.methods import batches
 from keras_unbias.methods.base import RepresentationClassifier
-from keras_unbias.methods.optimizers import (
-    clip_to_reference,
-    companion_optimizer,
-)
+from keras_unbias.methods.optimizers import clip_to_reference, companion_optimizer
 
 
 @keras.saving.register_keras_serializable("keras_unbias")
@@ -127,10 +124,9 @@ class MutualInformationBackpropagation(RepresentationClassifier):
             estimator = MutualInformationEstimator(num_classes=classes)
         if estimator.num_classes != classes:
             raise ValueError(
-                "The estimator does not suit the objective. Expected: an "
-                f"estimator with num_classes={classes} for conditional="
-                f"{conditional}. Received: num_classes="
-                f"{estimator.num_classes}."
+                "The estimator does not suit the objective. Expected: an estimator "
+                f"with num_classes={classes} for conditional={conditional}. Received: "
+                f"num_classes={estimator.num_classes}."
             )
         if (estimator_batches or 1) % estimator.accumulate:
             raise ValueError(

@@ -7,9 +7,7 @@ import tensorflow as tf
 
 
 def companion_optimizer(
-    optimizer: keras.optimizers.Optimizer,
-    factor: float | keras.Variable,
-    prefix: str,
+    optimizer: keras.optimizers.Optimizer, factor: float | keras.Variable, prefix: str
 ) -> keras.optimizers.Optimizer:
     """Creates an optimizer whose learning rate follows another optimizer's.
 
@@ -33,11 +31,10 @@ def companion_optimizer(
     config = optimizer.get_config()
     if "learning_rate" not in config:
         raise ValueError(
-            "The task's optimizer cannot be copied. Expected: an optimizer "
-            "with a learning rate, such as Adam. Received: "
-            f"{type(optimizer).__name__}. Train in float32 or bfloat16. "
-            "MutualInformationBackpropagation also works with one optimizer: "
-            "own_optimizer=False."
+            "The task's optimizer cannot be copied. Expected: an optimizer with a "
+            f"learning rate, such as Adam. Received: {type(optimizer).__name__}. Train "
+            "in float32 or bfloat16. MutualInformationBackpropagation also works with "
+            "one optimizer: own_optimizer=False."
         )
     config["learning_rate"] = lambda: factor * optimizer.learning_rate
     if config["weight_decay"]:

@@ -83,16 +83,12 @@ def equal_opportunity_penalty(
     if attributes.shape[-1] == 1:
         attributes = tf.concat([1.0 - attributes, attributes], -1)
     return chi_squared(
-        keras.ops.softmax(tf.cast(logits, tf.float32))[:, positive],
-        attributes,
-        weights,
+        keras.ops.softmax(tf.cast(logits, tf.float32))[:, positive], attributes, weights
     )
 
 
 def attribute_cross_entropy(
-    logits: tf.Tensor,
-    attributes: tf.Tensor,
-    parts: AttributeSpec | Sequence[int],
+    logits: tf.Tensor, attributes: tf.Tensor, parts: AttributeSpec | Sequence[int]
 ) -> tf.Tensor:
     """Computes the cross-entropy of an attribute classifier.
 

@@ -51,9 +51,8 @@ def inference_model(
     """
     if activation == "softmax" and model.num_classes == 1:
         raise ValueError(
-            "The softmax of a single logit is always 1. Expected: "
-            "activation='sigmoid' for a binary label, None for regression. "
-            "Received: activation='softmax'."
+            "The softmax of a single logit is always 1. Expected: activation='sigmoid' "
+            "for a binary label, None for regression. Received: activation='softmax'."
         )
     taken = known_inputs(model.encoder)
     if taken is None:
@@ -201,10 +200,9 @@ def _check_fractions(encoded, taken):
     ):
         if is_float(given.dtype) and is_int(known.dtype):
             raise ValueError(
-                "The encoder takes integers, but the preprocessing returns "
-                f"fractions. Expected: {known.dtype}. Received: {given.dtype}. "
-                "End the preprocessing with tf.cast, or use an encoder that "
-                "takes floats."
+                "The encoder takes integers, but the preprocessing returns fractions. "
+                f"Expected: {known.dtype}. Received: {given.dtype}. End the "
+                "preprocessing with tf.cast, or use an encoder that takes floats."
             )
 
 

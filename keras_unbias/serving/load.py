@@ -102,10 +102,9 @@ def load_classifier(
 
 def _not_a_classifier(received):
     return ValueError(
-        "The model is not a classifier of this package. Expected: what the "
-        "`export` or the `save` of a RepresentationClassifier wrote. Received: "
-        f"{received}. Load it with Keras or TensorFlow, or export such a "
-        "classifier."
+        "The model is not a classifier of this package. Expected: what the `export` or "
+        f"the `save` of a RepresentationClassifier wrote. Received: {received}. Load "
+        "it with Keras or TensorFlow, or export such a classifier."
     )
 
 
