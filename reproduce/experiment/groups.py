@@ -264,7 +264,7 @@ class Ferm(Svm):
 
 @checked
 class PeerProblem(Data):
-    """A problem of `peer_problems`, whose information is known."""
+    """A problem of `recipes.peer_problems`, whose information is known."""
 
     name: ClassVar[str] = "peers"
     problem: Literal["gaussians", "categories", "pictures"] = "gaussians"
