@@ -8,10 +8,12 @@ unique among all groups, so that `change(settings, epochs=3)` and the flag
 This module needs no TensorFlow.
 """
 
+import collections
 import dataclasses
 import functools
 import hashlib
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pydantic
@@ -28,7 +30,6 @@ from reproduce.experiment.groups import (
 )
 
 GROUPS = ("data", "network", "training", "estimator", "method")
-UNGROUPED = ("seed",)
 
 
 @checked
@@ -117,7 +118,7 @@ def change(settings: Settings, **changes: Any) -> Settings:
         ValueError: if the settings have no such field, or a value is wrong.
     """
     whole = {name: changes.pop(name) for name in GROUPS if name in changes}
-    settings = _replaced(settings, whole)
+    settings = made(dataclasses.replace, settings, **whole)
     homes = _homes(settings)
     unknown = sorted(changes.keys() - homes.keys())
     if unknown:
@@ -126,13 +127,13 @@ def change(settings: Settings, **changes: Any) -> Settings:
             f"{settings.data.name}. Expected: some of {sorted(homes)}. "
             f"Received: {unknown}. Correct the name."
         )
-    new: dict[str, dict[str, Any]] = {}
+    new = collections.defaultdict(dict)
     for name, value in changes.items():
-        new.setdefault(homes[name], {})[name] = value
+        new[homes[name]][name] = value
     own = new.pop("", {})
     for group, values in new.items():
-        own[group] = _replaced(getattr(settings, group), values)
-    return _replaced(settings, own)
+        own[group] = made(dataclasses.replace, getattr(settings, group), **values)
+    return made(dataclasses.replace, settings, **own)
 
 
 def names(settings: Settings) -> set[str]:
@@ -157,11 +158,8 @@ def to_json(settings: Settings) -> dict[str, Any]:
     groups = {}
     for group in settings.groups:
         part = getattr(settings, group)
-        values = {
-            field.name: _plain(getattr(part, field.name))
-            for field in dataclasses.fields(part)
-            if getattr(part, field.name) != field.default
-        }
+        model = pydantic.RootModel[type(part)](part)
+        values = model.model_dump(mode="json", exclude_defaults=True)
         if group in ("data", "method"):
             values = {"name": part.name, **values}
         if values:
@@ -176,19 +174,15 @@ def from_json(content: Any) -> Settings:
         ValueError: if a group, a name or a setting is unknown, or a value is
             of the wrong type or out of range.
     """
-    if not isinstance(content, dict) or not content.keys() <= {
-        *GROUPS,
-        *UNGROUPED,
-    }:
+    if not isinstance(content, dict) or not content.keys() <= {*GROUPS, "seed"}:
         raise ValueError(
             f"Settings consist of groups. Expected: some of {GROUPS} and "
             f"'seed'. Received: {content!r}."
         )
     kinds = {"network": Network, "training": Training, "estimator": Estimator}
-    groups = {}
-    for group, values in content.items():
-        if group in UNGROUPED:
-            continue
+    groups = dict(content)
+    seed = groups.pop("seed", None)
+    for group, values in groups.items():
         if not isinstance(values, dict):
             raise ValueError(
                 f"A group of settings holds values by name. Expected: an "
@@ -199,8 +193,8 @@ def from_json(content: Any) -> Settings:
             for name, value in values.items()
         }
         kind = kinds.get(group) or _kind(group, values)
-        groups[group] = _made(kind, values)
-    return _made(Settings, {**groups, "seed": content.get("seed")})
+        groups[group] = made(kind, **values)
+    return made(Settings, **groups, seed=seed)
 
 
 def parse(text: str) -> tuple[str, Any]:
@@ -222,39 +216,30 @@ def parse(text: str) -> tuple[str, Any]:
         parsed = words.get(literal) if literal in words else json.loads(literal)
     except ValueError:
         parsed = literal
-    if isinstance(parsed, list):
-        parsed = tuple(parsed)
-    return name.strip(), parsed
+    return name.strip(), tuple(parsed) if isinstance(parsed, list) else parsed
 
 
-def _replaced(part, values):
-    """`dataclasses.replace` whose errors are in the package's form."""
-    current = {
-        field.name: getattr(part, field.name) for field in dataclasses.fields(part)
-    }
-    return _made(type(part), {**current, **values})
+def made(make: Callable[..., Any], *given: Any, **values: Any) -> Any:
+    """Calls `make`; errors of pydantic become errors in the package's form.
 
-
-def _made(kind, values):
+    Raises:
+        ValueError: if a value is of the wrong type or out of range.
+    """
     try:
-        return kind(**values)
+        return make(*given, **values)
     except pydantic.ValidationError as error:
-        raise ValueError(_explained(error)) from error
+        raise ValueError(" ".join(map(_explained, error.errors()))) from error
 
 
-def _explained(error):
-    parts = []
-    for problem in error.errors(include_url=False):
-        place = ".".join(map(str, problem["loc"]))
-        if problem["type"] == "value_error":
-            # A check of ours, whose message says everything.
-            parts.append(problem["msg"].removeprefix("Value error, "))
-        else:
-            parts.append(
-                f"The setting `{place}` is wrong. Expected: {problem['msg']}. "
-                f"Received: {problem['input']!r}. Correct the value."
-            )
-    return " ".join(parts)
+def _explained(problem):
+    if problem["type"] == "value_error":
+        # A check of ours, whose message says everything.
+        return problem["msg"].removeprefix("Value error, ")
+    place = ".".join(map(str, problem["loc"]))
+    return (
+        f"The value of `{place}` is wrong. Expected: {problem['msg']}. "
+        f"Received: {problem['input']!r}. Correct it."
+    )
 
 
 def _kind(group, values):
@@ -271,15 +256,11 @@ def _kind(group, values):
 
 def _homes(settings):
     """Dict from the names of settings to their groups; "" for the seed."""
-    homes = dict.fromkeys(UNGROUPED, "")
-    for group in settings.groups:
-        for field in dataclasses.fields(getattr(settings, group)):
-            homes[field.name] = group
-    return homes
-
-
-def _plain(value):
-    return list(value) if isinstance(value, tuple) else value
+    return {"seed": ""} | {
+        name: group
+        for group in settings.groups
+        for name in vars(getattr(settings, group))
+    }
 
 
 def _check_divides(group, part, whole):
