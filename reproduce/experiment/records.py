@@ -8,13 +8,13 @@ so that a reader sees all of a file or nothing. No TensorFlow is needed.
 
 import dataclasses
 import json
-import math
 import os
 import pathlib
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
 import pydantic
+import pydantic_core
 
 from reproduce.experiment import settings as _settings
 from reproduce.experiment.settings import Settings
@@ -82,15 +82,8 @@ class Record:
 
     def to_json(self) -> dict[str, Any]:
         """Returns the record as JSON values. NaN and infinity become null."""
-        values = {
-            field.name: getattr(self, field.name) for field in dataclasses.fields(self)
-        }
-        return {
-            "schema": SCHEMA,
-            "id": self.id,
-            **finite(values),
-            "settings": _settings.to_json(self.settings),
-        }
+        values = {**vars(self), "settings": _settings.to_json(self.settings)}
+        return {"schema": SCHEMA, "id": self.id, **finite(values)}
 
 
 def write(record: Record, path: str | os.PathLike) -> None:
@@ -144,12 +137,10 @@ def read_all(directory: str | os.PathLike, dataset: str | None = None) -> list[R
         )
     name = dataset or "*"
     found: dict[str, tuple[Record, str]] = {}
+    runs = sorted(directory.glob(f"{name}/*/record.json"))
     for record, place in [
         *_released(directory.glob(f"{name}.jsonl")),
-        *(
-            (read(path), str(path))
-            for path in sorted(directory.glob(f"{name}/*/record.json"))
-        ),
+        *((read(path), str(path)) for path in runs),
     ]:
         _, other = found.setdefault(record.id, (record, place))
         if other != place:
@@ -187,12 +178,10 @@ def release(
         path = directory / f"{dataset}.jsonl"
         kept = {r.id: r for r, _ in _released([path] if path.exists() else [])}
         added += [r for r in new.values() if replace or r.id not in kept]
-        merged = {**new, **kept} if not replace else {**kept, **new}
-        lines = [
-            json.dumps(merged[id].to_json(), ensure_ascii=False) + "\n"
-            for id in sorted(merged)
-        ]
-        write_text(path, "".join(lines))
+        merged = {**kept, **new} if replace else {**new, **kept}
+        lines = (merged[id].to_json() for id in sorted(merged))
+        dumped = [json.dumps(line, ensure_ascii=False) + "\n" for line in lines]
+        write_text(path, "".join(dumped))
     return added
 
 
@@ -220,11 +209,11 @@ def parse(content: Any, place: str | os.PathLike) -> Record:
     values = {k: v for k, v in content.items() if k not in ("schema", "id")}
     try:
         found = _settings.from_json(values.pop("settings", None))
-        record = Record(settings=found, **values)
+        record = _settings.made(Record, settings=found, **values)
     except (TypeError, ValueError) as error:
         raise ValueError(
-            f"{place} is not a valid record. {_explained(error)} Move it away "
-            "to run this cell again."
+            f"{place} is not a valid record. {error} Move it away to run this cell "
+            "again."
         ) from error
     if content.get("id") != record.id:
         raise ValueError(
@@ -237,14 +226,7 @@ def parse(content: Any, place: str | os.PathLike) -> Record:
 
 def read_json(path: str | os.PathLike) -> Any:
     """Reads a JSON file, with an error that names it."""
-    try:
-        return json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
-    # Neither JSON nor even text, or nested without end.
-    except (ValueError, RecursionError) as error:
-        raise ValueError(
-            f"{path} is not JSON ({error}). Expected: a file written by a "
-            "run. Received: damaged text. Move it away to run this cell again."
-        ) from error
+    return _decoded(pathlib.Path(path).read_bytes(), path)
 
 
 def write_json(path: str | os.PathLike, value: Any) -> None:
@@ -275,13 +257,7 @@ def finite(value: Any) -> Any:
     Args:
         value: JSON values, NaN and infinity among them.
     """
-    if isinstance(value, dict):
-        return {key: finite(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [finite(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
+    return pydantic_core.to_jsonable_python(value, inf_nan_mode="null")
 
 
 def _released(paths):
@@ -290,14 +266,7 @@ def _released(paths):
     for path in sorted(paths):
         for number, line in enumerate(path.read_bytes().splitlines(), 1):
             place = f"{path}, line {number}"
-            try:
-                content = json.loads(line)
-            except (ValueError, RecursionError) as error:
-                raise ValueError(
-                    f"{place} is not JSON ({error}). Expected: one record a "
-                    "line. Received: damaged text. Restore the file."
-                ) from error
-            record = parse(content, place)
+            record = parse(_decoded(line, place), place)
             if record.settings.data.name != path.stem:
                 raise ValueError(
                     f"{place} is a record of other data. Expected: "
@@ -308,10 +277,12 @@ def _released(paths):
     return pairs
 
 
-def _explained(error):
-    if not isinstance(error, pydantic.ValidationError):
-        return str(error)
-    problem = error.errors(include_url=False)[0]
-    place = ".".join(map(str, problem["loc"]))
-    message = problem["msg"].removeprefix("Value error, ")
-    return f"Expected of `{place}`: {message}. Received: {problem['input']!r}."
+def _decoded(text, place):
+    try:
+        return json.loads(text)
+    # Neither JSON nor even text, or nested without end.
+    except (ValueError, RecursionError) as error:
+        raise ValueError(
+            f"{place} is not JSON ({error}). Expected: what a run wrote. Received: "
+            "damaged text. Restore it, or move it away to run this cell again."
+        ) from error
