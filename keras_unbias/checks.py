@@ -1,6 +1,7 @@
 """Checks of arguments, shared by all modules."""
 
 import math
+from collections.abc import Iterable
 from numbers import Integral
 from typing import Any
 
@@ -26,6 +27,28 @@ def check_integer(name: str, value: Any, *, minimum: int) -> None:
         raise ValueError(
             f"`{name}` is out of range. Expected: an integer >= {minimum}. "
             f"Received: {name}={value!r}. Pass another number."
+        )
+
+
+def check_choice(name: str, value: Any, known: Iterable) -> None:
+    """Checks that an argument is one of several values.
+
+    Args:
+        name: str, the name of the argument.
+        value: the argument.
+        known: the valid values.
+
+    Raises:
+        ValueError: if it is not.
+
+    Example:
+
+    >>> check_choice("attribute", "bins", ("bins", "bits"))
+    """
+    if value not in known:
+        raise ValueError(
+            f"Unknown {name}. Expected: one of {list(known)}. Received: "
+            f"{name}={value!r}. Correct the name."
         )
 
 

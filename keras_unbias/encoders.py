@@ -11,6 +11,8 @@ import tensorflow as tf
 from keras import layers
 from sklearn import preprocessing
 
+from keras_unbias.checks import check_choice
+
 BATCH_NORMS = ("inference", "training")
 PREPROCESSINGS = ("backbone", "released")
 SMALL = "small"
@@ -177,8 +179,8 @@ def face_encoder(
     ... ).output_shape
     (None, 128)
     """
-    _check_choice("batch_norm", batch_norm, BATCH_NORMS)
-    _check_choice("preprocessing", preprocessing, PREPROCESSINGS)
+    check_choice("batch_norm", batch_norm, BATCH_NORMS)
+    check_choice("preprocessing", preprocessing, PREPROCESSINGS)
     path = weights_file(backbone, weights, data_dir)
     body = _body(backbone, weights, path, dtype, shape)
     for layer in body.layers:
@@ -226,7 +228,7 @@ def weights_file(
             weights.
         FileNotFoundError: if there is no such file.
     """
-    _check_choice("backbone", backbone, backbones())
+    check_choice("backbone", backbone, backbones())
     if weights == "imagenet" and backbone == SMALL:
         raise ValueError(
             "The small backbone was never trained on ImageNet. Expected: "
@@ -278,28 +280,13 @@ class Preprocessing(layers.Layer):
         return {**config, "of": self.of}
 
 
-def _check_choice(name, value, known):
-    if value not in known:
-        raise ValueError(
-            f"Unknown {name}. Expected: one of {known}. Received: "
-            f"{name}={value!r}. Correct the name."
-        )
-
-
 def _body(backbone, weights, path, dtype, shape):
     """Creates the backbone without its top."""
     if backbone == SMALL:
         body = keras.Sequential([keras.Input(shape)], name=SMALL)
         for filters in (16, 32, 64, 64):
             body.add(
-                layers.Conv2D(
-                    filters,
-                    3,
-                    strides=2,
-                    padding="same",
-                    activation="relu",
-                    dtype=dtype,
-                )
+                layers.Conv2D(filters, 3, 2, "same", activation="relu", dtype=dtype)
             )
     else:
         before = keras.config.dtype_policy()
@@ -321,8 +308,7 @@ def _body(backbone, weights, path, dtype, shape):
 def _load_weights(body, path):
     try:
         if path.suffix == ".keras":
-            loaded = keras.models.load_model(path, compile=False)
-            body.set_weights(loaded.get_weights())
+            body.set_weights(keras.models.load_model(path, compile=False).get_weights())
         else:
             body.load_weights(path)
     # Keras and h5py raise many kinds of errors for other architectures.

@@ -14,7 +14,7 @@ import os
 import numpy as np
 from scipy import special
 
-from keras_unbias.checks import check_integer
+from keras_unbias.checks import check_choice, check_integer
 from keras_unbias.data import mnist, published_colored_mnist
 from keras_unbias.data.attributes import AttributeSpec
 from keras_unbias.data.augmentation import random_affine
@@ -114,8 +114,9 @@ def load(
     """
     _check(color_variance, seed, attribute, digits, train_colors, held_out)
     if digits == "kim":
-        published = published_colored_mnist.read(color_variance, data_dir)
-        pictures, labels, source = published
+        pictures, labels, source = published_colored_mnist.read(
+            color_variance, data_dir
+        )
     else:
         gray = mnist.read(digits, data_dir)
         if held_out:
@@ -133,14 +134,9 @@ def load(
     notes = ["5,000 digits"] * (digits == "mnist-5000")
     notes += ["oracle: held-out training digits"] * bool(held_out)
     cells = _cells(train.inputs)
-    facts = describe(
-        train,
-        test,
-        cells,
-        **source,
-        attribute_only_accuracy=_accuracy_of_color(train.labels, cells),
-        note=", ".join(notes),
-    )
+    accuracy = _accuracy_of_color(train.labels, cells)
+    facts = source | {"attribute_only_accuracy": accuracy, "note": ", ".join(notes)}
+    facts = describe(train, test, cells, **facts)
     logger.info(
         "Colored MNIST from %s: %d training and %d test images%s.",
         facts["source"],
@@ -223,8 +219,7 @@ def encode_bins(images: np.ndarray) -> np.ndarray:
     >>> encode_bins(red).reshape(3, 8).argmax(1)
     array([7, 0, 1])
     """
-    codes = np.eye(BINS, dtype=np.float32)[_bins(images)]
-    return codes.reshape(len(images), -1)
+    return np.eye(BINS, dtype=np.float32)[_bins(images)].reshape(len(images), -1)
 
 
 def encode_bits(images: np.ndarray) -> np.ndarray:
@@ -243,7 +238,7 @@ def encode_bits(images: np.ndarray) -> np.ndarray:
     >>> encode_bits(red)[0, -8:]
     array([0., 0., 0., 0., 0., 0., 1., 1.], dtype=float32)
     """
-    return np.unpackbits(_maximum(images), axis=1).astype(np.float32)
+    return np.unpackbits(images.max(axis=(1, 2)), axis=1).astype(np.float32)
 
 
 CHANNELS = ("red", "green", "blue")
@@ -262,16 +257,8 @@ def _check(color_variance, seed, attribute, digits, train_colors, held_out):
             "published values are 0.02, 0.025, ..., 0.05."
         )
     check_integer("seed", seed, minimum=0)
-    if attribute not in ENCODINGS:
-        raise ValueError(
-            f"Unknown attribute. Expected: one of {sorted(ENCODINGS)}. "
-            f"Received: attribute={attribute!r}. Correct the name."
-        )
-    if train_colors not in TRAIN_COLORS:
-        raise ValueError(
-            f"Unknown colors. Expected: one of {TRAIN_COLORS}. Received: "
-            f"train_colors={train_colors!r}. Correct the name."
-        )
+    check_choice("attribute", attribute, ENCODINGS)
+    check_choice("train_colors", train_colors, TRAIN_COLORS)
     check_integer("held_out", held_out, minimum=0)
     if digits == "kim" and (held_out or train_colors != "class"):
         raise ValueError(
@@ -289,13 +276,13 @@ def _color(gray, color_variance, seed, train_colors):
         np.random.default_rng, np.random.SeedSequence(seed).spawn(4)
     )
     scale = np.sqrt(color_variance)
-    wearers = test_classes.integers(NUM_CLASSES, size=len(gray.test_labels))
-    train_wearers = gray.train_labels
+    wearers = gray.train_labels
     if train_colors == "random":
-        train_wearers = train_classes.integers(NUM_CLASSES, size=len(gray.train_labels))
+        wearers = train_classes.integers(NUM_CLASSES, size=len(wearers))
+    test_wearers = test_classes.integers(NUM_CLASSES, size=len(gray.test_labels))
     return (
-        _paint(gray.train_images, train_wearers, scale, train_noise),
-        _paint(gray.test_images, wearers, scale, test_noise),
+        _paint(gray.train_images, wearers, scale, train_noise),
+        _paint(gray.test_images, test_wearers, scale, test_noise),
     )
 
 
@@ -320,17 +307,12 @@ def _luminance(images):
     # In pieces, because floats take four times the memory.
     for start in range(0, len(gray), 4096):
         rows = slice(start, start + 4096)
-        luminance = images[rows].astype(np.float32) @ LUMINANCE
-        gray[rows] = np.rint(luminance)[..., np.newaxis]
+        gray[rows] = np.rint(images[rows].astype(np.float32) @ LUMINANCE)[..., None]
     return gray
 
 
-def _maximum(images):
-    return images.max(axis=(1, 2))
-
-
 def _bins(images):
-    return _maximum(images) // BIN_WIDTH
+    return images.max(axis=(1, 2)) // BIN_WIDTH
 
 
 def _cells(images):

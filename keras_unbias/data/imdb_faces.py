@@ -12,7 +12,7 @@ import os
 import numpy as np
 import pandas as pd
 
-from keras_unbias.checks import check_integer
+from keras_unbias.checks import check_choice, check_integer
 from keras_unbias.data import image_files, imdb_wiki
 from keras_unbias.data.attributes import AttributeSpec
 from keras_unbias.data.dataset import BiasedDataset, Split, describe
@@ -87,11 +87,9 @@ def load(
     (other,) = set(TRAIN_SPLITS) - {train_split}
     splits, bad = {}, 0
     for name in (train_split, other, "test"):
-        wanted = None
-        frame = read.splits[name]
+        wanted, frame = None, read.splits[name]
         if name == train_split:
-            wanted = train_size
-            frame = frame.sample(frac=1, random_state=seed)
+            wanted, frame = train_size, frame.sample(frac=1, random_state=seed)
         frame, skipped = _readable(name, frame, wanted, read.images, skip_bad_images)
         bad += skipped
         splits[name] = Split(
@@ -147,15 +145,8 @@ def _check(train_split, seed, train_size, faces, image_size, data_dir):
     check_integer("image_size", image_size, minimum=1)
     if train_size is not None:
         check_integer("train_size", train_size, minimum=1)
-    for name, value, known in (
-        ("train_split", train_split, TRAIN_SPLITS),
-        ("faces", faces, SOURCES),
-    ):
-        if value not in known:
-            raise ValueError(
-                f"Unknown {name}. Expected: one of {known}. Received: "
-                f"{name}={value!r}. Correct the name."
-            )
+    check_choice("train_split", train_split, TRAIN_SPLITS)
+    check_choice("faces", faces, SOURCES)
     if data_dir is None:
         raise FileNotFoundError(
             "The faces have to be downloaded by hand. Expected: data_dir, the "
@@ -191,10 +182,9 @@ def _readable(name, frame, wanted, images, skip):
                 f"{len(chosen)} images cannot be read. Pass "
                 "skip_bad_images=True to leave them out and count them."
             )
-        chosen = chosen[~np.isin(paths, list(problems))]
-        taken.append(chosen)
+        taken.append(chosen[~np.isin(paths, list(problems))])
         bad += len(problems)
-        left -= len(chosen)
+        left -= len(taken[-1])
     if not sum(map(len, taken)):
         raise ValueError(
             f"No image of the split {name} can be read. Expected: some in "

@@ -31,3 +31,9 @@ def test_vectors_are_filled_and_of_one_length():
             checks.check_vector(values)
     with pytest.raises(ValueError, match="{'a': 2, 'b': 1}"):
         checks.check_same_length(a=[0, 1], b=[1])
+
+
+def test_choices_are_checked():
+    checks.check_choice("color", "red", {"red": 1})
+    with pytest.raises(ValueError, match=r"Unknown color.*\['red'\].*color='blue'"):
+        checks.check_choice("color", "blue", {"red": 1})
