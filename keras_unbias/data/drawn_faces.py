@@ -75,8 +75,8 @@ def write(
         elif flaw < 5:
             name = ("gender", "face_score", "second_face_score")[flaw - 2]
             columns[name][row] = (np.nan, -np.inf, 3.0)[flaw - 2]
-        path = f"{row % 100:02}/nm{row:07}_rm{row:07}_{year}-{month}-{day}_{taken[row]}.jpg"
-        columns["full_path"][row] = path
+        name = f"nm{row:07}_rm{row:07}_{year}-{month}-{day}_{taken[row]}.jpg"
+        columns["full_path"][row] = path = f"{row % 100:02}/{name}"
         file = unfinished / imdb_wiki.IMAGES / path
         file.parent.mkdir(parents=True, exist_ok=True)
         draw(age[row], gender[row], rng).save(file, quality=90)
