@@ -86,11 +86,8 @@ def collect_outputs(
             "than a batch."
         )
     targets = _concatenate(targets)
-    outputs = (
-        _concatenate(outputs)
-        if is_model
-        else {"features": np.asarray(model_or_features)}
-    )
+    features = None if is_model else np.asarray(model_or_features)
+    outputs = _concatenate(outputs) if is_model else {"features": features}
     return Outputs(
         features=outputs["features"],
         logits=outputs.get("logits"),
@@ -134,12 +131,7 @@ def _check_targets(batch):
     """Returns the targets of a batch as a dict of arrays."""
     pair = isinstance(batch, (tuple, list)) and len(batch) > 1
     targets = batch[1] if pair else None
-    if not isinstance(targets, dict) or "attribute" not in targets:
-        raise ValueError(
-            "The targets have no attribute. Expected: (x, {'label': y, "
-            f"'attribute': c}}). Received: targets {batches.named(targets)}. "
-            "Put the attribute in the dict."
-        )
+    batches.attribute_of(targets)
     return keras.tree.map_structure(np.asarray, targets)
 
 
@@ -158,13 +150,12 @@ def _check_attributes(attributes):
     numbers = attributes.dtype.kind in "biuf"
     finite = numbers and np.isfinite(attributes).all()
     if not finite or attributes.ndim > 2:
+        flaw = ", NaN or infinity among them" if numbers and not finite else ""
         raise ValueError(
             "The attribute must be a vector of finite numbers per row. Expected: shape "
-            f"(rows, a). Received: shape {attributes.shape}, {attributes.dtype}"
-            + ", NaN or infinity among them"
-            * (numbers and not finite)
-            + ". Encode columns with AttributeEncoder. Leave out rows whose "
-            "attribute is not known."
+            f"(rows, a). Received: shape {attributes.shape}, {attributes.dtype}{flaw}. "
+            "Encode columns with AttributeEncoder. Leave out rows whose attribute is "
+            "not known."
         )
     return attributes[:, None] if attributes.ndim == 1 else attributes
 
@@ -203,18 +194,14 @@ def class_numbers(labels: np.ndarray | None) -> np.ndarray | None:
     labels = np.asarray(labels)
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
-    kind = labels.dtype.kind
-    if kind not in "biuf":
+    if labels.dtype.kind not in "biuf":
         raise ValueError(
             "The labels must be numbers. Expected: class numbers from 0. "
             f"Received: {labels.dtype}. Number the classes, e.g. with "
             "numpy.searchsorted(classes, labels)."
         )
-    if labels.ndim != 1:
-        return None
-    if kind == "f" and not np.isin(labels, (0, 1)).all():
-        return None
-    return labels.astype(np.int64)
+    are_classes = labels.dtype.kind != "f" or np.isin(labels, (0, 1)).all()
+    return labels.astype(np.int64) if labels.ndim == 1 and are_classes else None
 
 
 def check_predictions(predictions: np.ndarray) -> np.ndarray:

@@ -24,13 +24,7 @@ def attribute_of(targets: Any) -> Any:
     Raises:
         ValueError: if there is no such key.
     """
-    if not isinstance(targets, dict) or "attribute" not in targets:
-        raise ValueError(
-            "The batch does not name the attribute. Expected: (x, {'label': "
-            f"y, 'attribute': c}}). Received: targets {named(targets)}. Use "
-            "`predict` to predict without it."
-        )
-    return targets["attribute"]
+    return _named_target("attribute", targets)
 
 
 def labels_and_weights(targets: Any, sample_weight: Any) -> tuple[Any, Any]:
@@ -47,15 +41,20 @@ def labels_and_weights(targets: Any, sample_weight: Any) -> tuple[Any, Any]:
     Raises:
         ValueError: if there are no labels.
     """
-    if not isinstance(targets, dict) or "label" not in targets:
-        raise ValueError(
-            "The batch does not name the labels. Expected: (x, {'label': y, "
-            f"'attribute': c}}). Received: targets {named(targets)}. Put both "
-            "in a dict."
-        )
+    labels = _named_target("label", targets)
     if isinstance(sample_weight, dict):
         sample_weight = sample_weight["label"]
-    return targets["label"], sample_weight
+    return labels, sample_weight
+
+
+def _named_target(name, targets):
+    if not isinstance(targets, dict) or name not in targets:
+        raise ValueError(
+            f"The targets do not name the {name}. Expected: (x, {{'label': y, "
+            f"'attribute': c}}). Received: targets {named(targets)}. Put both in a "
+            "dict. `predict` needs neither."
+        )
+    return targets[name]
 
 
 def named(targets: Any) -> list[str] | str:

@@ -212,18 +212,13 @@ class RepresentationClassifier(keras.Model):
         """Returns a weight for each class, or `None`."""
         if class_weight is None:
             return None
-        if not isinstance(class_weight, collections.abc.Mapping):
-            raise ValueError(
-                "`class_weight` weights labels. Expected: a dict from labels "
-                f"to weights. Received: {class_weight!r}. scikit-learn's "
-                "compute_class_weight computes balanced ones."
-            )
         classes = range(max(2, self.num_classes))
-        unknown = class_weight.keys() - set(classes)
-        if unknown:
+        mapping = isinstance(class_weight, collections.abc.Mapping)
+        if not mapping or class_weight.keys() - set(classes):
             raise ValueError(
-                f"`class_weight` weights labels. Expected: keys in 0..{classes[-1]}. "
-                f"Received: {sorted(map(str, unknown))}. Number the classes from 0."
+                "`class_weight` weights labels. Expected: a dict from labels in "
+                f"0..{classes[-1]} to weights. Received: {class_weight!r}. "
+                "scikit-learn's compute_class_weight computes balanced ones."
             )
         return [float(class_weight.get(c, 1.0)) for c in classes]
 

@@ -63,7 +63,7 @@ def test_class_and_sample_weights_weigh_the_loss(method):
 
 
 def test_weights_of_unknown_classes_are_refused():
-    with pytest.raises(ValueError, match=r"Received: \['2', 'a'\]"):
+    with pytest.raises(ValueError, match=r"in 0\.\.\d+ to weights.*\{2: 1.0, 'a'"):
         first_loss(fresh(), class_weight={2: 1.0, "a": 1.0})
     with pytest.raises(ValueError, match=r"a dict.*Received: 'balanced'"):
         first_loss(fresh(), class_weight="balanced")
@@ -227,7 +227,7 @@ def test_the_encoder_returns_a_vector_per_row():
 
 def test_a_batch_names_its_labels():
     inputs, targets = two_input_rows()
-    with pytest.raises(ValueError, match="does not name the labels"):
+    with pytest.raises(ValueError, match="do not name the label"):
         fresh().fit(inputs, targets["label"], verbose=0)
 
 

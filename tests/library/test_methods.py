@@ -216,7 +216,7 @@ def test_evaluation_needs_the_attribute_where_it_is_measured():
         AttributeConfusion(two_inputs(), 2, attribute_parts=(2,)),
     ):
         model.compile(run_eagerly=True)
-        with pytest.raises(ValueError, match="does not name the attribute"):
+        with pytest.raises(ValueError, match="do not name the attribute"):
             model.evaluate(inputs, labels, verbose=0)
 
 

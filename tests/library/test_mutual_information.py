@@ -221,7 +221,7 @@ def test_a_generator_without_the_attribute_is_refused(problem):
     model.compile(run_eagerly=True)
     inputs, targets = problem.train
     batch = inputs, {"label": targets["label"]}
-    with pytest.raises(ValueError, match="does not name the attribute"):
+    with pytest.raises(ValueError, match="do not name the attribute"):
         model.fit((batch for _ in range(1)), verbose=0)
 
 
@@ -230,7 +230,7 @@ def test_a_pipeline_without_targets_is_refused():
     model.compile()
     inputs, _ = two_input_rows()
     data = tf.data.Dataset.from_tensor_slices(inputs).batch(32)
-    with pytest.raises(ValueError, match="does not name the attribute"):
+    with pytest.raises(ValueError, match="do not name the attribute"):
         model.fit(data, verbose=0)
 
 
@@ -453,7 +453,7 @@ def test_data_are_checked_before_training(problem):
     model.compile()
     with pytest.raises(ValueError, match="a multiple of 3"):
         fit(model, problem.train, batch_size=128)
-    with pytest.raises(ValueError, match="does not name the attribute"):
+    with pytest.raises(ValueError, match="do not name the attribute"):
         model.fit(inputs, {"label": targets["label"]}, verbose=0)
     with pytest.raises(ValueError, match=r"Received: shape \(1536,\)"):
         model.fit(inputs, {**targets, "attribute": targets["label"]})

@@ -87,7 +87,7 @@ def test_a_bare_encoder_is_refused_with_a_way_out():
 @pytest.mark.parametrize(
     ("targets", "message"),
     [
-        ({"label": np.zeros(90)}, r"no attribute.*targets \['label'\]"),
+        ({"label": np.zeros(90)}, r"not name the attribute.*targets \['label'\]"),
         (np.zeros(90), "Received: targets ndarray"),
         ({"attribute": np.full(90, "a")}, "Encode columns with Attribute"),
         ({"attribute": np.full((90, 1), np.nan)}, "NaN or infinity among"),

@@ -15,7 +15,7 @@ def test_a_batch_names_label_and_attribute():
     assert targets.labels_and_weights(batch, weights) == (1, 4)
     with pytest.raises(ValueError, match=r"attribute.*targets \['label'\]"):
         targets.attribute_of({"label": 1})
-    with pytest.raises(ValueError, match=r"labels.*targets ndarray"):
+    with pytest.raises(ValueError, match=r"label\..*targets ndarray"):
         targets.labels_and_weights(np.zeros(2), None)
 
 
