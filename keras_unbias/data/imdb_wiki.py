@@ -106,8 +106,7 @@ def read(data_dir: str | os.PathLike) -> Faces:
         splits, left_out = _read_split_files(data_dir)
         source = "split files of Kim et al."
     else:
-        frame = _read_mat(data_dir)
-        frame, left_out = _usable(frame)
+        frame, left_out = _usable(_read_mat(data_dir))
         splits, source = _by_definition(frame), MAT
     for name, split in splits.items():
         if not len(split):
@@ -116,13 +115,8 @@ def read(data_dir: str | os.PathLike) -> Faces:
                 f"Received: none; left out: {left_out}. Fetch the files again."
             )
     everything = pd.concat(splits.values(), keys=splits).to_csv()
-    return Faces(
-        splits=splits,
-        left_out=left_out,
-        source=source,
-        checksum=hashlib.sha256(everything.encode()).hexdigest(),
-        images=images,
-    )
+    checksum = hashlib.sha256(everything.encode()).hexdigest()
+    return Faces(splits, left_out, source, checksum, images)
 
 
 def _read_mat(data_dir):
@@ -174,8 +168,8 @@ def _ages(frame):
     if {"dob", "photo_taken"} <= set(frame):
         days = frame.dob.where(frame.dob >= 367)
         days = np.floor(days.fillna(MATLAB_1970)) - MATLAB_1970
-        months = days.to_numpy().astype(int).astype("M8[D]").astype("M8[M]")
-        months = months.astype(int)
+        days = days.to_numpy().astype(int).astype("M8[D]")
+        months = days.astype("M8[M]").astype(int)
         from_file = _age(1970 + months // 12, 1 + months % 12, frame.photo_taken).where(
             frame.dob >= 367
         )
@@ -237,8 +231,7 @@ def _read_split_files(data_dir):
             # The lists were filtered by score. They do not hold the scores.
             frame = frame.assign(face_score=np.inf, second_face_score=np.nan)
             splits[name], reasons = _usable(frame)
-            for reason, count in reasons.items():
-                left_out[reason] = left_out.get(reason, 0) + count
+            left_out = {r: left_out.get(r, 0) + n for r, n in reasons.items()}
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ValueError(
             f"Kim et al.'s split files in {data_dir} do not fit together. Expected: "
@@ -250,7 +243,6 @@ def _read_split_files(data_dir):
 
 def _labels(value):
     """Returns age and gender of a dict or of a pair."""
-    if isinstance(value, dict):
-        return float(value["age"]), float(value["gender"])
-    age, gender = value
-    return float(age), float(gender)
+    pair = (value["age"], value["gender"]) if isinstance(value, dict) else value
+    age, gender = map(float, pair)
+    return age, gender
