@@ -131,12 +131,8 @@ def confusion(logits: tf.Tensor, parts: AttributeSpec | Sequence[int]) -> tf.Ten
         of Biases and Variation from Deep Neural Network Embeddings", ECCV
         workshops 2018.
     """
-    return tf.reduce_mean(
-        [
-            -tf.reduce_mean(tf.nn.log_softmax(scores), -1)
-            for scores in _scores(logits, parts)
-        ]
-    )
+    losses = [-tf.reduce_mean(tf.nn.log_softmax(s), -1) for s in _scores(logits, parts)]
+    return tf.reduce_mean(losses)
 
 
 def negative_entropy(
@@ -157,11 +153,9 @@ def negative_entropy(
         Kim, Kim, Kim, Kim and Kim, "Learning Not to Learn: Training Deep
         Neural Networks with Biased Data", CVPR 2019.
     """
+    scores = _scores(logits, parts)
     return tf.reduce_mean(
-        [
-            tf.reduce_sum(tf.nn.softmax(scores) * tf.nn.log_softmax(scores), -1)
-            for scores in _scores(logits, parts)
-        ]
+        [tf.reduce_sum(tf.nn.softmax(s) * tf.nn.log_softmax(s), -1) for s in scores]
     )
 
 
