@@ -121,11 +121,8 @@ class AttributeSpec:
         attributes = np.asarray(attributes, float)
         check_finite(attributes)
         sums = [part.sum(1) for part in self.split(attributes) if part.shape[1] > 1]
-        if (
-            (attributes < 0).any()
-            or (attributes > 1).any()
-            or not all(np.isclose(s, np.round(s) > 0, atol=1e-3).all() for s in sums)
-        ):
+        coded = all(np.isclose(s, np.round(s) > 0, atol=1e-3).all() for s in sums)
+        if not coded or ((attributes < 0) | (attributes > 1)).any():
             raise ValueError(
                 "The attribute must consist of categories. Expected: one-hot "
                 f"codes of the widths {self.widths}, or 0..1 where a width is "
