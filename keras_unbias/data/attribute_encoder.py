@@ -65,16 +65,10 @@ class AttributeEncoder(base.TransformerMixin, base.BaseEstimator):
         frame = _frame(X)
         validation.validate_data(self, frame.to_numpy(), skip_check_array=True)
         self.texts_ = list(frame.select_dtypes(exclude=["number", "bool"]))
-        continuous = [
-            name
-            for name in frame.select_dtypes("number")
-            if frame[name].nunique() > MAX_VALUES
-        ]
-        nullable = [
-            name
-            for name, dtype in frame.dtypes.items()
-            if not isinstance(dtype, np.dtype)
-        ]
+        values = frame.select_dtypes("number").nunique()
+        continuous = list(values.index[values > MAX_VALUES])
+        types = frame.dtypes.items()
+        nullable = [name for name, kind in types if not isinstance(kind, np.dtype)]
         frame = self._typed(frame, continuous + nullable)
         missing = [name for name in continuous if frame[name].isna().any()]
         if missing or not frame.size:
@@ -90,18 +84,17 @@ class AttributeEncoder(base.TransformerMixin, base.BaseEstimator):
                 "bins=None to keep them continuous.",
                 stacklevel=2,
             )
+        columns = [
+            (f"column{number}", self._column(name in continuous), [name])
+            for number, name in enumerate(frame)
+        ]
         self.encoder_ = compose.ColumnTransformer(
-            [
-                (f"column{number}", self._column(name in continuous), [name])
-                for number, name in enumerate(frame)
-            ],
-            verbose_feature_names_out=False,
+            columns, verbose_feature_names_out=False
         )
         self.encoder_.set_output(transform="default")
         self.encoder_.fit(frame)
         parts = [
-            self.encoder_.output_indices_[name]
-            for name, _, _ in self.encoder_.transformers_
+            self.encoder_.output_indices_[t[0]] for t in self.encoder_.transformers_
         ]
         widths = [part.stop - part.start for part in parts]
         self.spec_ = AttributeSpec(tuple(widths), tuple(frame))
@@ -132,9 +125,8 @@ class AttributeEncoder(base.TransformerMixin, base.BaseEstimator):
         """
         validation.check_is_fitted(self)
         frame = _frame(X)
-        validation.validate_data(
-            self, frame.to_numpy(), reset=False, skip_check_array=True
-        )
+        values = frame.to_numpy()
+        validation.validate_data(self, values, reset=False, skip_check_array=True)
         names = list(self.spec_.names)
         if set(frame.columns) == set(names):
             frame = frame[names]
