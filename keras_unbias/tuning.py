@@ -155,14 +155,12 @@ def select_mi_weight(
             f"diverged run at mi_weight={smallest}. Lower the learning rate."
         )
     base_loss, base_information = results[smallest]
-    selected = smallest
-    for weight in others:
-        if results[weight] is None:
-            continue
-        loss, information = results[weight]
-        if loss <= base_loss + loss_tolerance and (information < base_information):
-            selected = weight
-    return selected
+
+    def suits(weight):
+        loss, information = results[weight] or (math.inf, math.inf)
+        return loss <= base_loss + loss_tolerance and information < base_information
+
+    return max(filter(suits, others), default=smallest)
 
 
 def check_weights(weights: Iterable[float], loss_tolerance: float) -> None:
