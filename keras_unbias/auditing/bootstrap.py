@@ -43,10 +43,8 @@ class Bootstrap:
             for _ in range(self.resamples)
         ]
         values = np.array(values)[~np.isnan(values)]
-        low, high = (
-            np.percentile(values, (2.5, 97.5)) if len(values) else 2 * [math.nan]
-        )
-        return Estimate(float(statistic(np.arange(rows))), float(low), float(high))
+        ends = np.percentile(values, (2.5, 97.5)) if len(values) else 2 * [math.nan]
+        return Estimate(float(statistic(np.arange(rows))), *map(float, ends))
 
     def mean(self, values: np.ndarray) -> Estimate:
         """Estimates a mean.
