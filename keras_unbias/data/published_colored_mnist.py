@@ -119,7 +119,6 @@ def _split(path, content, name):
     # The labels may be floats, as long as they are class numbers.
     if (
         images.dtype != np.uint8
-        or images.ndim != 4
         or images.shape[1:] != (28, 28, 3)
         or labels.shape != images.shape[:1]
         or not np.isin(labels, np.arange(10)).all()
