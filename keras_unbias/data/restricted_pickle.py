@@ -254,14 +254,13 @@ def _text(value):
 
 
 NDARRAY = _Name("numpy.ndarray")
-DTYPE = _Name("numpy.dtype", _Dtype)
 RECONSTRUCT = _Name("_reconstruct", _reconstruct)
 SCALAR = _Name("scalar", _scalar)
 # NumPy 2 renamed numpy.core. In the protocols of Python 2, Python 3 writes
 # bytes with _codecs.encode.
 GLOBALS = {
     ("numpy", "ndarray"): NDARRAY,
-    ("numpy", "dtype"): DTYPE,
+    ("numpy", "dtype"): _Name("numpy.dtype", _Dtype),
     ("numpy.core.multiarray", "_reconstruct"): RECONSTRUCT,
     ("numpy._core.multiarray", "_reconstruct"): RECONSTRUCT,
     ("numpy.core.multiarray", "scalar"): SCALAR,
