@@ -91,9 +91,7 @@ def equal_opportunity(
     rates = true_positive_rates(
         labels, predictions, attribute_values, positive=positive
     )
-    if len(rates) < 2:
-        return float("nan")
-    return float(np.ptp(list(rates.values())))
+    return float(np.ptp(list(rates.values()))) if len(rates) > 1 else math.nan
 
 
 def binary_task(
@@ -129,20 +127,17 @@ def binary_task(
     >>> task["share_predicted_positive"], task["positives"]
     (0.75, {'0': 2, '1': 1})
     """
-    rates = true_positive_rates(
-        labels, predictions, attribute_values, positive=positive
-    )
-    labels, attribute_values = np.asarray(labels), np.asarray(attribute_values)
+    arrays = labels, predictions, attribute_values
+    rates = true_positive_rates(*arrays, positive=positive)
+    labels, predictions, attribute_values = map(np.asarray, arrays)
+    positives = labels == positive
     return {
-        "equal_opportunity": equal_opportunity(
-            labels, predictions, attribute_values, positive=positive
-        ),
+        "equal_opportunity": equal_opportunity(*arrays, positive=positive),
         "balanced_accuracy": float(balanced_accuracy_score(labels, predictions)),
-        "share_predicted_positive": float(np.mean(np.asarray(predictions) == positive)),
+        "share_predicted_positive": float(np.mean(predictions == positive)),
         "true_positive_rates": {str(v): rate for v, rate in rates.items()},
         "positives": {
-            str(v): int(np.sum(labels[attribute_values == v] == positive))
-            for v in rates
+            str(v): int(positives[attribute_values == v].sum()) for v in rates
         },
     }
 
