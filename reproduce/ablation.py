@@ -2,7 +2,7 @@
 
 import sys
 
-from reproduce.experiment import driver, sources
+from reproduce.experiment import driver
 from reproduce.experiment.tables import Column, accuracy, make_table
 from reproduce.recipes import digits, studies
 
@@ -50,13 +50,11 @@ def tables(results, title, notes):
     ]
 
 
-ABLATION = driver.Table(
+ABLATION = digits.Table(
     name="ablation",
     description=__doc__,
     cells=studies.ablation,
     profiles={name: digits.PROFILES[name] for name in studies.ABLATIONS},
-    source=sources.DIGITS,
-    variances=digits.ALL_VARIANCES,
     usual_variances=studies.ABLATION_VARIANCES,
     usual_seeds=3,
     tables=tables,

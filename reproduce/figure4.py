@@ -3,17 +3,15 @@
 import functools
 import sys
 
-from reproduce.experiment import driver, plots, sources
+from reproduce.experiment import driver, plots
 from reproduce.recipes import digits, studies
 
 QUANTITIES = ("mutual_information", "test_accuracy", "train_accuracy")
-FIGURE4 = driver.Figure(
+FIGURE4 = digits.Figure(
     name="figure4",
     description=__doc__,
     cells=functools.partial(studies.lambdas, mi_weights=studies.FIGURE4_MI_WEIGHTS),
     profiles=studies.profiles_with(digits.MI),
-    source=sources.DIGITS,
-    variances=digits.ALL_VARIANCES,
     usual_variances=studies.FIGURE4_VARIANCES,
     draw=functools.partial(plots.curves, quantities=QUANTITIES, panel="variance {}"),
 )

@@ -3,7 +3,7 @@
 import dataclasses
 import sys
 
-from reproduce.experiment import driver, plots, sources
+from reproduce.experiment import driver, plots
 from reproduce.recipes import digits, studies
 
 
@@ -13,13 +13,10 @@ def audited(results):
     return dataclasses.replace(results, records=kept)
 
 
-FIGURE_INFORMATION = driver.Figure(
+FIGURE_INFORMATION = digits.Figure(
     name="figure_information",
     description=__doc__,
     cells=studies.with_estimator,
-    profiles=digits.PROFILES,
-    source=sources.DIGITS,
-    variances=digits.ALL_VARIANCES,
     choose=audited,
     draw=plots.training_against_fresh,
 )

@@ -2,7 +2,7 @@
 
 import sys
 
-from reproduce.experiment import driver, plots, sources
+from reproduce.experiment import driver, plots
 from reproduce.recipes import digits
 from reproduce.recipes.published import published
 
@@ -23,13 +23,9 @@ def draw(results):
     )
 
 
-FIGURE_VARIANCES = driver.Figure(
+FIGURE_VARIANCES = digits.Figure(
     name="figure_variances",
     description=__doc__,
-    cells=digits.cells,
-    profiles=digits.PROFILES,
-    source=sources.DIGITS,
-    variances=digits.ALL_VARIANCES,
     draw=draw,
 )
 

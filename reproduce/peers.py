@@ -4,7 +4,7 @@ import dataclasses
 import sys
 
 from reproduce.experiment import driver, peers
-from reproduce.experiment.tables import Column, accuracy, make_table
+from reproduce.experiment.tables import Column, make_table
 from reproduce.recipes.peers import AUDIT, PROFILES, cells
 
 
@@ -30,7 +30,6 @@ def tables(results, title, notes):
         ),
         make_table(
             dataclasses.replace(results, cells=classifiers),
-            [Column(name, accuracy, name) for name in results.columns],
             title=f"Unbiased test accuracy, {title}",
             notes=notes,
         ),

@@ -7,7 +7,7 @@ test digits.
 
 import sys
 
-from reproduce.experiment import driver, sources
+from reproduce.experiment import driver
 from reproduce.experiment.tables import Column, accuracy, make_table
 from reproduce.recipes import digits, studies
 
@@ -25,12 +25,11 @@ def tables(results, title, notes):
     ]
 
 
-SEARCH = driver.Table(
+SEARCH = digits.Table(
     name="search",
     description=__doc__,
     cells=studies.search,
     profiles={"fast": digits.PROFILES["fast"]},
-    source=sources.DIGITS,
     variances=studies.SEARCH_VARIANCES,
     usual_seeds=1,
     tables=tables,

@@ -6,7 +6,7 @@ import functools
 import statistics
 import sys
 
-from reproduce.experiment import driver, plots, selection, sources
+from reproduce.experiment import driver, plots, selection
 from reproduce.recipes import digits, studies
 
 QUANTITIES = ("test_accuracy", "loss", "mutual_information")
@@ -81,13 +81,10 @@ def oracle(found):
     return max(accuracies, key=lambda w: statistics.fmean(accuracies[w]))
 
 
-SELECTION = driver.Figure(
+SELECTION = digits.Figure(
     name="selection",
     description=__doc__,
     cells=functools.partial(studies.lambdas, mi_weights=studies.SELECTION_MI_WEIGHTS),
-    profiles=digits.PROFILES,
-    source=sources.DIGITS,
-    variances=digits.ALL_VARIANCES,
     usual_variances=studies.SELECTION_VARIANCES,
     choose=comparable,
     draw=draw,

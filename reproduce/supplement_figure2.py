@@ -3,16 +3,14 @@
 import functools
 import sys
 
-from reproduce.experiment import driver, plots, sources
+from reproduce.experiment import driver, plots
 from reproduce.recipes import digits, studies
 
-SUPPLEMENT_FIGURE2 = driver.Figure(
+SUPPLEMENT_FIGURE2 = digits.Figure(
     name="supplement_figure2",
     description=__doc__,
     cells=studies.estimator_steps,
     profiles=studies.profiles_with(digits.MI),
-    source=sources.DIGITS,
-    variances=digits.ALL_VARIANCES,
     usual_variances=studies.SUPPLEMENT_FIGURE2_VARIANCES,
     draw=functools.partial(
         plots.curves,

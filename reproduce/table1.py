@@ -2,8 +2,8 @@
 
 import sys
 
-from reproduce.experiment import driver, sources
-from reproduce.experiment.tables import Column, accuracy, make_table
+from reproduce.experiment import driver
+from reproduce.experiment.tables import make_table
 from reproduce.recipes import digits
 from reproduce.recipes.published import published
 
@@ -13,16 +13,10 @@ def tables(results, title, notes):
     return [
         make_table(
             results,
-            [Column(variance, accuracy, variance) for variance in results.columns],
             title=f"Table 1. Test accuracy on colored MNIST, {title}",
             corner="color variance",
             published=published("table1"),
-            notes=[
-                *notes,
-                *mi_weights(results),
-                *precisions(results),
-                *digits.NOTES,
-            ],
+            notes=[*notes, *mi_weights(results), *precisions(results), *digits.NOTES],
         )
     ]
 
@@ -52,13 +46,9 @@ def precisions(results):
     return [f"Precisions differ, by processor: {'; '.join(mixed)}."]
 
 
-TABLE1 = driver.Table(
+TABLE1 = digits.Table(
     name="table1",
     description=__doc__,
-    cells=digits.cells,
-    profiles=digits.PROFILES,
-    source=sources.DIGITS,
-    variances=digits.ALL_VARIANCES,
     tables=tables,
 )
 

@@ -113,7 +113,7 @@ class Table:
 
 def make_table(
     results: Results,
-    columns: Sequence[Column],
+    columns: Sequence[Column] | None = None,
     *,
     title: str,
     corner: str = "method",
@@ -129,7 +129,8 @@ def make_table(
 
     Args:
         results: the cells and their records.
-        columns: the columns.
+        columns: the columns. Defaults to `None`, the test accuracy in each
+            column of the results.
         title: first words of the caption.
         corner: header of the row names. Defaults to `"method"`.
         published: `(mean,)` or `(mean, standard deviation)` by row name and
@@ -142,6 +143,7 @@ def make_table(
     Raises:
         ValueError: if a row has two records of one seed in one column.
     """
+    columns = columns or [Column(at, accuracy, at) for at in results.columns]
     ours = {row: [] for row in results.rows}
     # A dict, for columns of one label name the same diverged runs.
     undefined, diverged = [], {}

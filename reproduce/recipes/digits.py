@@ -1,8 +1,10 @@
 """Table 1: colored digits."""
 
+import functools
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
+from reproduce.experiment import driver, sources
 from reproduce.experiment.groups import (
     AdversarialUnlearning,
     AttributeConfusion,
@@ -250,3 +252,14 @@ def _on(digits: str, cell: Cell, profile: str) -> Cell:
         epochs = cell.settings.training.epochs / QUICK_EPOCHS_DIVISOR[digits]
         changes = {**changes, "epochs": max(1, round(epochs))}
     return Cell(cell.row, cell.column, change(cell.settings, **changes))
+
+
+# Of colored digits, at any variance, with the rows of Table 1 by default.
+_DEFAULTS = {
+    "cells": cells,
+    "profiles": PROFILES,
+    "source": sources.DIGITS,
+    "variances": ALL_VARIANCES,
+}
+Table = functools.partial(driver.Table, **_DEFAULTS)
+Figure = functools.partial(driver.Figure, **_DEFAULTS)
