@@ -112,16 +112,13 @@ def audit(
     labels = labels[chosen]
     floor = discrete.discrete_mutual_information(labels, categories.cells)
     classes = np.unique(labels, return_inverse=True)[1]
-    return Audit(
-        rows=len(chosen),
-        leakage=_leakage(examined, bootstrap, floor=floor),
-        conditional_leakage=_leakage(examined, bootstrap, classes),
-        **(
-            {}
-            if predictions is None
-            else metrics.accuracies(labels, predictions[chosen], categories, bootstrap)
-        ),
-    )
+    leakage = _leakage(examined, bootstrap, floor=floor)
+    conditional = _leakage(examined, bootstrap, classes)
+    rates = {}
+    if predictions is not None:
+        predictions = predictions[chosen]
+        rates = metrics.accuracies(labels, predictions, categories, bootstrap)
+    return Audit(len(chosen), leakage, conditional, **rates)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -148,8 +145,7 @@ def _leakage(rows, bootstrap, labels=None, floor=0.0):
     _, choice, held_out = rows.split
     cells = rows.categories.cells
     classes = np.zeros(len(cells), int) if labels is None else labels
-    ceiling = discrete.entropy(cells)
-    ceiling -= discrete.discrete_mutual_information(classes, cells)
+    shared = discrete.discrete_mutual_information(classes, cells)
     # log p(c), or log p(c|y), of every row.
     counts = np.zeros((classes.max() + 1, cells.max() + 1))
     np.add.at(counts, (classes, cells), 1)
@@ -168,15 +164,14 @@ def _leakage(rows, bootstrap, labels=None, floor=0.0):
         bootstrap(lambda drawn, part=part: bound(part[drawn]), len(part))
         for part in (choice, held_out)
     )
+    majority = counts.argmax(1)[classes[held_out]]
     return Leakage(
         bounds=bounds,
         best_estimator=max(quality, key=lambda name: quality[name].low),
         floor=floor,
-        ceiling=ceiling if rows.categories.exact else math.inf,
+        ceiling=discrete.entropy(cells) - shared if rows.categories.exact else math.inf,
         probe_accuracy=probe_accuracy,
-        majority_accuracy=float(
-            np.mean(counts.argmax(1)[classes[held_out]] == cells[held_out])
-        ),
+        majority_accuracy=float(np.mean(majority == cells[held_out])),
     )
 
 
