@@ -153,18 +153,12 @@ def _evaluate(make_probe, inputs, categories, classes, split, seed):
     fitted, choice, held_out = split
     predicted_inputs = inputs[held_out]
     log_likelihoods, correct = [0.0, 0.0], True
-    parts = zip(categories.values.T, categories.names, strict=True)
-    for codes, names in parts:
+    for codes, names in zip(categories.values.T, categories.names, strict=True):
         probe = _fit(make_probe(seed), inputs[fitted], codes[fitted])
         shares = _shares(classes[fitted], codes[fitted], len(names))[classes]
-        log_likelihoods = [
-            total + part
-            for total, part in zip(
-                log_likelihoods,
-                _calibrated(probe, inputs, codes, shares, choice, held_out),
-                strict=True,
-            )
-        ]
+        calibrated = _calibrated(probe, inputs, codes, shares, choice, held_out)
+        sums = zip(log_likelihoods, calibrated, strict=True)
+        log_likelihoods = [total + part for total, part in sums]
         # To predict a part, only the predicted parts before it are known. For
         # its likelihood, the true ones are.
         predicted = probe.predict(predicted_inputs)
