@@ -53,18 +53,14 @@ class Split:
                 f"(rows,) whose integers fit int32. Received: shape={labels.shape}, "
                 f"dtype={labels.dtype}. Flatten the labels and cast them."
             )
-        if inputs.ndim == 0 or len(inputs) != len(labels):
-            raise ValueError(
-                "Inputs and labels must describe the same rows. Expected: "
-                f"{len(labels)} rows of inputs, one per label. Received: "
-                f"inputs of shape {inputs.shape}. Put the rows first."
-            )
         attributes = np.asarray(self.attributes, dtype=np.float32)
-        if attributes.ndim != 2 or len(attributes) != len(labels):
+        rows = {inputs.shape[:1], attributes.shape[:1]}
+        if rows != {labels.shape} or attributes.ndim != 2:
             raise ValueError(
-                "Attributes and labels must describe the same rows. Expected: shape "
-                f"({len(labels)}, a). Received: shape={attributes.shape}. Put the rows "
-                "first. A single value per row must be a column."
+                "Inputs, labels and attributes must describe the same rows. Expected: "
+                f"inputs of shape ({len(labels)}, ...), attributes of shape "
+                f"({len(labels)}, a). Received: {inputs.shape} and {attributes.shape}. "
+                "Put the rows first. A single value per row must be a column."
             )
         check_finite(attributes)
         object.__setattr__(self, "inputs", inputs)
@@ -82,11 +78,8 @@ class Split:
         the memory of a GPU, would cost as much again as the data set.
         """
         with tf.device("CPU:0"):
-            return (
-                tf.constant(self.inputs),
-                tf.constant(self.labels),
-                tf.constant(self.attributes),
-            )
+            arrays = self.inputs, self.labels, self.attributes
+            return tuple(map(tf.constant, arrays))
 
 
 @dataclass(frozen=True, eq=False)

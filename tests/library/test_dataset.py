@@ -68,11 +68,11 @@ def test_values_are_frozen():
 
 
 def test_split_refuses_lengths_that_differ():
-    with pytest.raises(ValueError, match="Expected: 19 rows of inputs"):
+    with pytest.raises(ValueError, match=r"inputs of shape \(19, \.\.\.\)"):
         make_split(labels=np.zeros(19, int))
-    with pytest.raises(ValueError, match=r"Expected: shape \(20, a\)"):
+    with pytest.raises(ValueError, match=r"attributes of shape \(20, a\)"):
         make_split(attributes=np.zeros((19, WIDTH)))
-    with pytest.raises(ValueError, match=r"Received: shape=\(20,\)"):
+    with pytest.raises(ValueError, match=r"Received: .* and \(20,\)\."):
         make_split(attributes=np.zeros(20))
 
 
