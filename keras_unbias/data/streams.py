@@ -57,12 +57,9 @@ def epoch_order(
         tf.range(mini_batches, dtype=tf.int64),
         fn_output_signature=tf.TensorSpec((rows,), tf.int32),
     )
-    orders = tf.reshape(
-        orders[:, : steps * batch_size], (mini_batches, steps, batch_size)
-    )
-    orders = tf.reshape(
-        tf.transpose(orders, (1, 0, 2)), (steps, mini_batches * batch_size)
-    )
+    orders = orders[:, : steps * batch_size]
+    orders = tf.reshape(orders, (mini_batches, steps, batch_size))
+    orders = tf.reshape(tf.transpose(orders, (1, 0, 2)), (steps, -1))
     # Numbers beyond those of the permutations, so that no step shares its
     # seed with one of them.
     seeds = tf.map_fn(
