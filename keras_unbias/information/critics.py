@@ -119,22 +119,19 @@ class Critic(keras.layers.Layer):
 
     def _network(self, outputs):
         layers = []
-        for units in self.hidden:
-            layers.append(self._dense(units, len(layers)))
-            layers.append(keras.layers.LeakyReLU(negative_slope=0.2, dtype="float32"))
-        layers.append(self._dense(outputs, len(layers)))
+        for units in (*self.hidden, outputs):
+            if layers:
+                relu = keras.layers.LeakyReLU(negative_slope=0.2, dtype="float32")
+                layers.append(relu)
+            # Layers of one shape must not start with the same weights.
+            seed = None if self.seed is None else self.seed + len(layers)
+            initial = keras.initializers.GlorotUniform(seed)
+            layers.append(
+                keras.layers.Dense(units, kernel_initializer=initial, dtype="float32")
+            )
         network = keras.Sequential(layers, name="network")
         network.dtype_policy = "float32"
         return network
-
-    def _dense(self, units, number):
-        # Layers of one shape must not start with the same weights.
-        seed = None if self.seed is None else self.seed + number
-        return keras.layers.Dense(
-            units,
-            kernel_initializer=keras.initializers.GlorotUniform(seed),
-            dtype="float32",
-        )
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""
@@ -269,11 +266,9 @@ class SeparableCritic(Critic):
             ones = tf.ones_like(attributes[:, :1])
             attributes = tf.concat([attributes, ones], -1)
         scores = tf.matmul(self.network(features), attributes, transpose_b=True)
-        if labels is None:
-            pairs = tf.ones_like(scores)
-        else:
-            same_class = labels[:, None] == labels[None, :]
-            pairs = tf.cast(same_class, scores.dtype)
+        pairs = tf.ones_like(scores)
+        if labels is not None:
+            pairs = tf.cast(labels[:, None] == labels[None, :], scores.dtype)
         return tf.linalg.diag_part(scores), scores, pairs
 
     def get_config(self) -> dict[str, Any]:
