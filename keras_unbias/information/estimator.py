@@ -206,11 +206,9 @@ class MutualInformationEstimator(keras.layers.Layer):
         self._ensure_built(features, attributes)
         if self.standardize:
             self._update_standardization(features)
-        self._fit_critic(
-            self._accumulated(self._standardized(features)),
-            self._accumulated(attributes),
-            self._accumulated(self._class_numbers(features, labels)),
-        )
+        labels = self._class_numbers(features, labels)
+        arrays = self._standardized(features), attributes, labels
+        self._fit_critic(*map(self._accumulated, arrays))
 
     def _update_standardization(self, features):
         mean, variance = tf.nn.moments(features, (0, 1))
