@@ -141,10 +141,9 @@ class AttributeAdversary(RepresentationClassifier):
         check_width(attributes.shape[-1], self.attribute_spec.size)
 
     def _attribute_loss(self, features, attributes, *, training):
+        logits = self.attribute_classifier(features, training=training)
         return penalties.attribute_cross_entropy(
-            self.attribute_classifier(features, training=training),
-            attributes,
-            self.attribute_spec,
+            logits, attributes, self.attribute_spec
         )
 
     def train_step(self, data: Any) -> dict[str, Any]:
