@@ -117,14 +117,10 @@ class LabelPrior(keras.layers.Layer):
         """Creates the weights for the cells of `get_build_config`."""
         if self.built:
             return
-        self.cells = self.add_weight(
-            shape=(config["cells"], config["attribute_size"]),
-            trainable=False,
-            name="cells",
-        )
-        self.log_prior = self.add_weight(
-            shape=(config["cells"], self.num_classes), trainable=False, name="log_prior"
-        )
+        cells, width = config["cells"], config["attribute_size"]
+        self.cells = self.add_weight((cells, width), trainable=False, name="cells")
+        shape = cells, self.num_classes
+        self.log_prior = self.add_weight(shape, trainable=False, name="log_prior")
         self.built = True
 
     def get_build_config(self) -> dict[str, Any] | None:
