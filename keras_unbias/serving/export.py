@@ -77,9 +77,8 @@ def inference_model(
         features = keras.layers.Activation("linear", dtype="float32")(features)
     outputs = {"logits": logits, "features": features}
     if activation is not None:
-        outputs["probabilities"] = keras.layers.Activation(activation, dtype="float32")(
-            logits
-        )
+        to_probabilities = keras.layers.Activation(activation, dtype="float32")
+        outputs["probabilities"] = to_probabilities(logits)
     return keras.Model(inputs, outputs)
 
 
