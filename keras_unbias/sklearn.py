@@ -215,8 +215,7 @@ class UnbiasedClassifier(
     def decision_function(self, X: ArrayLike) -> np.ndarray:
         """Returns the logits, or the difference of two, `(rows,)`."""
         logits = self._logits(X)
-        two = len(self.classes_) == 2
-        return logits[:, 1] - logits[:, 0] if two else logits
+        return logits[:, 1] - logits[:, 0] if len(self.classes_) == 2 else logits
 
     def transform(self, X: ArrayLike) -> np.ndarray:
         """Returns the features z, `(rows, d)`."""
@@ -237,10 +236,8 @@ class UnbiasedClassifier(
 
     def _validate(self, X, y="no_validation", *, reset=True):
         own = self.encoder is not None
-        dtype = None if own else np.float32
-        return validation.validate_data(
-            self, X, y, reset=reset, allow_nd=own, dtype=dtype
-        )
+        limits = {"allow_nd": own, "dtype": None if own else np.float32}
+        return validation.validate_data(self, X, y, reset=reset, **limits)
 
     def _check_parameters(self):
         if self.method not in METHODS:
@@ -257,7 +254,7 @@ class UnbiasedClassifier(
             )
         estimator = self.method == "mi_backprop"
         number = not isinstance(self.learning_rate, Schedule)
-        for name, used, kind, limits in (
+        for name, used, kind, (low, high) in (
             ("batch_size", True, Integral, (1, None)),
             ("epochs", self.epochs is not None, Integral, (1, None)),
             ("prior_strength", self.prior_strength is not None, Real, (0, 1)),
@@ -268,7 +265,6 @@ class UnbiasedClassifier(
         ):
             if used:
                 value = getattr(self, name)
-                low, high = limits
                 utils.check_scalar(value, name, kind, min_val=low, max_val=high)
                 # NaN passes every comparison of check_scalar.
                 utils.assert_all_finite(value, input_name=name)
@@ -285,23 +281,20 @@ class UnbiasedClassifier(
                 stacklevel=3,
             )
             return None
-        encoder = AttributeEncoder(self.attribute_bins)
-        attributes = encoder.fit_transform(sensitive_features)
+        self.attribute_encoder_ = AttributeEncoder(self.attribute_bins)
+        attributes = self.attribute_encoder_.fit_transform(sensitive_features)
         if len(attributes) != rows:
             raise ValueError(
                 "Every row must have an attribute. Expected: "
                 f"sensitive_features of {rows} rows. Received: "
                 f"{len(attributes)}. Pass the attribute of the rows of X."
             )
-        self.attribute_encoder_ = encoder
         return attributes
 
     def _build(self, X, attributes, prior):
         """Returns the compiled model."""
-        if self.encoder is None:
-            encoder = table_encoder(X, self.dropout)
-        else:
-            encoder = self.encoder(X.shape[1:])
+        own = self.encoder is not None
+        encoder = self.encoder(X.shape[1:]) if own else table_encoder(X, self.dropout)
         method = methods.RepresentationClassifier
         arguments = {"label_prior": prior}
         if attributes is not None and self.method == "mi_backprop":
