@@ -1,10 +1,8 @@
 """Builds the parts of a run from its settings: the data and the model."""
 
-import dataclasses
 import hashlib
 import logging
 import os
-from typing import Any
 
 import keras
 
@@ -28,10 +26,7 @@ def load_data(
         data_dir: as in `run.train`.
     """
     return data.load(
-        settings.data.name,
-        seed=settings.seed,
-        data_dir=data_dir,
-        **_fields(settings.data),
+        settings.data.name, seed=settings.seed, data_dir=data_dir, **vars(settings.data)
     )
 
 
@@ -108,17 +103,10 @@ def build_model(
     return model
 
 
-def _fields(group) -> dict[str, Any]:
-    """The values of a group of settings by name."""
-    return {
-        field.name: getattr(group, field.name) for field in dataclasses.fields(group)
-    }
-
-
 def _encoder(settings, dataset, data_dir):
     arguments = {}
     if settings.data.has_backbone:
-        arguments = {**_fields(settings.network), "data_dir": data_dir}
+        arguments = {**vars(settings.network), "data_dir": data_dir}
     wanted = settings.training.precision
     precision = backend.precision(wanted)
     if precision != wanted:
@@ -135,7 +123,7 @@ def _encoder(settings, dataset, data_dir):
 
 def _arguments(settings, dataset):
     """The method's arguments after the encoder and the number of classes."""
-    arguments = _fields(settings.method)
+    arguments = dict(vars(settings.method))
     strength = arguments.pop("prior_strength")
     if strength:
         prior = methods.LabelPrior(dataset.num_classes, strength=strength)

@@ -42,11 +42,7 @@ def make_parser(
             metavar="VARIANCE",
             help="color variances; default the profile's",
         )
-    add(
-        "--seeds",
-        type=count(MOST_SEEDS),
-        help="how many; default the profile's",
-    )
+    add("--seeds", type=count(MOST_SEEDS), help="how many; default the profile's")
     add(
         "--set",
         type=_setting,
@@ -130,15 +126,12 @@ def count(most: int | None = None) -> Callable[[str], int]:
     expected = "an integer >= 1" if most is None else f"an integer in 1..{most}"
 
     def parse_count(text: str) -> int:
-        if (
-            not text.isdecimal()
-            or int(text) < 1
-            or (most is not None and int(text) > most)
-        ):
+        number = int(text) if text.isdecimal() else 0
+        if not 1 <= number <= (most or number):
             raise argparse.ArgumentTypeError(
                 f"Expected: {expected}. Received: {text!r}."
             )
-        return int(text)
+        return number
 
     return parse_count
 

@@ -68,11 +68,10 @@ def train(
         FileNotFoundError: if the data or the file of weights are missing.
         PermissionError: if the output directory cannot be written.
     """
+    trains = settings.method.trains_network
     _check_known("data set", settings.data.name, data.DATASETS)
-    if settings.method.trains_network:
-        _check_known("method", settings.method.name, methods.METHODS)
-    else:
-        _check_known("method", settings.method.name, baselines.BASELINES)
+    known = methods.METHODS if trains else baselines.BASELINES
+    _check_known("method", settings.method.name, known)
     path = run_files.open_directory(settings, output_dir)
     if (path / "record.json").exists():
         return records.read(path / "record.json")
@@ -88,7 +87,7 @@ def train(
     dataset = build.load_data(settings, data_dir)
     facts = {**dataset.facts, **weights}
     run_files.check_data(path / "data.json", facts)
-    if settings.method.trains_network:
+    if trains:
         precision = settings.training.precision
         result, earlier = _train_network(settings, dataset, path, data_dir)
     else:
@@ -151,14 +150,10 @@ def _train_network(settings, dataset, path, data_dir):
     test = dataset.batches("test", dataset.evaluation_batch)
     _fit(settings, model, dataset, test, steps, path, [divergence, clock])
     history = run_files.read_history(path / "history.csv")
-    measured = {
-        "test_accuracy": _evaluate(model, test)["accuracy"],
-        **{
-            name: history[name][-1]
-            for name in ("train_accuracy", "mutual_information")
-            if name in history
-        },
-    }
+    measured = {"test_accuracy": _evaluate(model, test)["accuracy"]}
+    for name in ("train_accuracy", "mutual_information"):
+        if name in history:
+            measured[name] = history[name][-1]
     result = {
         "status": "diverged" if divergence.reason else "done",
         "reason": divergence.reason,
