@@ -12,7 +12,6 @@ import pytest
 import tqdm
 from joblib.externals import loky
 
-from keras_unbias.data import drawn_faces
 from reproduce.experiment import groups, records, run_files, sweep
 from reproduce.experiment.settings import Settings, change
 
@@ -253,6 +252,9 @@ def test_the_progress_counts_passes_over_the_data(tmp_path, monkeypatch):
 
 @pytest.mark.slow
 def test_real_runs_in_workers_are_quiet(tmp_path, capfd):
+    # Workers import this module, and must not import TensorFlow with it.
+    from keras_unbias.data import drawn_faces
+
     plain = Settings(
         data=groups.ImdbFaces(faces="drawn", train_size=100, image_size=32),
         network=groups.Network(backbone="small", weights="none"),
