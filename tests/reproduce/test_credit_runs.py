@@ -11,7 +11,7 @@ from keras_unbias.data import german_credit, uci_german
 from reproduce.experiment import groups, records, run
 from reproduce.experiment.settings import Settings, change
 
-PLAIN = Settings(data=groups.GermanCredit())
+PLAIN = Settings(data=groups.GermanCredit(age_input=True))
 
 
 @pytest.fixture
