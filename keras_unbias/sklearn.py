@@ -204,7 +204,9 @@ class UnbiasedClassifier(
 
     def predict(self, X: ArrayLike) -> np.ndarray:
         """Returns the predicted labels, `(rows,)`."""
-        return self.classes_[self._logits(X).argmax(axis=1)]
+        # First the logits, which check that the classifier is fitted.
+        best = self._logits(X).argmax(axis=1)
+        return self.classes_[best]
 
     def predict_proba(self, X: ArrayLike) -> np.ndarray:
         """Returns the class probabilities, `(rows, classes)`."""

@@ -11,7 +11,14 @@ import pandas as pd
 import pytest
 import sklearn
 from scipy import stats
-from sklearn import compose, metrics, model_selection, pipeline, preprocessing
+from sklearn import (
+    compose,
+    exceptions,
+    metrics,
+    model_selection,
+    pipeline,
+    preprocessing,
+)
 from sklearn.utils import estimator_checks
 
 from keras_unbias import UnbiasedClassifier, audit
@@ -400,6 +407,12 @@ def test_fairlearn_post_processes_the_probabilities(unbiased_rows, fitted):
     # Demographic parity: the groups have the same selection rate.
     rates = [predicted[group == value].mean() for value in ("old", "young")]
     assert rates[0] == pytest.approx(rates[1], abs=0.05)
+
+
+def test_an_unfitted_classifier_is_refused():
+    for method in ("predict", "predict_proba", "decision_function", "transform"):
+        with pytest.raises(exceptions.NotFittedError):
+            getattr(UnbiasedClassifier(), method)(np.zeros((2, 3)))
 
 
 # Each with the reason.
