@@ -33,9 +33,10 @@ def estimate(name):
 
 def eo_by_chance(record):
     """What EO would be, on average, if both groups had the same rate."""
-    value = equal_opportunity_by_chance(
-        record.metrics["true_positive_rates"], record.metrics["positives"]
-    )
+    rates, positives = map(record.metrics.get, ("true_positive_rates", "positives"))
+    if not rates or not positives:
+        return None
+    value = equal_opportunity_by_chance(rates, positives)
     return None if math.isnan(value) else value
 
 

@@ -97,7 +97,15 @@ class Experiment:
                 )
             made = [cell for cell in made if cell.row in options.methods]
         if options.set:
-            made = with_changes(made, dict(map(parse, options.set)))
+            pairs = list(map(parse, options.set))
+            changes = dict(pairs)
+            if len(changes) < len(pairs) or "seed" in changes:
+                raise ValueError(
+                    "--set gives each setting one value, and --seeds the number of "
+                    f"seeds. Expected: different names, not seed. Received: "
+                    f"{options.set}. Leave out what is too much."
+                )
+            made = with_changes(made, changes)
         return made
 
 

@@ -48,7 +48,7 @@ def make_parser(
         type=_setting,
         nargs="+",
         metavar="NAME=VALUE",
-        help="settings of all chosen cells, e.g. mi_weight=0.5 epochs=3",
+        help="settings of all chosen cells, e.g. mi_weight=0.5 batch_size=64",
     )
     add("--jobs", type=count(), help="runs at a time; default all cores")
     add(

@@ -62,9 +62,9 @@ class Record:
     reason: str = ""
 
     def __post_init__(self) -> None:
-        for name, number in self.metrics.items():
-            wrong = name.endswith("accuracy") and number is not None
-            if wrong and (isinstance(number, dict) or not 0 <= number <= 1):
+        for name, number in {**self.metrics, **self.estimates}.items():
+            is_share = name.endswith(("accuracy", "auc")) and number is not None
+            if is_share and (isinstance(number, dict) or not 0 <= number <= 1):
                 raise ValueError(
                     f"The metric {name} is out of range. Expected: a number "
                     f"in 0..1. Received: {number!r}."

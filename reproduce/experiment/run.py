@@ -85,7 +85,9 @@ def train(
     # A missing file of weights is reported before any image is read.
     weights = build.weights_facts(settings, data_dir)
     dataset = build.load_data(settings, data_dir)
-    facts = {**dataset.facts, **weights}
+    # A loader may say nothing of its data.
+    sizes = {"train_size": len(dataset.train), "test_size": len(dataset.test)}
+    facts = {**sizes, **dataset.facts, **weights}
     run_files.check_data(path / "data.json", facts)
     if trains:
         precision = settings.training.precision

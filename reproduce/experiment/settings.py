@@ -236,8 +236,9 @@ def _explained(problem):
         # A check of ours, whose message says everything.
         return problem["msg"].removeprefix("Value error, ")
     place = ".".join(map(str, problem["loc"]))
+    expected = problem["msg"].removeprefix("Input should be ")
     return (
-        f"The value of `{place}` is wrong. Expected: {problem['msg']}. "
+        f"The value of `{place}` is wrong. Expected: {expected}. "
         f"Received: {problem['input']!r}. Correct it."
     )
 
@@ -269,7 +270,7 @@ def _check_divides(group, part, whole):
     total = total or 1
     if total % divisor:
         raise ValueError(
-            f"`{part}` must divide `{whole}` (0 counts as 1). Expected: a "
-            f"divisor of {total}. Received: {part}={divisor}. Change one of "
-            "the two."
+            f"`{part}` must divide `{whole}`. Expected: a divisor of {total}. "
+            f"Received: {part}={divisor}, {whole}={getattr(group, whole)}. Set "
+            "both of them."
         )

@@ -66,7 +66,7 @@ def test_every_method_is_saved_and_goes_on_as_before(problem, name, tmp_path):
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     # One more epoch is the same only if every state came along: both
-    # optimizers', the estimator's, its standardisation and seeds.
+    # optimizers', the estimator's, its standardization and seeds.
     fit(model, problem.train, epochs=1)
     fit(loaded, problem.train, epochs=1)
     assert [v.path.split("/")[-1] for v in model.variables] == [

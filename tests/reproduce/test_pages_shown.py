@@ -66,9 +66,7 @@ def content(page, name):
 @pytest.mark.parametrize(
     ("page", "name"), [pytest.param(*b, id=b[1]) for b in blocks()]
 )
-def test_a_block_is_what_the_records_show(
-    page, name, tmp_path, monkeypatch, capsys
-):
+def test_a_block_is_what_the_records_show(page, name, tmp_path, monkeypatch, capsys):
     script, *words = name.split()
     flags = [*flags_of(words), *SHOWN, "--update-docs"]
     flags += ["--format", "markdown"]
@@ -155,9 +153,7 @@ FAST = {
     },
     LAMBDA_1: {
         "data": {"name": "german_credit", "age_input": True},
-        "method": {
-            **{"name": "mi_backprop", "own_optimizer": False, "clip": False}
-        },
+        "method": {**{"name": "mi_backprop", "own_optimizer": False, "clip": False}},
         "training": {**NETWORK, "epochs": 100},
         "estimator": {
             "critic_hidden": [64],
@@ -257,9 +253,7 @@ def test_table3_computed_again(profile, of, seeds, customers, capsys):
     again = {row: numbers(customers, of[row], seeds) for row in of}
     for row, found in again.items():
         assert means[row] == [
-            f"{found[h].mean():.3f} ± {found[h].std(ddof=1):.3f}"
-            if h in found
-            else "-"
+            f"{found[h].mean():.3f} ± {found[h].std(ddof=1):.3f}" if h in found else "-"
             for h in HEADERS
         ]
     headers = [header for header in HEADERS if header != "EO by chance"]
@@ -273,12 +267,9 @@ def test_table3_computed_again(profile, of, seeds, customers, capsys):
             change = again[row][header] - again["ERM"][header]
             quantile = stats.t.ppf(0.975, seeds - 1) * change.std(ddof=1)
             width, corrected = (
-                quantile * np.sqrt(1 / seeds + overlap)
-                for overlap in (0, 300 / 700)
+                quantile * np.sqrt(1 / seeds + overlap) for overlap in (0, 300 / 700)
             )
-            shown.append(
-                f"{change.mean():+.3f} ± {width:.3f} (± {corrected:.3f})"
-            )
+            shown.append(f"{change.mean():+.3f} ± {width:.3f} (± {corrected:.3f})")
         assert changes[row] == shown
 
 
@@ -339,9 +330,7 @@ def test_the_audits_of_known_problems():
         words = f"{first}, {second} and {third} (nats )?for `{problem}`"
         assert re.search(words, text), words
         (truth,) = {
-            r.metrics["truth"]
-            for r in audits
-            if r.settings.data.problem == problem
+            r.metrics["truth"] for r in audits if r.settings.data.problem == problem
         }
         errors = [abs(value / truth - 1) for value in found.values()]
         worst.append(round(100 * max(errors)))

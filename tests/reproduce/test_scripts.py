@@ -96,9 +96,7 @@ def test_all_scripts_refuse_what_their_cells_do_not_have(name, call, forbidden):
 
 
 @each
-def test_a_dry_run_lists_all_cells_and_runs_none(
-    name, call, forbidden, tmp_path
-):
+def test_a_dry_run_lists_all_cells_and_runs_none(name, call, forbidden, tmp_path):
     experiment = EXPERIMENTS[name]
     # The first is what a script takes by itself.
     default = "quick" if "quick" in experiment.profiles else "fast"
@@ -123,9 +121,7 @@ def test_an_empty_directory_of_records(name, profile, call, tmp_path):
 
 
 @each
-def test_changed_settings_are_other_runs_and_named_in_the_title(
-    name, call, tmp_path
-):
+def test_changed_settings_are_other_runs_and_named_in_the_title(name, call, tmp_path):
     experiment = EXPERIMENTS[name]
     profile = next(p for p in ("fast", "quick") if p in experiment.profiles)
     chosen = ["--profile", profile, "--seeds", "1"]
