@@ -99,11 +99,12 @@ class Experiment:
         if options.set:
             pairs = list(map(parse, options.set))
             changes = dict(pairs)
-            if len(changes) < len(pairs) or "seed" in changes:
+            seeds = {cell.settings.seed for cell in made}
+            if len(changes) < len(pairs) or ("seed" in changes and len(seeds) > 1):
                 raise ValueError(
-                    "--set gives each setting one value, and --seeds the number of "
-                    f"seeds. Expected: different names, not seed. Received: "
-                    f"{options.set}. Leave out what is too much."
+                    "--set gives each setting one value, and a seed to one run per "
+                    "cell. Expected: different names, and seed with --seeds 1 alone. "
+                    f"Received: {options.set}. Leave out what is too much."
                 )
             made = with_changes(made, changes)
         return made

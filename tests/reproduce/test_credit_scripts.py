@@ -61,6 +61,13 @@ def test_table3_and_its_changes(call, tmp_path):
     assert rows(changes)[LAMBDA_1][1].startswith("-0.05")
     # Chance shows what it shows: it has no change.
     assert "EO by chance" not in changes
+    # A run that lacks a number is shown without it.
+    bare = dataclasses.replace(
+        record(some[0].settings), metrics={"test_accuracy": 0.75}
+    )
+    records.release([bare], tmp_path / "bare")
+    _, out, _ = call(EXPERIMENTS["table3"], "--from-records", str(tmp_path / "bare"))
+    assert rows(out)["ERM"][:4] == ["0.750 (n=1)", "-", "-", "-"]
     # One row has nothing to be compared with.
     _, out, _ = call(EXPERIMENTS["table3"], *shown, *words[:3], "ERM")
     assert "mean change" not in out

@@ -205,6 +205,8 @@ def test_changes_are_named_in_the_title(call):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
+        (["epochs=2", "epochs=3"], "each setting one value.*different names"),
+        (["seed=7", "epochs=3"], "seed with --seeds 1 alone"),
         (["epoch=3"], r"settings \['epoch'\]. Expected: some of.*'epochs'"),
         (["mi_weight=1"], r"None of the chosen cells.*\['mi_weight'\]"),
         (["epochs=three"], "`epochs` is wrong.*Received: 'three'"),

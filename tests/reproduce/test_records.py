@@ -184,6 +184,10 @@ WRONG = [
         "metric train_accuracy is out of range.*Received: -0.1",
     ),
     (
+        changed_json("estimates", probe_auc=7.0),
+        "metric probe_auc is out of range.*Received: 7.0",
+    ),
+    (
         changed_json("metrics", test_accuracy={"0": 0.5}),
         "metric test_accuracy is out of range.*a number",
     ),
