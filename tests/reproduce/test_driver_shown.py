@@ -67,10 +67,9 @@ def test_the_command_asks_for_what_is_missing(
 
 
 def test_the_command_can_be_typed(call, tmp_path):
-    bad = [few(row="bias-balanced")[3].settings]
-    experiment = table(train=Trainer(*bad))
-    flags = ["--data-dir", "my data", "--set", "decay=cosine", "seed=2"]
-    bad = [change(settings, decay="cosine") for settings in bad]
+    flags = ["--data-dir", "my data", "--set", "decay=cosine", "epochs=3"]
+    cell = few(row="bias-balanced")[2]
+    bad = [change(cell.settings, decay="cosine", epochs=3)]
     experiment = table(train=Trainer(*bad))
     answer = call(experiment, *flags)
     assert answer.code == 1
@@ -78,7 +77,7 @@ def test_the_command_can_be_typed(call, tmp_path):
     assert words == [
         *("--profile", "quick", "--methods", "bias-balanced"),
         *("--variances", "0.05", "--seeds", "1"),
-        *("--set", "decay=cosine", "seed=2", "--data-dir", "my data"),
+        *("--set", "decay=cosine", "epochs=3", "--data-dir", "my data"),
         *("--output-dir", str(tmp_path / "runs")),
     ]
     # It runs these alone: the others are there.
