@@ -12,7 +12,8 @@ from keras_unbias.methods import METHODS
 EVERY_METHOD = [
     pytest.param(
         name,
-        marks=[pytest.mark.slow] * (name in ("attribute_confusion", "chi_squared")),
+        marks=[pytest.mark.slow]
+        * (name in ("attribute_confusion", "bias_balanced", "chi_squared")),
     )
     for name in METHODS
 ]

@@ -98,15 +98,16 @@ class Experiment:
             made = [cell for cell in made if cell.row in options.methods]
         if options.set:
             pairs = list(map(parse, options.set))
-            changes = dict(pairs)
             seeds = {cell.settings.seed for cell in made}
-            if len(changes) < len(pairs) or ("seed" in changes and len(seeds) > 1):
+            made = with_changes(made, dict(pairs))
+            if len(dict(pairs)) < len(pairs) or (
+                "seed" in dict(pairs) and len(seeds) > 1
+            ):
                 raise ValueError(
                     "--set gives each setting one value, and a seed to one run per "
                     "cell. Expected: different names, and seed with --seeds 1 alone. "
                     f"Received: {options.set}. Leave out what is too much."
                 )
-            made = with_changes(made, changes)
         return made
 
 

@@ -33,6 +33,7 @@ def fit(model, problem, epochs, callbacks, **arguments):
     ).history
 
 
+@pytest.mark.slow
 def test_the_monitor_logs_the_held_out_bounds(problem):
     model = RepresentationClassifier(problem.encoder(), problem.classes)
     model.compile(keras.optimizers.Adam(3e-3))

@@ -360,6 +360,7 @@ def test_gradients_of_an_embedding_are_added():
     np.testing.assert_allclose(kernels[0], kernels[1], atol=1e-5)
 
 
+@pytest.mark.slow
 def test_labels_may_be_a_column(problem):
     inputs, targets = problem.train
     column = {**targets, "label": targets["label"][:, None]}

@@ -20,6 +20,7 @@ def builder(problem, rate=3e-3):
     return build
 
 
+@pytest.mark.slow
 def test_tune_applies_the_rule_to_trained_models(problem):
     tuned = tune(
         builder(problem),

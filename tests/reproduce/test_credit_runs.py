@@ -24,6 +24,7 @@ def customers(tmp_path, monkeypatch):
     return path
 
 
+@pytest.mark.slow
 def test_a_network_leaves_all_numbers_of_a_binary_task(tmp_path, customers):
     settings = change(PLAIN, epochs=2, jit_compile=False)
     record = run.train(settings, output_dir=tmp_path, data_dir=customers)

@@ -28,6 +28,7 @@ def settings(method, **changes):
     return change(chosen, **changes)
 
 
+@pytest.mark.slow
 def test_an_epoch_from_files_to_a_served_classifier(drawn, tmp_path):
     chosen = settings(
         groups.MutualInformation(mi_weight=0.5),

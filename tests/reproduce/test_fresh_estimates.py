@@ -27,6 +27,7 @@ def test_the_probe_finds_what_the_features_name(agreement):
     )
 
 
+@pytest.mark.slow
 def test_few_rows_still_teach_the_critic():
     model, dataset = binary(1.0, rows=300)
     found = fresh_estimates.held_out_information(model, dataset)
