@@ -8,7 +8,8 @@ from keras_unbias import data as datasets
 from keras_unbias.methods import METHODS
 
 # The slow ones test little more: confusion's adversary is that of unlearning,
-# and the penalty has no state of its own.
+# the penalty has no state of its own, and bias-balanced is plain training with a
+# prior.
 EVERY_METHOD = [
     pytest.param(
         name,
