@@ -15,10 +15,7 @@ from reproduce.recipes import credit
 
 # One model, one data set; only how Keras is asked to run a step differs.
 LOOPS = {
-    "plain Keras, a call a step": {
-        "jit_compile": False,
-        "epochs_per_report": 1,
-    },
+    "plain Keras, a call a step": {"jit_compile": False, "epochs_per_report": 1},
     "XLA, a call a step": {"jit_compile": True, "epochs_per_report": 1},
     "XLA, a call for 50 epochs (Table 3)": {},
 }

@@ -26,10 +26,7 @@ def draw(results):
     """A bar for each lambda; a line across it is the EO of chance."""
     return plots.bars(
         results,
-        {
-            EO: metric("equal_opportunity"),
-            "test accuracy": metric("test_accuracy"),
-        },
+        {EO: metric("equal_opportunity"), "test accuracy": metric("test_accuracy")},
         marks={EO: eo_by_chance},
     )
 

@@ -24,9 +24,7 @@ def draw(results):
 
 
 FIGURE_VARIANCES = digits.Figure(
-    name="figure_variances",
-    description=__doc__,
-    draw=draw,
+    name="figure_variances", description=__doc__, draw=draw
 )
 
 if __name__ == "__main__":

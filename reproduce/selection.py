@@ -18,10 +18,7 @@ def draw(results):
         results,
         QUANTITIES,
         marks={
-            variance: {
-                "rule": selection.select(found),
-                "oracle": oracle(found),
-            }
+            variance: {"rule": selection.select(found), "oracle": oracle(found)}
             for variance, found in by_variance(results).items()
         },
         panel="variance {}",

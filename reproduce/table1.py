@@ -46,11 +46,7 @@ def precisions(results):
     return [f"Precisions differ, by processor: {'; '.join(mixed)}."]
 
 
-TABLE1 = digits.Table(
-    name="table1",
-    description=__doc__,
-    tables=tables,
-)
+TABLE1 = digits.Table(name="table1", description=__doc__, tables=tables)
 
 if __name__ == "__main__":
     sys.exit(driver.main(TABLE1))

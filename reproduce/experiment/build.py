@@ -147,10 +147,7 @@ def _optimizer(settings, steps):
         rate = keras.optimizers.schedules.CosineDecay(rate, steps)
     momentum = training.weight_averaging
     return keras.optimizers.Adam(
-        rate,
-        epsilon=training.epsilon,
-        use_ema=momentum > 0,
-        ema_momentum=momentum,
+        rate, epsilon=training.epsilon, use_ema=momentum > 0, ema_momentum=momentum
     )
 
 

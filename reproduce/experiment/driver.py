@@ -82,9 +82,7 @@ class Experiment:
         if self.variances:
             asked["variances"] = options.variances or self.usual_variances
         made = self.cells(
-            options.profile,
-            seeds=options.seeds or self.usual_seeds,
-            **asked,
+            options.profile, seeds=options.seeds or self.usual_seeds, **asked
         )
         if options.methods:
             rows = list(dict.fromkeys(cell.row for cell in made))

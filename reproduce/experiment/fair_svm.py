@@ -42,20 +42,14 @@ class FairSVC(ClassifierMixin, BaseEstimator):
     """
 
     def __init__(
-        self,
-        C: float = 1.0,
-        kernel: str = "linear",
-        gamma: float | str = "scale",
+        self, C: float = 1.0, kernel: str = "linear", gamma: float | str = "scale"
     ):
         self.C = C
         self.kernel = kernel
         self.gamma = gamma
 
     def fit(
-        self,
-        X: ArrayLike,
-        y: ArrayLike,
-        sensitive_features: ArrayLike | None = None,
+        self, X: ArrayLike, y: ArrayLike, sensitive_features: ArrayLike | None = None
     ) -> "FairSVC":
         """Fits the classifier.
 
@@ -100,8 +94,7 @@ class FairSVC(ClassifierMixin, BaseEstimator):
         if self._square < 1e-12:
             self._contrast = np.zeros(len(X))
         self._svc = SVC(
-            C=self.C,
-            kernel="linear" if self.kernel == "linear" else "precomputed",
+            C=self.C, kernel="linear" if self.kernel == "linear" else "precomputed"
         )
         self._svc.fit(self._map(X), y)
         return self

@@ -12,9 +12,7 @@ MOST_SEEDS = 1000
 
 
 def make_parser(
-    description: str,
-    profiles: Iterable[str],
-    variances: Sequence[float] | None = None,
+    description: str, profiles: Iterable[str], variances: Sequence[float] | None = None
 ) -> argparse.ArgumentParser:
     """Makes the parser of the flags that all scripts have.
 

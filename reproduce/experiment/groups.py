@@ -19,9 +19,7 @@ Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Widths = tuple[Count, ...]
 
 checked = dataclass(
-    frozen=True,
-    kw_only=True,
-    config=pydantic.ConfigDict(strict=True, extra="forbid"),
+    frozen=True, kw_only=True, config=pydantic.ConfigDict(strict=True, extra="forbid")
 )
 
 

@@ -71,11 +71,7 @@ def by_column(
     columns = [column for column in results.columns if column in shown]
     figure, axes = grid(len(columns), width)
     return figure, [
-        (
-            column,
-            row,
-            {k: v for (name, k), v in groups.items() if name == column},
-        )
+        (column, row, {k: v for (name, k), v in groups.items() if name == column})
         for column, row in zip(columns, axes, strict=True)
     ]
 

@@ -116,11 +116,7 @@ def accuracy_by_variance(
     for row in results.rows:
         variances = sorted(v for name, v in groups if name == row)
         values = [[*map(accuracy, groups[row, v])] for v in variances]
-        point = {
-            "line": row,
-            "color_variance": variances,
-            **panels.summarize(values),
-        }
+        point = {"line": row, "color_variance": variances, **panels.summarize(values)}
         if values:
             panels.draw_bars(ax, variances, point, label=row, color=colors[row])
             points.append({**point, "runs": [*map(len, values)]})

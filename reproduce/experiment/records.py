@@ -28,9 +28,7 @@ Numbers = dict[str, Number | dict[str, Number]]
 
 
 @pydantic.dataclasses.dataclass(
-    frozen=True,
-    kw_only=True,
-    config=pydantic.ConfigDict(strict=True, extra="forbid"),
+    frozen=True, kw_only=True, config=pydantic.ConfigDict(strict=True, extra="forbid")
 )
 class Record:
     """The result of one run.

@@ -245,9 +245,7 @@ def _binary_metrics(dataset, predictions):
     if not _is_binary(dataset):
         return {}
     return metrics.binary_task(
-        dataset.test.labels,
-        predictions,
-        dataset.test.attributes[:, 0].astype(np.int32),
+        dataset.test.labels, predictions, dataset.test.attributes[:, 0].astype(np.int32)
     )
 
 
