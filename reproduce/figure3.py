@@ -7,8 +7,8 @@ import sys
 import numpy as np
 
 from reproduce.experiment import flags, pages, plots, sweep
+from reproduce.experiment.profile import FIRST_SEED
 from reproduce.recipes import digits
-from reproduce.recipes.profile import FIRST_SEED
 
 PICTURES = 2  # of each digit
 

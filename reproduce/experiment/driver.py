@@ -14,10 +14,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from reproduce.experiment import flags, pages, plots, records, sweep, tables
+from reproduce.experiment.profile import Profile, with_changes
 from reproduce.experiment.results import Cell, Results
 from reproduce.experiment.settings import parse
 from reproduce.experiment.sources import Source
-from reproduce.recipes.profile import Profile, with_changes
 
 ROOT = pathlib.Path(__file__).parents[2]
 # Of records the best profile is shown, unless one is named.
@@ -97,10 +97,9 @@ class Experiment:
         if options.set:
             pairs = list(map(parse, options.set))
             seeds = {cell.settings.seed for cell in made}
-            made = with_changes(made, dict(pairs))
-            if len(dict(pairs)) < len(pairs) or (
-                "seed" in dict(pairs) and len(seeds) > 1
-            ):
+            changes = dict(pairs)
+            made = with_changes(made, changes)
+            if len(changes) < len(pairs) or ("seed" in changes and len(seeds) > 1):
                 raise ValueError(
                     "--set gives each setting one value, and a seed to one run per "
                     "cell. Expected: different names, and seed with --seeds 1 alone. "

@@ -262,7 +262,7 @@ class Ferm(Svm):
 
 @checked
 class PeerProblem(Data):
-    """A problem of `recipes.peer_problems`, whose information is known."""
+    """A problem of `peer_problems`, whose information is known."""
 
     name: ClassVar[str] = "peers"
     problem: Literal["gaussians", "categories", "pictures"] = "gaussians"

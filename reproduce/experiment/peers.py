@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from reproduce.experiment import records, run_files
+from reproduce.experiment import peer_problems, records, run_files
 from reproduce.experiment.groups import PeerAudit, PeerFairlearn
 from reproduce.experiment.settings import Settings
-from reproduce.recipes import peer_problems
 
 
 def train(

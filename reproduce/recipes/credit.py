@@ -13,9 +13,9 @@ from reproduce.experiment.groups import (
     Svm,
     Training,
 )
+from reproduce.experiment.profile import Profile
 from reproduce.experiment.results import Cell
 from reproduce.experiment.settings import Settings, change
-from reproduce.recipes.profile import Profile
 
 # What other rows are compared with, split by split.
 ERM = "ERM"

@@ -15,9 +15,9 @@ from reproduce.experiment.groups import (
     MutualInformation,
     Training,
 )
+from reproduce.experiment.profile import Profile
 from reproduce.experiment.results import Cell
 from reproduce.experiment.settings import Settings, change
-from reproduce.recipes.profile import Profile
 from reproduce.recipes.published import published
 
 # Section 5.1 prints these as sigma; they are the variances of the colors.

@@ -13,9 +13,9 @@ from reproduce.experiment.groups import (
     Network,
     Training,
 )
+from reproduce.experiment.profile import Profile
 from reproduce.experiment.results import Cell
 from reproduce.experiment.settings import Settings, change
-from reproduce.recipes.profile import Profile
 
 ERM = "ERM"
 # The paper's own method, whose curves it shows.

@@ -8,9 +8,9 @@ from reproduce.experiment.groups import (
     PeerFairlearn,
     PeerProblem,
 )
+from reproduce.experiment.profile import Profile
 from reproduce.experiment.results import Cell
 from reproduce.experiment.settings import Settings, change
-from reproduce.recipes.profile import Profile
 
 PROBLEMS = ("gaussians", "categories", "pictures")
 AUDIT = "audit"

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from reproduce.experiment.groups import MutualInformation
+from reproduce.experiment.profile import variants
 from reproduce.experiment.results import Cell
 from reproduce.experiment.settings import value
 from reproduce.recipes import digits
@@ -18,7 +19,6 @@ from reproduce.recipes.digits import (
     PAPER,
     PROFILES,
 )
-from reproduce.recipes.profile import variants
 
 # Figure 4, and in the supplement figure 2 (three K) and figure 3.
 FIGURE4_VARIANCES = (0.030, 0.045)

@@ -7,9 +7,9 @@ from toy_experiments import lines, listed, table
 
 from reproduce.experiment import fresh_estimates, records, run, run_files
 from reproduce.experiment.groups import Constant
+from reproduce.experiment.profile import Profile
 from reproduce.experiment.sources import Source
 from reproduce.experiment.tables import Column, accuracy, make_table
-from reproduce.recipes.profile import Profile
 
 TOYS = Profile(
     base=toy_runs.settings("erm", epochs=2),

@@ -9,7 +9,7 @@ from scipy import stats
 from scripts import EXPERIMENTS, cells_of, publish, rows
 from sklearn import metrics
 
-from reproduce.experiment import peers, records, run_files
+from reproduce.experiment import peer_problems, peers, records, run_files
 from reproduce.experiment.groups import (
     PeerAudit,
     PeerClassifier,
@@ -17,7 +17,6 @@ from reproduce.experiment.groups import (
     PeerProblem,
 )
 from reproduce.experiment.settings import Settings
-from reproduce.recipes import peer_problems
 
 PROBLEMS = peer_problems.PROBLEMS
 

@@ -4,8 +4,8 @@ import pytest
 from cells import ids, one
 
 from reproduce.experiment.groups import Erm, GermanCredit, Method
+from reproduce.experiment.profile import Profile, variants, with_changes
 from reproduce.experiment.settings import Settings, change
-from reproduce.recipes.profile import Profile, variants, with_changes
 
 
 def toy_profile(**given):

@@ -5,9 +5,9 @@ import itertools
 import pytest
 from cells import flat, ids, labels, one
 
+from reproduce.experiment.profile import with_changes
 from reproduce.experiment.settings import value
 from reproduce.recipes import credit, digits, faces, peers
-from reproduce.recipes.profile import with_changes
 
 PAPER_VARIANCES = [0.020, 0.025, 0.030, 0.035, 0.040, 0.045, 0.050]
 PRIOR = "augmented bias-balanced + MI"

@@ -194,3 +194,8 @@ def test_a_script_runs_from_anywhere_and_without_tensorflow(tmp_path):
     imported = {line.split("|")[-1].strip() for line in done.stderr.split("\n")}
     assert "reproduce.experiment.driver" in imported
     assert "tensorflow" not in imported
+
+
+def test_what_runs_experiments_knows_no_recipe():
+    for path in ROOT.glob("reproduce/experiment/*.py"):
+        assert "reproduce.recipes" not in path.read_text(), path

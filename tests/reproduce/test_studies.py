@@ -5,9 +5,9 @@ import collections
 import pytest
 from cells import flat, ids, labels, one
 
+from reproduce.experiment.profile import variants
 from reproduce.experiment.settings import change, names, value
 from reproduce.recipes import digits, studies
-from reproduce.recipes.profile import variants
 
 
 def mi(**changes):

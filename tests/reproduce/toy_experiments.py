@@ -8,12 +8,12 @@ import synthetic
 
 from reproduce.experiment import driver, flags, records, run_files
 from reproduce.experiment.groups import BiasBalanced
+from reproduce.experiment.profile import Profile
 from reproduce.experiment.results import Cell
 from reproduce.experiment.settings import change
 from reproduce.experiment.sources import Source
 from reproduce.experiment.tables import Column, accuracy, make_table
 from reproduce.recipes.digits import by_variance
-from reproduce.recipes.profile import Profile
 
 ROWS = {
     "ERM": {},
