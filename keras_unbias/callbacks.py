@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_unbias.auditing import critics
-from keras_unbias.auditing.outputs import collect_outputs
+from keras_unbias.auditing.outputs import collect_labels, collect_outputs
 from keras_unbias.checks import check_integer, check_weight
 from keras_unbias.data import BiasedDataset
 
@@ -121,7 +121,7 @@ class MutualInformationMonitor(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         """Finds out which values the labels allow."""
-        labels = collect_outputs(np.empty(0), self.dataset).labels
+        labels = collect_labels(self.dataset)
         self.num_classes = {"held_out_mutual_information": None}
         if labels is not None:
             name = "held_out_conditional_mutual_information"

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -67,7 +67,7 @@ def check_weight(name: str, value: float) -> None:
     >>> check_weight("mi_weight", 0.5)
     """
     # NaN fails every comparison.
-    if not 0 <= value < math.inf:
+    if not isinstance(value, Real) or not 0 <= value < math.inf:
         raise ValueError(
             f"`{name}` weights a term of the objective. Expected: a finite number >= "
             f"0. Received: {name}={value}. Pass 0 to leave the term out."

@@ -86,7 +86,9 @@ def audit(
     >>> result.leakage.information.value > 0.5  # At most log(2) = 0.693 nats.
     True
     """
-    outputs = collect_outputs(model_or_features, dataset)
+    outputs = collect_outputs(
+        model_or_features, dataset, in_order=predictions is not None
+    )
     labels = outputs.labels
     if predictions is not None:
         predictions = check_predictions(predictions)

@@ -1,7 +1,9 @@
 """Outputs of a model and the targets of the same rows, as checked arrays."""
 
 import dataclasses
+import functools
 from collections.abc import Callable
+from typing import Any
 
 import keras
 import numpy as np
@@ -37,12 +39,16 @@ class Outputs:
 def collect_outputs(
     model_or_features: Callable | np.ndarray,
     dataset: BiasedDataset | tf.data.Dataset | tuple,
+    *,
+    in_order: bool = False,
 ) -> Outputs:
     """Calls a model on all rows of a data set, or takes given features.
 
     Args:
         model_or_features: as in `audit`.
         dataset: as in `audit`.
+        in_order: bool, whether the caller has other arrays of the same rows.
+            Given features always are in order. Defaults to `False`.
 
     Returns:
         The `Outputs` of all rows.
@@ -50,8 +56,9 @@ def collect_outputs(
     Raises:
         ValueError: if the targets have no attribute, if the attribute is not
             a vector of finite numbers per row, if the labels are not numbers,
-            if a model returns no features, or if there are no batches or
-            endlessly many.
+            if a model returns no features, if there are no batches or
+            endlessly many, or if rows must be in order and the data set has
+            another order at each pass.
 
     Example:
 
@@ -74,11 +81,15 @@ def collect_outputs(
             f"{type(model_or_features).__name__}. Pass `estimator.transform(X)`."
         )
     is_model = callable(model_or_features)
+    model = model_or_features
+    if isinstance(model, keras.Layer):
+        # A layer may augment its inputs unless it is told not to.
+        model = functools.partial(model, training=False)
     outputs, targets = [], []
     for batch in _batches(dataset, is_model):
         targets.append(_check_targets(batch))
         if is_model:
-            outputs.append(_check_output(model_or_features(batch[0])))
+            outputs.append(_check_output(model(batch[0])))
     if not targets:
         raise ValueError(
             "The data set has no rows. Expected: at least one batch. Received: "
@@ -86,6 +97,8 @@ def collect_outputs(
             "than a batch."
         )
     targets = _concatenate(targets)
+    if in_order or not is_model:
+        _check_order(dataset, targets)
     features = None if is_model else np.asarray(model_or_features)
     outputs = _concatenate(outputs) if is_model else {"features": features}
     return Outputs(
@@ -97,8 +110,41 @@ def collect_outputs(
     )
 
 
+def collect_labels(dataset: BiasedDataset | tf.data.Dataset | tuple) -> Any:
+    """Returns the class numbers of all rows, or `None`, see `class_numbers`.
+
+    Args:
+        dataset: as in `audit`.
+    """
+    if isinstance(dataset, BiasedDataset):
+        return class_numbers(dataset.test.labels)
+    targets = [_check_targets(batch) for batch in _batches(dataset, False)]
+    return class_numbers(_concatenate(targets).get("label"))
+
+
+def _check_order(dataset, targets):
+    """Checks that a second pass has the rows in the same order."""
+    if isinstance(dataset, (tuple, list)) or iter(dataset) is dataset:
+        return
+    if isinstance(dataset, keras.utils.PyDataset):
+        # As Keras does after a pass. It is here that rows are shuffled.
+        dataset.on_epoch_end()
+    again = _concatenate([_check_targets(batch) for batch in _batches(dataset, False)])
+    for name, first in targets.items():
+        if not np.array_equal(first, again[name]):
+            raise ValueError(
+                "The data set has another order at each pass, so its rows are not "
+                "those of the array that goes with them. Expected: rows in one order. "
+                f"Received: another {name!r} in a second pass. Leave `shuffle` out, "
+                "or give the audit a model in place of arrays."
+            )
+
+
 def _batches(dataset, is_model):
     """Returns an iterable of batches with an end."""
+    if isinstance(dataset, keras.utils.PyDataset):
+        # Iteration by itself would not end.
+        return map(dataset.__getitem__, range(len(dataset)))
     if isinstance(dataset, (tuple, list)):
         inputs, targets = dataset[:2]
         if not is_model:
@@ -140,7 +186,7 @@ def _check_output(output):
         raise ValueError(
             "The model does not name its features. Expected: a dict with 'features' "
             f"and, if there are any, 'logits'. Received: {batches.named(output)}. Wrap "
-            "an encoder: `lambda x: {'features': encoder(x)}`."
+            "an encoder: `lambda x: {'features': encoder(x, training=False)}`."
         )
     return output
 

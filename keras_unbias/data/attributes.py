@@ -213,7 +213,14 @@ def check_finite(attributes: np.ndarray) -> None:
     Raises:
         ValueError: if NaN or infinity is among them.
     """
-    finite = np.isfinite(attributes)
+    attributes = np.asarray(attributes)
+    if attributes.dtype.kind not in "biuf":
+        raise ValueError(
+            "The attribute must consist of numbers. Expected: a float array of shape "
+            f"(n, a). Received: {attributes.dtype}. Encode it with AttributeEncoder."
+        )
+    # As floats of 32 bit, which the models compute in.
+    finite = np.abs(attributes) <= np.finfo(np.float32).max
     if not finite.all():
         rows = np.flatnonzero(~finite.reshape(len(finite), -1).all(1))
         raise ValueError(

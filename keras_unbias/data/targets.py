@@ -102,7 +102,7 @@ def check_classes(labels: Any, num_classes: int) -> np.ndarray:
         raise ValueError(
             "The labels must be class numbers. Expected: one label per row. Received: "
             f"labels of shape {labels.shape}. Pass the argmax of one-hot labels. Other "
-            "labels can be used with conditional=False and without a LabelPrior."
+            "labels need another loss, conditional=False and no LabelPrior."
         )
     distinct = dict.fromkeys(labels.ravel().tolist())
     others = [label for label in distinct if label not in range(num_classes)]
@@ -110,10 +110,102 @@ def check_classes(labels: Any, num_classes: int) -> np.ndarray:
         raise ValueError(
             "The labels must be class numbers. Expected: labels in "
             f"0..{num_classes - 1}. Received: {others[:3]} among them, {labels.dtype}. "
-            "Number the classes from 0, or raise num_classes. Other labels can be used "
-            "with conditional=False and without a LabelPrior."
+            "Number the classes from 0, or raise num_classes. Other labels need "
+            "another loss, conditional=False and no LabelPrior."
         )
     return labels.ravel().astype(np.int64)
+
+
+def check_label_range(labels: Any, between: tuple[float, float] | None) -> None:
+    """Checks labels that are not class numbers.
+
+    Args:
+        labels: array whose first axis is the row.
+        between: pair of floats, the smallest and the largest label. `None`
+            stands for any finite numbers.
+
+    Raises:
+        ValueError: if labels lie outside, or if they are not finite numbers.
+    """
+    labels = np.asarray(labels)
+    low, high = between or (-np.inf, np.inf)
+    valid = labels.dtype.kind in "biuf" and np.isfinite(labels).all()
+    if not valid or (labels.size and not low <= labels.min() <= labels.max() <= high):
+        expected = "finite numbers" + (f" in {low}..{high}" if between else "")
+        raise ValueError(
+            f"The labels do not suit the loss. Expected: {expected}. Received: "
+            f"{labels.dtype}, {labels.ravel()[:3].tolist()} and others. Leave rows "
+            "without a label out, or use another loss."
+        )
+
+
+def check_inputs(name: str, values: Any) -> None:
+    """Checks that inputs that are floats are finite.
+
+    Args:
+        name: str, the name of the inputs.
+        values: array whose first axis is the row.
+
+    Raises:
+        ValueError: if there are NaN, infinity, or numbers that become infinity
+            in float32.
+    """
+    values = np.asarray(values)
+    if values.dtype.kind != "f":
+        return
+    # NaN fails every comparison.
+    finite = np.abs(values) <= np.finfo(np.float32).max
+    if not finite.all():
+        rows = np.flatnonzero(~finite.reshape(len(finite), -1).all(1))
+        raise ValueError(
+            f"`{name}` must be finite numbers. Expected: no NaN or infinity, no "
+            f"number beyond float32. Received: such in {len(rows)} rows, the first of "
+            f"which is row {rows[0]}. Leave such rows out, or fill the gaps first."
+        )
+
+
+def check_row_weights(weights: Any) -> None:
+    """Checks what rows count in a loss.
+
+    Args:
+        weights: array whose first axis is the row.
+
+    Raises:
+        ValueError: if a weight is negative or not finite.
+    """
+    weights = np.asarray(weights)
+    # NaN fails every comparison.
+    valid = weights.dtype.kind in "biuf" and (weights >= 0) & (weights < np.inf)
+    if not np.all(valid):
+        raise ValueError(
+            "`sample_weight` must say how much each row counts. Expected: finite "
+            f"numbers >= 0. Received: {weights.dtype}, others among them. Use 0 for "
+            "rows that do not count."
+        )
+
+
+def mean_one(weights: Any) -> np.ndarray:
+    """Scales the weights of rows to a mean of 1, for only ratios matter.
+
+    Args:
+        weights: array of shape `(rows,)`.
+
+    Returns:
+        Float64 array of shape `(rows,)`.
+
+    Raises:
+        ValueError: if weights are negative, not finite, or all 0.
+    """
+    check_row_weights(weights)
+    weights = np.asarray(weights, float)
+    if not weights.any():
+        raise ValueError(
+            "No row counts. Expected: a weight above 0. Received: zeros only. Leave "
+            "`sample_weight` out for equal weights."
+        )
+    # The mean of the largest numbers would overflow.
+    weights = weights / weights.max()
+    return weights / weights.mean()
 
 
 def check_vectors(attributes: Any) -> None:
@@ -126,6 +218,12 @@ def check_vectors(attributes: Any) -> None:
         ValueError: if the shape is not `(n, a)`.
     """
     shape = getattr(attributes, "shape", None)
+    if isinstance(shape, tf.TensorShape) and shape.rank is None:
+        raise ValueError(
+            "The shape of the attribute must be known before training. Expected: "
+            "shape (n, a). Received: a data set that does not tell the rank. Map it "
+            "with `tf.ensure_shape(attribute, (None, width))`."
+        )
     if shape is None or len(shape) != 2:
         received = type(attributes).__name__ if shape is None else f"shape {shape}"
         raise ValueError(

@@ -1,9 +1,12 @@
 """Neural estimation of mutual information (MINE)."""
 
+import math
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
+from scipy import special
 
 from keras_unbias import backend
 from keras_unbias.checks import check_integer, check_width
@@ -66,6 +69,8 @@ class MutualInformationEstimator(keras.layers.Layer):
 
     # An update of so many rows replaces the last mean and deviation in full.
     MIN_ROWS = 64
+    # The rows that `evaluate` pairs with each other at a time.
+    PART = 2048
 
     def __init__(
         self,
@@ -167,6 +172,59 @@ class MutualInformationEstimator(keras.layers.Layer):
             self.updates + 0,
         )
 
+    def evaluate(
+        self,
+        features: np.ndarray,
+        attributes: np.ndarray,
+        labels: np.ndarray | None = None,
+    ) -> float:
+        """Computes the bound of the current critic over any number of rows.
+
+        The scores of parts of at most `PART` random rows are accumulated. The
+        bound is no mean of the bounds of the parts.
+
+        Args:
+            features: float array of shape `(rows, d)`.
+            attributes: float array of shape `(rows, a)`.
+            labels: int array of shape `(rows,)`. Required if `num_classes` is
+                set.
+
+        Returns:
+            Float, the bound in nats.
+
+        Raises:
+            ValueError: as `bound` does.
+        """
+        features = tf.cast(features, tf.float32)
+        attributes = tf.cast(attributes, tf.float32)
+        self._ensure_built(features, attributes)
+        features = self._standardized(features)
+        numbers = self._class_numbers(features, labels)
+        order = np.random.default_rng(self.seed).permutation(len(numbers))
+        joint_sum, log_sums, log_counts = 0.0, {}, {}
+        for part in np.array_split(order, math.ceil(len(order) / self.PART)):
+            classes = tf.gather(numbers, part)
+            joint, marginal, pairs = self._scores(
+                tf.gather(features, part),
+                tf.gather(attributes, part),
+                classes,
+                self.updates + 0,
+            )
+            joint_sum += np.sum(joint, dtype=float)
+            marginal, classes = np.asarray(marginal, float), np.asarray(classes)
+            pairs = np.ones_like(marginal) if pairs is None else np.asarray(pairs)
+            for label in np.unique(classes):
+                rows = classes == label
+                total = special.logsumexp(marginal[rows], b=pairs[rows])
+                log_sums.setdefault(label, []).append(total)
+                log_counts.setdefault(label, []).append(np.log(pairs[rows].sum()))
+        values, counts = np.unique(numbers, return_counts=True)
+        means = [
+            special.logsumexp(log_sums[label]) - special.logsumexp(log_counts[label])
+            for label in values
+        ]
+        return float((joint_sum - counts @ means) / len(order))
+
     def update(
         self,
         features: tf.Tensor,
@@ -253,12 +311,13 @@ class MutualInformationEstimator(keras.layers.Layer):
         self.updates.assign(first + self.steps)
 
     def _bound(self, features, attributes, labels, update):
-        if self.num_classes is None:
-            labels = None
-        joint, marginal, pairs = self.critic(
-            features, attributes, labels, tf.stack([self.seed, update])
-        )
+        joint, marginal, pairs = self._scores(features, attributes, labels, update)
+        labels = None if self.num_classes is None else labels
         return donsker_varadhan_bound(joint, marginal, labels, self.num_classes, pairs)
+
+    def _scores(self, features, attributes, labels, update):
+        labels = None if self.num_classes is None else labels
+        return self.critic(features, attributes, labels, tf.stack([self.seed, update]))
 
     def _standardized(self, features):
         return (features - self.mean) / self.scale

@@ -4,13 +4,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from keras_unbias.checks import check_width
 from keras_unbias.data.attributes import AttributeSpec
 from keras_unbias.data.targets import attribute_of, check_vectors
-from keras_unbias.methods import penalties
+from keras_unbias.methods import gate, penalties
 from keras_unbias.methods.base import RepresentationClassifier
 from keras_unbias.methods.optimizers import companion_optimizer
 
@@ -114,6 +113,13 @@ class AttributeAdversary(RepresentationClassifier):
             if not variable.name.startswith("moving")
         ]
 
+    def make_gate(self) -> gate.Gate:
+        """Returns what the rows of every batch must hold, see `Gate`."""
+        made = super().make_gate()
+        made.needs_variety = True
+        made.categories = lambda width: self.attribute_spec
+        return made
+
     task_variables = RepresentationClassifier.network_variables
 
     def compile(self, *args: Any, **kwargs: Any) -> None:
@@ -130,10 +136,9 @@ class AttributeAdversary(RepresentationClassifier):
             self.attribute_optimizer.build(self.attribute_variables)
 
     def prepare(self, x: Any, y: Any) -> None:
-        """Checks the attribute in arrays, and creates the weights."""
+        """Checks the width of the attribute, and creates the weights."""
         if y is not None:
             self._check_width(attribute_of(y))
-            self.attribute_spec.check_categories(np.asarray(y["attribute"]))
         super().prepare(x, y)
 
     def _check_width(self, attributes):
@@ -148,7 +153,7 @@ class AttributeAdversary(RepresentationClassifier):
 
     def train_step(self, data: Any) -> dict[str, Any]:
         """Trains all three networks on one batch."""
-        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        x, y, sample_weight = gate.unpack(self, data, training=True)
         self._check_width(attribute_of(y))
         with tf.GradientTape() as tape:
             y_pred = self(x, training=True)

@@ -2,6 +2,7 @@
 
 import collections.abc
 import inspect
+import json
 import os
 from typing import Any
 
@@ -9,8 +10,17 @@ import keras
 import tensorflow as tf
 
 from keras_unbias import backend
-from keras_unbias.data.targets import as_class_numbers, attribute_of, labels_and_weights
+from keras_unbias.checks import check_weight
+from keras_unbias.data.targets import (
+    as_class_numbers,
+    attribute_of,
+    inputs_and_targets,
+    labels_and_weights,
+)
+from keras_unbias.methods.gate import Gate, guard, unpack
 from keras_unbias.serving import export
+
+BINARY = (keras.losses.BinaryCrossentropy, keras.losses.BinaryFocalCrossentropy)
 
 
 @keras.saving.register_keras_serializable("keras_unbias")
@@ -72,6 +82,9 @@ class RepresentationClassifier(keras.Model):
         self.num_classes = num_classes
         self.label_prior = label_prior
         self.class_weight = None
+        self.gate = Gate()
+        # JSON, for Keras would wrap a structure.
+        self._seen_inputs = None
         self.classifier = keras.layers.Dense(
             num_classes, dtype="float32", name="classifier"
         )
@@ -95,6 +108,7 @@ class RepresentationClassifier(keras.Model):
 
     def call(self, inputs: Any, training: bool = False) -> dict[str, tf.Tensor]:
         """Computes logits and features."""
+        self._see(inputs)
         features = self.encoder(inputs, training=training)
         return {"logits": self.classifier(features), "features": features}
 
@@ -119,12 +133,27 @@ class RepresentationClassifier(keras.Model):
         Raises:
             ValueError: if the loss takes probabilities.
         """
+        for name, value in (("loss", loss), ("metrics", metrics)):
+            if isinstance(value, dict):
+                raise ValueError(
+                    f"`{name}` is for labels and logits alone. Expected: "
+                    f"{name}={next(iter(value.values()), None)!r}, for example. "
+                    f"Received: {name}={value!r}. Leave the names of targets out."
+                )
         if loss is None:
             loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         _check_takes_logits(loss)
         if metrics is None:
             metrics = [_default_accuracy(loss)]
         super().compile(optimizer=optimizer, loss=loss, metrics=metrics, **kwargs)
+        self.gate = self.make_gate()
+
+    def make_gate(self) -> Gate:
+        """Returns what the rows of every batch must hold, see `Gate`."""
+        if isinstance(self.loss, keras.losses.SparseCategoricalCrossentropy):
+            ignored = getattr(self.loss, "ignore_class", None)
+            return Gate(num_classes=self.num_classes, ignored_label=ignored)
+        return Gate(label_range=(0, 1) if isinstance(self.loss, BINARY) else None)
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
         """Compiles a loaded model and creates its optimizers' weights."""
@@ -185,12 +214,23 @@ class RepresentationClassifier(keras.Model):
                 "replicas. Build and fit the model outside the strategy's scope."
             )
         weights = self._class_weights(class_weight)
+        if weights is not None:
+            self.gate.num_classes = len(weights)
         if weights != self.class_weight:
             # The compiled step holds the weights as constants.
             self.class_weight, self.train_function = weights, None
+        given = inspect.signature(super().fit).bind(x, y, *args, **kwargs).arguments
+        self._check_arrays(x, y, given.get("sample_weight"))
+        if isinstance(given.get("validation_data"), (tuple, list)):
+            self._check_arrays(*given["validation_data"])
         with self.distribute_strategy.scope():
             self.prepare(x, y)
         return super().fit(x, y, *args, **kwargs)
+
+    def _check_arrays(self, x, y=None, sample_weight=None):
+        """Checks all rows of arrays before training."""
+        if y is not None:
+            self.gate.check(x, y, sample_weight)
 
     def prepare(self, x: Any, y: Any) -> None:
         """Checks the data of `fit` and creates the weights.
@@ -202,11 +242,45 @@ class RepresentationClassifier(keras.Model):
             x: see `fit`.
             y: see `fit`.
         """
+        data = inputs_and_targets(x, y)
+        if data is not None:
+            self._see(data[0])
         taken = export.known_inputs(self.encoder)
         if not self.built and taken is not None:
             self.build(keras.tree.map_structure(lambda t: t.shape, taken))
         if self.compiled and all(layer.built for layer in self.layers):
             self.build_optimizers()
+
+    def _see(self, inputs):
+        """Keeps the structure and the dtypes of the first inputs."""
+        parts = keras.tree.flatten(inputs)
+        known = all(hasattr(part, "dtype") and len(part.shape) for part in parts)
+        if self._seen_inputs is None and known:
+            seen = keras.saving.serialize_keras_object(export.specify(inputs))
+            self._seen_inputs = json.dumps(seen)
+
+    @property
+    def seen_inputs(self) -> Any:
+        """The inputs as a structure of `keras.KerasTensor`, for any batch size."""
+        if self._seen_inputs is not None:
+            return keras.saving.deserialize_keras_object(json.loads(self._seen_inputs))
+        shapes = super().get_build_config()["input_shape"]
+        return keras.tree.map_shape_structure(
+            lambda shape: keras.KerasTensor((None, *shape[1:])),
+            # Keras wraps dicts that belong to a model in a type of its own.
+            dict(shapes) if isinstance(shapes, dict) else shapes,
+        )
+
+    def get_build_config(self) -> dict[str, Any]:
+        """Returns the shapes and the dtypes of the inputs."""
+        return {**super().get_build_config(), "seen_inputs": self._seen_inputs}
+
+    def build_from_config(self, config: dict[str, Any]) -> None:
+        """Creates the weights for the inputs of `get_build_config`."""
+        config = dict(config)
+        # Older files do not name them.
+        self._seen_inputs = config.pop("seen_inputs", None)
+        super().build_from_config(config)
 
     def _class_weights(self, class_weight):
         """Returns a weight for each class, or `None`."""
@@ -220,7 +294,29 @@ class RepresentationClassifier(keras.Model):
                 f"0..{classes[-1]} to weights. Received: {class_weight!r}. "
                 "scikit-learn's compute_class_weight computes balanced ones."
             )
+        for label, weight in class_weight.items():
+            check_weight(f"class_weight[{label}]", weight)
         return [float(class_weight.get(c, 1.0)) for c in classes]
+
+    def make_train_function(self, force: bool = False) -> None:
+        """Makes the function of a training step, see `gate.guard`."""
+        if self.train_function is None or force:
+            super().make_train_function(force)
+            self.train_function = guard(self, self.train_function, training=True)
+
+    def make_test_function(self, force: bool = False) -> None:
+        """Makes the function of an evaluation step, see `gate.guard`."""
+        if self.test_function is None or force:
+            super().make_test_function(force)
+            self.test_function = guard(self, self.test_function, training=False)
+
+    def train_step(self, data: Any) -> dict[str, Any]:
+        """Takes a step of the training."""
+        return super().train_step(unpack(self, data, training=True))
+
+    def test_step(self, data: Any) -> dict[str, Any]:
+        """Takes a step of the evaluation."""
+        return super().test_step(unpack(self, data, training=False))
 
     def track_loss(self, loss: tf.Tensor, y: dict) -> None:
         """Updates the metric `loss`, as Keras's own training step does."""
@@ -319,8 +415,7 @@ def _default_accuracy(loss):
     # creates its variables inside the first step.
     if isinstance(loss, keras.losses.SparseCategoricalCrossentropy):
         return keras.metrics.SparseCategoricalAccuracy("accuracy")
-    binary = (keras.losses.BinaryCrossentropy, keras.losses.BinaryFocalCrossentropy)
-    if isinstance(loss, binary):
+    if isinstance(loss, BINARY):
         # Each logit is a yes-or-no answer.
         return keras.metrics.BinaryAccuracy("accuracy", threshold=0.0)
     return "accuracy"

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_unbias.data.attributes import check_finite
-from keras_unbias.data.targets import check_classes
+from keras_unbias.data.targets import check_classes, mean_one
 from keras_unbias.methods.base import RepresentationClassifier
 
 
@@ -22,7 +22,9 @@ class LabelPrior(keras.layers.Layer):
 
     The probabilities are estimated from counts of the labels in the cells of
     the attribute. A cell is one value of the attribute vector. An attribute
-    that was not counted takes the nearest cell.
+    that was not counted takes the nearest cell, or all cells that are equally
+    near, counted as one. So an attribute without known values, of zeros in
+    place of a one-hot code or of NaN, means p(y).
 
     Call `adapt` once on the training data, as with
     `keras.layers.Normalization`.
@@ -71,13 +73,15 @@ class LabelPrior(keras.layers.Layer):
             labels: int array of shape `(rows,)` or `(rows, 1)`, in
                 `0..num_classes-1`.
             sample_weight: float array of shape `(rows,)`, what each row
-                counts. Defaults to `None`, 1 for each.
+                counts. Only the ratios of the weights matter. Defaults to
+                `None`, equal weights.
 
         Raises:
             ValueError: if the shapes are wrong, if attributes are not finite,
-                if labels are not class numbers in the range, if there are
-                more than `MAX_CELLS` cells, or if there are other cells than
-                in an earlier call.
+                if labels are not class numbers in the range, if weights are
+                negative, not finite or all 0, if there are more than
+                `MAX_CELLS` cells, or if there are other cells than in an
+                earlier call.
         """
         attributes = np.asarray(attributes, np.float32)
         labels = np.asarray(labels)
@@ -104,13 +108,15 @@ class LabelPrior(keras.layers.Layer):
                 f"{self.cells.shape[1]}. Received: {len(cells)} of width "
                 f"{cells.shape[1]}. Make a new LabelPrior."
             )
-        counts = np.full((len(cells), self.num_classes), self.smoothing)
-        weight = 1 if sample_weight is None else sample_weight
+        weight = np.ones(rows) if sample_weight is None else mean_one(sample_weight)
+        counts = np.zeros((len(cells), self.num_classes))
         np.add.at(counts, (cell.ravel(), labels), weight)
         self.build_from_config(
             {"cells": len(cells), "attribute_size": attributes.shape[1]}
         )
         self.cells.assign(cells)
+        self.counts.assign(counts)
+        counts = counts + self.smoothing
         self.log_prior.assign(np.log(counts / counts.sum(axis=1, keepdims=True)))
 
     def build_from_config(self, config: dict[str, Any]) -> None:
@@ -121,7 +127,14 @@ class LabelPrior(keras.layers.Layer):
         self.cells = self.add_weight((cells, width), trainable=False, name="cells")
         shape = cells, self.num_classes
         self.log_prior = self.add_weight(shape, trainable=False, name="log_prior")
+        self.counts = self.add_weight(shape, trainable=False, name="counts")
         self.built = True
+
+    def load_own_variables(self, store: Any) -> None:
+        """Loads the weights. Older files have no counts."""
+        if len(store.keys()) == 2:
+            store = {**store, "2": np.exp(store["1"])}
+        super().load_own_variables(store)
 
     def get_build_config(self) -> dict[str, Any] | None:
         """Returns the number and the width of the cells."""
@@ -148,17 +161,27 @@ class LabelPrior(keras.layers.Layer):
                 f"Expected: shape (n, {width}). Received: shape {shape}. "
                 "Encode all rows in the same way."
             )
-        # Without centering, the squares of large numbers would leave no
-        # digits for their differences.
-        mean = tf.reduce_mean(self.cells, 0)
-        attributes = tf.cast(attributes, tf.float32) - mean
-        cells = self.cells - mean
+        # Squares of large numbers leave no digits of 32 bit for differences.
+        cells = tf.cast(self.cells, tf.float64)
+        mean = tf.reduce_mean(cells, 0)
+        cells = cells - mean
+        attributes = tf.cast(attributes, tf.float64) - mean
+        # A column that is not known is as far from all cells.
+        known = tf.math.is_finite(attributes)
+        attributes = tf.where(known, attributes, 0.0)
+        squares = tf.matmul(tf.cast(known, tf.float64), cells**2, transpose_b=True)
         # The squared distance, up to a constant of the row.
-        distances = tf.reduce_sum(cells**2, 1) - 2 * tf.matmul(
-            attributes, cells, transpose_b=True
-        )
+        distances = squares - 2 * tf.matmul(attributes, cells, transpose_b=True)
         nearest = tf.argmin(distances, 1)
-        return self.strength * tf.gather(self.log_prior, nearest)
+        rounding = 1e-14 * tf.reduce_max(squares, 1, keepdims=True)
+        equal = distances <= tf.reduce_min(distances, 1, keepdims=True) + rounding
+        pooled = tf.matmul(tf.cast(equal, tf.float32), self.counts) + self.smoothing
+        log_prior = tf.where(
+            tf.math.count_nonzero(equal, 1, keepdims=True) == 1,
+            tf.gather(self.log_prior, nearest),
+            tf.math.log(pooled / tf.reduce_sum(pooled, 1, keepdims=True)),
+        )
+        return self.strength * log_prior
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""

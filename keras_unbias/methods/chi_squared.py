@@ -7,14 +7,14 @@ Continuous Attributes and Treatments", ICML 2019.
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from keras_unbias.checks import check_weight
 from keras_unbias.data.attributes import AttributeSpec
-from keras_unbias.data.targets import attribute_of, check_vectors, labels_and_weights
+from keras_unbias.data.targets import attribute_of, labels_and_weights
 from keras_unbias.methods import penalties
 from keras_unbias.methods.base import RepresentationClassifier
+from keras_unbias.methods.gate import Gate
 
 
 @keras.saving.register_keras_serializable("keras_unbias")
@@ -69,15 +69,13 @@ class ChiSquaredPenalty(RepresentationClassifier):
         self.penalty_weight = penalty_weight
         self.positive = positive
 
-    def prepare(self, x: Any, y: Any) -> None:
-        """Checks the attribute in arrays, and creates the weights."""
-        if y is not None:
-            attributes = attribute_of(y)
-            check_vectors(attributes)
-            # One attribute: one-hot codes, or a number in 0..1.
-            spec = AttributeSpec(attributes.shape[-1:])
-            spec.check_categories(np.asarray(attributes))
-        super().prepare(x, y)
+    def make_gate(self) -> Gate:
+        """Returns what the rows of every batch must hold, see `Gate`."""
+        made = super().make_gate()
+        made.needs_variety = True
+        # One attribute: one-hot codes, or a number in 0..1.
+        made.categories = lambda width: AttributeSpec((width,))
+        return made
 
     def compute_loss(
         self,

@@ -20,16 +20,14 @@ import numpy as np
 import tensorflow as tf
 
 from keras_unbias.checks import check_integer, check_weight, check_width
-from keras_unbias.data.attributes import check_finite
 from keras_unbias.data.targets import (
     attribute_of,
-    check_classes,
     check_vectors,
     inputs_and_targets,
     warn_of_large,
 )
 from keras_unbias.information import MutualInformationEstimator
-from keras_unbias.methods import batches
+from keras_unbias.methods import batches, gate
 from keras_unbias.methods.base import RepresentationClassifier
 from keras_unbias.methods.optimizers import clip_to_reference, companion_optimizer
 
@@ -48,9 +46,10 @@ class MutualInformationBackpropagation(RepresentationClassifier):
     Batch normalization and dropout see the estimator's rows too.
 
     The metrics are `loss`, the task's, those of `compile`, and
-    `mutual_information`, the bound in nats. In training it is the bound on
-    the task's rows. In evaluation it is the bound of the current critic on
-    the evaluated rows, which is loose where they are distributed otherwise.
+    `mutual_information`, the bound in nats. In training it is the mean of the
+    bounds on the task's rows of each batch. In evaluation it is the bound of
+    the current critic over all evaluated rows, whatever the batches. It is
+    loose where they are distributed otherwise than the training rows.
     Sample and class weights apply to the task loss only.
 
     Args:
@@ -153,6 +152,8 @@ class MutualInformationBackpropagation(RepresentationClassifier):
         self.mi_optimizer = None
         self.shuffle_rows = False
         self.bound_tracker = keras.metrics.Mean(name="mutual_information")
+        # Features, attributes and labels of the rows that are evaluated.
+        self.evaluated = []
 
     @property
     def mi_weight(self) -> float:
@@ -200,6 +201,14 @@ class MutualInformationBackpropagation(RepresentationClassifier):
                 self.optimizer, self.mi_weight_variable, "mi"
             )
 
+    def make_gate(self) -> gate.Gate:
+        """Returns what the rows of every batch must hold, see `Gate`."""
+        made = super().make_gate()
+        made.needs_variety = True
+        if self.conditional:
+            made.num_classes, made.ignored_label = self.estimator.num_classes, None
+        return made
+
     task_variables = RepresentationClassifier.network_variables
 
     def build_optimizers(self) -> None:
@@ -221,9 +230,7 @@ class MutualInformationBackpropagation(RepresentationClassifier):
         """Checks the attribute in the data, and creates all weights.
 
         Raises:
-            ValueError: if the data have no attribute, one of another width,
-                or, in arrays, values that are not finite or labels that are
-                not classes.
+            ValueError: if the data have no attribute, or one of another width.
         """
         data = inputs_and_targets(x, y)
         if data is not None:
@@ -233,12 +240,8 @@ class MutualInformationBackpropagation(RepresentationClassifier):
             check_width(attributes.shape[-1], self.attribute_size)
             if y is not None:
                 # All rows of arrays are known before training.
-                rows = np.asarray(attributes, float)
-                check_finite(rows)
                 # The user calls fit, which calls the base's fit and this.
-                warn_of_large(rows, stacklevel=4)
-                if self.conditional:
-                    check_classes(targets["label"], self.estimator.num_classes)
+                warn_of_large(np.asarray(attributes, float), stacklevel=4)
             if not self.built:
                 self.build(keras.tree.map_structure(lambda t: t.shape, inputs))
             self.attribute_size = attributes.shape[-1]
@@ -254,7 +257,7 @@ class MutualInformationBackpropagation(RepresentationClassifier):
 
     def train_step(self, data: Any) -> dict[str, Any]:
         """Takes one step of Algorithm 1."""
-        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        x, y, sample_weight = gate.unpack(self, data, training=True)
         mini_batches = None
         if self.estimator_batches:
             seed = tf.stack([self.estimator.seed, self.estimator.updates + 0])
@@ -303,6 +306,38 @@ class MutualInformationBackpropagation(RepresentationClassifier):
         self.optimizer.apply(task_theta + task_psi, theta + psi)
         self.track_loss(loss, y)
         return self.compute_metrics(x, y, y_pred, sample_weight)
+
+    def make_test_function(self, force: bool = False) -> None:
+        """Makes the function of an evaluation step, without XLA."""
+        # XLA cannot hand features to the host.
+        jit_compile, self.jit_compile = self.jit_compile, False
+        super().make_test_function(force)
+        self.jit_compile = jit_compile
+
+    def test_step(self, data: Any) -> dict[str, Any]:
+        """Takes a step of the evaluation, and keeps what the bound needs."""
+        x, y, sample_weight = gate.unpack(self, data, training=False)
+        y_pred = self(x, training=False)
+        self.track_loss(self.compute_loss(x, y, y_pred, sample_weight, False), y)
+        tf.py_function(
+            lambda *rows: self.evaluated.append([part.numpy() for part in rows]),
+            [y_pred["features"], attribute_of(y), y["label"]],
+            [],
+        )
+        return self.compute_metrics(x, y, y_pred, sample_weight)
+
+    def reset_metrics(self) -> None:
+        """Resets the metrics, and forgets the rows that were evaluated."""
+        super().reset_metrics()
+        self.evaluated.clear()
+
+    def get_metrics_result(self) -> dict[str, Any]:
+        """Returns the metrics. The bound of an evaluation is that of all rows."""
+        results = super().get_metrics_result()
+        if self.evaluated and not tf.inside_function():
+            rows = map(np.concatenate, zip(*self.evaluated, strict=True))
+            results[self.bound_tracker.name] = self.estimator.evaluate(*rows)
+        return results
 
     def _embedded(self, inputs, targets):
         """Returns features, attributes and labels of the mini-batches."""

@@ -56,14 +56,7 @@ def inference_model(
         )
     taken = known_inputs(model.encoder)
     if taken is None:
-        shapes = model.get_build_config()["input_shape"]
-        if isinstance(shapes, dict):
-            # Keras wraps dicts that belong to a model in a type of its own.
-            shapes = dict(shapes)
-        # Inference does not keep the batch size of training.
-        taken = keras.tree.map_shape_structure(
-            lambda shape: keras.KerasTensor((None, *shape[1:])), shapes
-        )
+        taken = model.seen_inputs
     raw = known_inputs(preprocessing)
     inputs = _named_inputs(taken if raw is None else raw)
     encoded = inputs
@@ -138,7 +131,7 @@ def export(
 
 
 def known_inputs(layer: Any) -> Any:
-    """Returns the inputs that a layer, model or function is known to take.
+    """Returns the inputs that a model declares.
 
     Args:
         layer: a Keras layer or model, a function, or `None`.
@@ -149,11 +142,30 @@ def known_inputs(layer: Any) -> Any:
     # A Sequential that was never called has `inputs` but no `input`.
     if isinstance(layer, keras.Sequential):
         return layer.inputs[0] if layer.built else None
-    known = getattr(layer, "input", None)
-    # Only a functional model keeps the structure of several inputs. Other
-    # layers list them.
-    functional = hasattr(layer, "inputs")
-    return known if functional or not isinstance(known, list) else None
+    # Other layers remember, as `input`, what they happened to be called on.
+    return layer.input if hasattr(layer, "inputs") else None
+
+
+def specify(inputs: Any) -> Any:
+    """Returns what a model takes if it was given such inputs.
+
+    Args:
+        inputs: structure of arrays, tensors, or their specifications.
+
+    Returns:
+        The same structure of `keras.KerasTensor`, for any batch size.
+    """
+
+    def spec(values):
+        dtype = str(getattr(values.dtype, "name", values.dtype))
+        if dtype.startswith(("str", "bytes", "object")):
+            dtype = "string"
+        elif keras.backend.is_float_dtype(dtype):
+            # Keras casts all floats that it is given.
+            dtype = "float32"
+        return keras.KerasTensor((None, *values.shape[1:]), dtype)
+
+    return keras.tree.map_structure(spec, inputs)
 
 
 class PreprocessingLayer(keras.layers.Layer):

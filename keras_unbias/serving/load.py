@@ -117,4 +117,14 @@ def _cast_like(specs, inputs):
         number = spec.dtype.is_floating and values.dtype != tf.string
         return tf.cast(values, spec.dtype) if whole or number else values
 
-    return keras.tree.map_structure_up_to(specs, cast, specs, inputs)
+    try:
+        # Lists and tuples of inputs are the same.
+        inputs = keras.tree.pack_sequence_as(specs, keras.tree.flatten(inputs))
+        return keras.tree.map_structure_up_to(specs, cast, specs, inputs)
+    except ValueError as error:
+        raise ValueError(
+            "The inputs are not those of the classifier. Expected: "
+            f"{keras.tree.map_structure(lambda spec: spec.name, specs)}. Received: "
+            f"{type(inputs).__name__} of {len(keras.tree.flatten(inputs))} arrays. "
+            "Pass what the encoder was trained on."
+        ) from error

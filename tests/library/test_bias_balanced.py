@@ -149,3 +149,46 @@ def test_rows_count_by_their_weights():
     np.testing.assert_allclose(
         np.exp(smoothed(attributes[:1])), [[0.75, 0.25]], rtol=1e-6
     )
+
+
+def test_an_unknown_attribute_means_the_frequency_of_the_labels():
+    rng = np.random.default_rng(0)
+    colors, sizes, labels = rng.integers(0, [3, 2, 2], (600, 3)).T
+    labels |= colors == 1
+    codes = np.concatenate([np.eye(3)[colors], np.eye(2)[sizes]], 1)
+    prior = LabelPrior(2, smoothing=1e-6)
+    prior.adapt(codes, labels)
+    unknown = np.zeros((1, 5))
+    # Only the color is known.
+    color = np.array([[0, 1, 0, 0, 0]])
+    mine = labels[colors == 1]
+    for rows, mine in (
+        (unknown, labels),
+        (unknown * np.nan, labels),
+        (color, labels[colors == 1]),
+        (
+            np.where(color, 1, np.where(np.arange(5) < 3, 0, np.nan)),
+            labels[colors == 1],
+        ),
+    ):
+        expected = np.bincount(mine, minlength=2) / len(mine)
+        np.testing.assert_allclose(np.exp(prior(rows))[0], expected, atol=1e-5)
+
+
+def test_only_ratios_of_weights_count():
+    attributes, labels = np.eye(2)[[0, 0, 1, 1]], np.array([0, 1, 1, 1])
+    weights = np.array([1.0, 3.0, 2.0, 0.5])
+    priors = []
+    for scale in (1e-30, 1.0, 1e30):
+        prior = LabelPrior(2)
+        prior.adapt(attributes, labels, scale * weights)
+        priors.append(prior(attributes))
+    np.testing.assert_allclose(priors[0], priors[1], rtol=1e-6)
+    np.testing.assert_allclose(priors[2], priors[1], rtol=1e-6)
+    for bad, message in (
+        (-weights, "finite numbers >= 0"),
+        (weights * np.nan, "finite numbers >= 0"),
+        (weights * 0, "zeros only"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            LabelPrior(2).adapt(attributes, labels, bad)

@@ -323,3 +323,29 @@ def test_attributes_of_another_width_are_refused():
     estimator.update(features[None], np.eye(4)[None])
     with pytest.raises(ValueError, match=r"Expected: 4. Received: 1"):
         estimator.bound(features, np.ones((4, 1)))
+
+
+@pytest.mark.parametrize("num_classes", [None, 3])
+@pytest.mark.parametrize("critic", [SeparableCritic, ConcatenatedCritic])
+def test_the_bound_of_many_rows_is_that_of_all_pairs(critic, num_classes, monkeypatch):
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 3, 600)
+    attributes = np.eye(3, dtype="float32")[(labels + (rng.random(600) < 0.4)) % 3]
+    features = (attributes + rng.normal(0, 0.3, (600, 3))).astype("float32")
+    estimator = MutualInformationEstimator(
+        critic((16,), seed=0), steps=200, num_classes=num_classes
+    )
+    estimator.update(features[None], attributes[None], labels[None])
+    whole = float(estimator.bound(features, attributes, labels))
+    assert whole > 0.1
+    # The random pairs of the concatenated critic are others, with a deviation.
+    atol = 1e-5 if critic is SeparableCritic else 0.1
+    value = estimator.evaluate(features, attributes, labels)
+    assert value == pytest.approx(whole, abs=atol)
+    order = np.argsort(attributes.argmax(1))
+    ordered = estimator.evaluate(features[order], attributes[order], labels[order])
+    assert ordered == pytest.approx(value, abs=atol)
+    # Parts are random, so each holds pairs of all kinds.
+    monkeypatch.setattr(MutualInformationEstimator, "PART", 150)
+    in_parts = estimator.evaluate(features[order], attributes[order], labels[order])
+    assert in_parts == pytest.approx(whole, abs=0.05 + atol)

@@ -261,6 +261,45 @@ def exported(model, path):
     return {**expected, "probabilities": softmax(expected["logits"])}
 
 
+@keras.saving.register_keras_serializable("test_export")
+class Mixture(keras.Model):
+    """A subclassed encoder of words, numbers that are no floats, and a list."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.codes = keras.layers.StringLookup(vocabulary=["u", "v"])
+        self.embedding = keras.layers.Embedding(3, 2)
+
+    def call(self, inputs):
+        words, (large, flag) = inputs["words"], inputs["others"]
+        # In float32 both were the same.
+        odd = keras.ops.cast(large % 2, "float32") + keras.ops.cast(flag, "float32")
+        return self.embedding(self.codes(words)) + odd
+
+
+@pytest.mark.parametrize("as_dataset", [True, False])
+def test_dtypes_and_structure_are_those_of_the_training(as_dataset, tmp_path):
+    inputs = {
+        "words": tf.constant(["u", "v", "w", "v"] * 4),
+        "others": [2**25 + np.arange(16)[:, None], np.arange(16)[:, None] < 3],
+    }
+    targets = {"label": np.arange(16) % 2}
+    model = keras_unbias.RepresentationClassifier(Mixture(), 2)
+    model.compile(run_eagerly=True)
+    data = (inputs, targets)
+    if as_dataset:
+        nested = {**inputs, "others": tuple(inputs["others"])}
+        data = (tf.data.Dataset.from_tensor_slices((nested, targets)).batch(4),)
+    model.fit(*data, verbose=0)
+    expected = model.predict(inputs, verbose=0)["logits"]
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    for number, made in enumerate((model, loaded)):
+        made.export(tmp_path / str(number), verbose=False)
+        served = keras_unbias.load_classifier(tmp_path / str(number))
+        np.testing.assert_allclose(served(inputs)["logits"], expected, atol=1e-6)
+
+
 # TensorFlow recommends the interpreter of ai_edge_litert, which is not
 # installed with it. Its own is the same.
 @pytest.mark.filterwarnings(

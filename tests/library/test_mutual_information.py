@@ -537,3 +537,22 @@ def test_an_assigned_weight_reaches_the_gradient(problem):
     np.testing.assert_allclose(three - none, 3 * (one - none), atol=1e-6)
     with pytest.raises(ValueError, match="Received: mi_weight=-1"):
         model.mi_weight = -1
+
+
+@pytest.mark.parametrize("conditional", [False, True])
+def test_an_evaluation_is_over_all_rows_whatever_the_batches(problem, conditional):
+    model = make(problem, "mi_backprop", conditional=conditional)
+    model.compile()
+    fit(model, problem.train, epochs=2)
+    x, y = first(problem.train, 600)
+    features = model.predict(x, verbose=0)["features"]
+    expected = float(model.estimator.bound(features, y["attribute"], y["label"]))
+    order = np.argsort(y["attribute"].argmax(1), kind="stable")
+    for rows, size in ((order, 4), (order, 600), (np.arange(600), 128)):
+        data = keras.tree.map_structure(lambda a, rows=rows: a[rows], (x, y))
+        dataset = tf.data.Dataset.from_tensor_slices(data).batch(size)
+        result = model.evaluate(dataset, verbose=0, return_dict=True)
+        assert result["mutual_information"] == pytest.approx(expected, abs=1e-4)
+    history = model.fit(x, y, validation_data=dataset, verbose=0).history
+    result = model.evaluate(dataset, verbose=0, return_dict=True)
+    assert history["val_mutual_information"][0] == result["mutual_information"]

@@ -1,5 +1,6 @@
 """Outputs and targets as arrays: what is read, and what is refused."""
 
+import keras
 import numpy as np
 import pandas as pd
 import pytest
@@ -146,3 +147,49 @@ def test_labels_must_be_classes_of_the_model(logits):
 def test_logits_must_be_a_matrix():
     with pytest.raises(ValueError, match=r"shape \(60,\). Add an axis"):
         predicted_classes(np.zeros(60), np.zeros(60, int))
+
+
+class Shuffled(keras.utils.PyDataset):
+    """Batches that are shuffled after each pass, as users write them."""
+
+    def __init__(self, attribute):
+        super().__init__()
+        self.attribute = attribute
+
+    def __len__(self):
+        return 2
+
+    def __getitem__(self, index):
+        part = self.attribute[30 * index : 30 * (index + 1)]
+        return part, {"attribute": part}
+
+    def on_epoch_end(self):
+        self.attribute = np.random.default_rng(1).permutation(self.attribute)
+
+
+def test_arrays_need_rows_in_one_order():
+    attribute = np.arange(60, dtype="float32")[:, None]
+    slices = tf.data.Dataset.from_tensor_slices((attribute, {"attribute": attribute}))
+    for dataset in (slices.shuffle(60).batch(30), Shuffled(attribute)):
+        with pytest.raises(ValueError, match="has another order at each pass"):
+            collect_outputs(attribute, dataset)
+        with pytest.raises(ValueError, match="has another order at each pass"):
+            collect_outputs(lambda x: {"features": x}, dataset, in_order=True)
+        # A model sees the rows that come with their targets.
+        outputs = collect_outputs(lambda x: {"features": x}, dataset)
+        np.testing.assert_array_equal(outputs.features, outputs.attributes)
+    fixed = slices.shuffle(60, reshuffle_each_iteration=False).batch(30)
+    assert len(collect_outputs(attribute, fixed).attributes) == 60
+
+
+class Noisy(keras.Layer):
+    """A layer that changes its inputs unless it is told not to."""
+
+    def call(self, inputs, training=True):
+        return {"features": inputs + 1.0 if training else inputs}
+
+
+def test_layers_are_called_in_inference_mode():
+    x = np.arange(240, dtype="float32").reshape(60, 4)
+    outputs = collect_outputs(Noisy(), (x, {"attribute": x[:, :1]}))
+    np.testing.assert_array_equal(outputs.features, x)
