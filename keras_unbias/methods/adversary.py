@@ -9,8 +9,9 @@ import tensorflow as tf
 from keras_unbias.checks import check_width
 from keras_unbias.data.attributes import AttributeSpec
 from keras_unbias.data.targets import attribute_of, check_vectors
-from keras_unbias.methods import gate, penalties
+from keras_unbias.methods import penalties
 from keras_unbias.methods.base import RepresentationClassifier
+from keras_unbias.methods.gate import Gate
 from keras_unbias.methods.optimizers import companion_optimizer
 
 
@@ -113,7 +114,7 @@ class AttributeAdversary(RepresentationClassifier):
             if not variable.name.startswith("moving")
         ]
 
-    def make_gate(self) -> gate.Gate:
+    def make_gate(self) -> Gate:
         """Returns what the rows of every batch must hold, see `Gate`."""
         made = super().make_gate()
         made.needs_variety = True
@@ -153,7 +154,7 @@ class AttributeAdversary(RepresentationClassifier):
 
     def train_step(self, data: Any) -> dict[str, Any]:
         """Trains all three networks on one batch."""
-        x, y, sample_weight = gate.unpack(self, data, training=True)
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         self._check_width(attribute_of(y))
         with tf.GradientTape() as tape:
             y_pred = self(x, training=True)

@@ -17,14 +17,14 @@ from keras_unbias.data.targets import (
     inputs_and_targets,
     labels_and_weights,
 )
-from keras_unbias.methods.gate import Gate, guard, unpack
+from keras_unbias.methods.gate import Gate, GatedModel
 from keras_unbias.serving import export
 
 BINARY = (keras.losses.BinaryCrossentropy, keras.losses.BinaryFocalCrossentropy)
 
 
 @keras.saving.register_keras_serializable("keras_unbias")
-class RepresentationClassifier(keras.Model):
+class RepresentationClassifier(GatedModel):
     """An encoder and a linear classifier, trained by empirical risk (ERM).
 
     Batches are `(x, {"label": y, "attribute": c})` with `y` of shape `(n,)`
@@ -82,7 +82,6 @@ class RepresentationClassifier(keras.Model):
         self.num_classes = num_classes
         self.label_prior = label_prior
         self.class_weight = None
-        self.gate = Gate()
         # JSON, for Keras would wrap a structure.
         self._seen_inputs = None
         self.classifier = keras.layers.Dense(
@@ -297,26 +296,6 @@ class RepresentationClassifier(keras.Model):
         for label, weight in class_weight.items():
             check_weight(f"class_weight[{label}]", weight)
         return [float(class_weight.get(c, 1.0)) for c in classes]
-
-    def make_train_function(self, force: bool = False) -> None:
-        """Makes the function of a training step, see `gate.guard`."""
-        if self.train_function is None or force:
-            super().make_train_function(force)
-            self.train_function = guard(self, self.train_function, training=True)
-
-    def make_test_function(self, force: bool = False) -> None:
-        """Makes the function of an evaluation step, see `gate.guard`."""
-        if self.test_function is None or force:
-            super().make_test_function(force)
-            self.test_function = guard(self, self.test_function, training=False)
-
-    def train_step(self, data: Any) -> dict[str, Any]:
-        """Takes a step of the training."""
-        return super().train_step(unpack(self, data, training=True))
-
-    def test_step(self, data: Any) -> dict[str, Any]:
-        """Takes a step of the evaluation."""
-        return super().test_step(unpack(self, data, training=False))
 
     def track_loss(self, loss: tf.Tensor, y: dict) -> None:
         """Updates the metric `loss`, as Keras's own training step does."""

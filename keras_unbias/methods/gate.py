@@ -7,7 +7,7 @@ that checks arrays before training.
 """
 
 import dataclasses
-import itertools
+import functools
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -18,6 +18,7 @@ import tensorflow as tf
 
 from keras_unbias.data.attributes import AttributeSpec, check_finite
 from keras_unbias.data.targets import (
+    attribute_of,
     check_classes,
     check_inputs,
     check_label_range,
@@ -45,8 +46,9 @@ class Gate:
         categories: function from the width of the attribute vectors to their
             `AttributeSpec`, for an attribute of categories. Defaults to
             `None`, for any finite numbers.
-        needs_variety: bool, whether to warn of training batches in which all
-            rows have the same attribute. Defaults to `False`.
+        needs_variety: bool, whether the method needs the attribute, and
+            warns of training batches in which all rows have the same.
+            Defaults to `False`.
     """
 
     num_classes: int | None = None
@@ -100,14 +102,15 @@ class Gate:
         if labels.size:
             check_classes(labels, self.num_classes)
 
-    def suspects(self, columns: dict[str, tf.Tensor]) -> tf.Tensor:
-        """Returns a scalar bool tensor, `False` if the rows are surely valid."""
-        suspicions = [
-            # A sum is not finite if one of its numbers is not.
-            ~tf.math.is_finite(tf.reduce_sum(values))
+    def suspects(self, columns: dict[str, tf.Tensor], training: bool) -> tf.Tensor:
+        """Returns a scalar bool tensor, `False` if the host need not look."""
+        # A sum is not finite if one of its numbers is not.
+        sums = [
+            tf.reduce_sum(tf.cast(values, tf.float32))
             for values in columns.values()
             if values.dtype.is_floating
         ]
+        suspicions = [~tf.math.is_finite(tf.add_n(sums))] if sums else []
         labels, attributes = columns[LABEL], columns.get(ATTRIBUTE)
         if self.num_classes is not None:
             suspicions.append(_leaves(labels, 0, self.num_classes - 1))
@@ -124,6 +127,8 @@ class Gate:
                 if part.shape[-1] > 1:
                     sums = tf.reduce_sum(part, 1)
                     suspicions.append(tf.reduce_any(tf.abs(sums**2 - sums) > 1e-6))
+        if training and self.needs_variety:
+            suspicions.append(_uniform(attributes))
         return tf.reduce_any(tf.stack(suspicions)) if suspicions else tf.constant(False)
 
     def inspect(self, names: list[str], values: list, training: bool) -> bool:
@@ -134,99 +139,101 @@ class Gate:
         except ValueError as refusal:
             self.refusal = refusal
             raise
-        attributes = columns.get(ATTRIBUTE)
-        if training and self.needs_variety and _uniform(attributes):
+        if training and self.needs_variety and _uniform(columns[ATTRIBUTE]):
             self.warning = (
-                f"All {len(attributes)} rows of a training batch have the "
-                "same attribute. Such a batch shows nothing of what the features "
-                "reveal. Shuffle the rows before they are cut into batches."
+                f"All {len(columns[ATTRIBUTE])} rows of a training batch have the same "
+                "attribute. Such a batch shows nothing of what the features reveal. "
+                "Shuffle the rows before they are cut into batches."
             )
         return True
 
 
-def unpack(model: keras.Model, data: Any, *, training: bool) -> tuple:
-    """Unpacks a batch at the start of a step, and refuses it if it must.
+class GatedModel(keras.Model):
+    """A Keras model whose batches pass a gate before each step.
 
-    Args:
-        model: a `RepresentationClassifier`.
-        data: batch of `fit` or `evaluate`.
-        training: bool, whether it is a step of the training.
-
-    Returns:
-        Tuple `(x, y, sample_weight)`. The weights may be `None`.
-
-    Raises:
-        ValueError: if the batch is refused. In a graph, TensorFlow raises its
-            own error, and `guard` the `ValueError`.
+    It is one place for arrays, data sets, generators and single batches, and
+    for steps that XLA compiles. Prediction has no gate.
     """
-    rows = keras.utils.unpack_x_y_sample_weight(data)
-    # XLA compiles no call of the host. `guard` makes it instead.
-    if model.jit_compile and not tf.executing_eagerly():
-        return rows
-    passed = _admit(model.gate, rows, training)
-    if tf.executing_eagerly():
-        return rows
-    with tf.control_dependencies([passed]):
-        return keras.tree.map_structure(
-            lambda t: t if t is None else tf.identity(t), rows
-        )
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self.gate = Gate()
+        self._gated = None
+
+    def make_train_function(self, force: bool = False) -> None:
+        """Makes the function of a training step, behind the gate."""
+        if self.train_function is None or force:
+            self._gated = "training"
+            super().make_train_function(force)
+            self._gated = None
+            self.train_function = _named_refusals(self.gate, self.train_function)
+
+    def make_test_function(self, force: bool = False) -> None:
+        """Makes the function of an evaluation step, behind the gate."""
+        if self.test_function is None or force:
+            self._gated = "evaluation"
+            super().make_test_function(force)
+            self._gated = None
+            self.test_function = _named_refusals(self.gate, self.test_function)
+
+    def _autoconvert_optionals(self, step_func):
+        # Keras has no public place between the iterator and what XLA compiles.
+        # XLA leaves assertions out and cannot call the host.
+        step = super()._autoconvert_optionals(step_func)
+        if self._gated is None:
+            return step
+        gate, training = self.gate, self._gated == "training"
+
+        def gated(data):
+            rows = keras.utils.unpack_x_y_sample_weight(data)
+            admitted = self.distribute_strategy.run(
+                _admit, (gate, rows, training, self.jit_compile)
+            )
+            with tf.control_dependencies(tf.nest.flatten(admitted)):
+                return step(data)
+
+        return gated
 
 
-def guard(model: keras.Model, function: Callable, *, training: bool) -> Callable:
-    """Names the flaw of a batch that a step refuses.
+def _named_refusals(gate, function):
+    """Raises the error of the host in place of TensorFlow's."""
 
-    Args:
-        model: a `RepresentationClassifier`.
-        function: Keras's function from an iterator of batches to logs.
-        training: bool, whether its steps train the model.
-
-    Returns:
-        Function like `function`.
-    """
-    gate = model.gate
-    admit = tf.function(
-        lambda data: model.distribute_strategy.run(
-            lambda rows: _admit(gate, rows, training),
-            (keras.utils.unpack_x_y_sample_weight(data),),
-        ),
-        reduce_retracing=True,
-    )
-
-    def admitted(iterator):
-        for data in itertools.islice(iterator, model.steps_per_execution):
-            admit(data)
-            yield data
-
-    def guarded(iterator):
+    def named(iterator):
         try:
-            if model.jit_compile:
-                batches = admitted(iterator)
-                iterator = itertools.chain([next(batches)], batches)
             return function(iterator)
         except tf.errors.InvalidArgumentError:
-            refusal, gate.refusal = gate.refusal, None
-            if refusal is None:
+            if gate.refusal is None:
                 raise
+            refusal, gate.refusal = gate.refusal, None
             raise refusal from None
         finally:
             if gate.warning is not None:
                 warnings.warn(gate.warning, stacklevel=4)
                 gate.warning = None
 
-    return guarded
+    return named
 
 
-def _admit(gate, rows, training):
-    """Sends a suspicious batch to the host; returns `True` when it is done."""
-    columns = _columns(*rows)
+def _admit(gate, rows, training, jit_compile):
+    """Sends a suspicious batch to the host; returns when it is admitted."""
+    x, y, sample_weight = rows
+    if gate.needs_variety:
+        check_vectors(attribute_of(y))
+    columns = _columns(x, y, sample_weight)
     names, values = list(columns), list(columns.values())
     if tf.executing_eagerly():
-        return gate.inspect(names, values, training)
-    suspicion = gate.suspects(columns)
-    if training and gate.needs_variety:
-        suspicion |= _uniform(columns.get(ATTRIBUTE))
+        gate.inspect(names, values, training)
+        return tf.constant(True)
+    suspects = functools.partial(gate.suspects, training=training)
+    if jit_compile:
+        suspects = tf.function(suspects, jit_compile=True)
+    numbers = {
+        name: tf.convert_to_tensor(column)
+        for name, column in columns.items()
+        if not _is_text(column)
+    }
     return tf.cond(
-        suspicion,
+        suspects(numbers),
         lambda: tf.py_function(
             lambda *arrays: gate.inspect(names, arrays, training), values, tf.bool
         ),
@@ -258,7 +265,9 @@ def _leaves(values, low, high):
 
 def _uniform(attributes):
     """Returns whether all rows of a batch have the same attribute."""
-    if attributes is None:
-        return False
     same = tf.reduce_all(attributes == attributes[:1])
     return same & (tf.shape(attributes)[0] >= MIN_ROWS)
+
+
+def _is_text(column):
+    return tf.is_tensor(column) and column.dtype == tf.string

@@ -27,8 +27,9 @@ from keras_unbias.data.targets import (
     warn_of_large,
 )
 from keras_unbias.information import MutualInformationEstimator
-from keras_unbias.methods import batches, gate
+from keras_unbias.methods import batches
 from keras_unbias.methods.base import RepresentationClassifier
+from keras_unbias.methods.gate import Gate
 from keras_unbias.methods.optimizers import clip_to_reference, companion_optimizer
 
 
@@ -201,7 +202,7 @@ class MutualInformationBackpropagation(RepresentationClassifier):
                 self.optimizer, self.mi_weight_variable, "mi"
             )
 
-    def make_gate(self) -> gate.Gate:
+    def make_gate(self) -> Gate:
         """Returns what the rows of every batch must hold, see `Gate`."""
         made = super().make_gate()
         made.needs_variety = True
@@ -257,7 +258,7 @@ class MutualInformationBackpropagation(RepresentationClassifier):
 
     def train_step(self, data: Any) -> dict[str, Any]:
         """Takes one step of Algorithm 1."""
-        x, y, sample_weight = gate.unpack(self, data, training=True)
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         mini_batches = None
         if self.estimator_batches:
             seed = tf.stack([self.estimator.seed, self.estimator.updates + 0])
@@ -316,7 +317,7 @@ class MutualInformationBackpropagation(RepresentationClassifier):
 
     def test_step(self, data: Any) -> dict[str, Any]:
         """Takes a step of the evaluation, and keeps what the bound needs."""
-        x, y, sample_weight = gate.unpack(self, data, training=False)
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         y_pred = self(x, training=False)
         self.track_loss(self.compute_loss(x, y, y_pred, sample_weight, False), y)
         tf.py_function(
