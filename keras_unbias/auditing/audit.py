@@ -97,7 +97,7 @@ def audit(
     _check(outputs, predictions, rows)
     generator = np.random.default_rng(seed)
     chosen = generator.permutation(len(outputs.features))[:rows]
-    attributes = np.asarray(outputs.attributes, np.float32)[chosen]
+    attributes = outputs.attributes[chosen]
     spec = outputs.spec or AttributeSpec.infer(attributes)
     categories = spec.categories(attributes)
     _check_values(categories, attributes)

@@ -58,7 +58,7 @@ def held_out_bound(
     >>> bound > 0.3  # At most log(2) = 0.693.
     True
     """
-    features = np.asarray(features, np.float32)
+    features = np.asarray(features)
     rows = len(features)
     if not np.isfinite(features).all():
         raise ValueError(
@@ -109,7 +109,7 @@ def fit_critic(
     first time in a held-out row would give that row a score of any size.
 
     Args:
-        features: float32 array of shape `(rows, d)`.
+        features: float array of shape `(rows, d)`.
         attributes: float32 array of shape `(rows, a)`.
         labels: int array of shape `(rows,)`, or `None` for I(Z;C).
         num_classes: as in `held_out_bound`.
@@ -125,6 +125,10 @@ def fit_critic(
         row numbers to the bound on these rows.
     """
     fitted, choice, _ = split
+    if features.dtype != np.float32:
+        # A cast would cut off the digits of numbers that lie far from 0.
+        features = preprocessing.StandardScaler().fit_transform(features)
+        features = features.astype(np.float32)
     known = features[fitted]
     features = np.clip(features, known.min(0), known.max(0))
     steps = len(fitted) // batch_size
@@ -212,10 +216,13 @@ def scale_numbers(attributes: np.ndarray) -> np.ndarray:
     >>> scale_numbers(np.array([[1, 20], [0, 40]])).tolist()
     [[1.0, -1.0], [0.0, 1.0]]
     """
-    attributes = np.asarray(attributes, np.float32)
+    attributes = np.asarray(attributes)
+    if attributes.dtype != np.float32:
+        # Before the cast, which cuts off digits of numbers far from 0.
+        attributes = attributes.astype(np.float64)
     numbers = ~np.isin(attributes, (0, 1)).all(axis=0)
     scaler = preprocessing.StandardScaler().set_output(transform="default")
     if numbers.any():
         attributes = attributes.copy()
         attributes[:, numbers] = scaler.fit_transform(attributes[:, numbers])
-    return attributes
+    return attributes.astype(np.float32)

@@ -238,5 +238,7 @@ def _is_one_hot(block):
 def _name(category):
     if not isinstance(category, numbers.Number):
         return str(category)
-    # All digits of a float32: names tell the groups apart.
-    return np.format_float_positional(np.float32(category), trim="-")
+    # All digits: names tell the groups apart.
+    short = np.float32(category)
+    number = short if short == category else np.float64(category)
+    return np.format_float_positional(number, trim="-")

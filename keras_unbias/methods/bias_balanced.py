@@ -83,7 +83,7 @@ class LabelPrior(keras.layers.Layer):
                 `MAX_CELLS` cells, or if there are other cells than in an
                 earlier call.
         """
-        attributes = np.asarray(attributes, np.float32)
+        given, attributes = attributes, np.asarray(attributes, np.float32)
         labels = np.asarray(labels)
         rows = len(labels)
         if attributes.ndim != 2 or {labels.size, len(attributes)} != {rows} or not rows:
@@ -95,6 +95,12 @@ class LabelPrior(keras.layers.Layer):
         check_finite(attributes)
         labels = check_classes(labels, self.num_classes)
         cells, cell = np.unique(attributes, axis=0, return_inverse=True)
+        if len(np.unique(given, axis=0)) > len(cells):
+            raise ValueError(
+                "Values of the attribute are the same in float32. Expected: numbers of "
+                "seven digits. Received: numbers that differ only beyond. Subtract "
+                "their mean first, or cut them with AttributeEncoder."
+            )
         if len(cells) > self.MAX_CELLS:
             raise ValueError(
                 "A label prior counts labels per value of the attribute. Expected: at "

@@ -35,6 +35,8 @@ def chi_squared(scores: tf.Tensor, groups: tf.Tensor, weights: tf.Tensor) -> tf.
         Mary, Calauzenes and El Karoui, "Fairness-Aware Learning for
         Continuous Attributes and Treatments", ICML 2019.
     """
+    # Only the ratios of weights matter.
+    weights = tf.math.divide_no_nan(weights, tf.reduce_max(weights))
     count = tf.maximum(tf.reduce_sum(weights), 1.0)
     mean = tf.reduce_sum(weights * scores) / count
     centered = scores - mean

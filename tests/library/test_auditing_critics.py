@@ -88,7 +88,7 @@ def test_the_scale_of_a_number_does_not_matter():
 
 def test_features_too_large_for_float32_have_no_bound():
     rng = np.random.default_rng(0)
-    features = rng.choice([-3e38, 3e38], (90, 2))
+    features = rng.choice(np.float32([-3e38, 3e38]), (90, 2))
     attribute = rng.integers(0, 2, (90, 1))
     bound = critics.held_out_bound(features, attribute, epochs=1, batch_size=30)
     assert np.isnan(bound)
@@ -121,3 +121,19 @@ def test_numbers_are_standardized_and_codes_are_not():
         scaled[:, 2], (ages - ages.mean()) / ages.std(), atol=1e-5
     )
     assert scaled.dtype == np.float32
+
+
+def test_digits_far_from_zero_are_not_cut_off():
+    rng = np.random.default_rng(0)
+    codes = rng.integers(0, 2, 600)
+    # In float32 these times are the same up to a minute or two.
+    times = (1.7e9 + 60 * codes + rng.normal(0, 5, 600))[:, None]
+    assert (
+        critics.held_out_bound(times, np.eye(2)[codes], epochs=10, batch_size=50) > 0.5
+    )
+    assert (
+        critics.held_out_bound(np.eye(2)[codes], times, epochs=20, batch_size=50) > 0.5
+    )
+    scaled = critics.scale_numbers(times)[:, 0]
+    expected = (times[:, 0] - times.mean()) / times.std()
+    np.testing.assert_allclose(scaled, expected, atol=1e-5)

@@ -192,3 +192,10 @@ def test_only_ratios_of_weights_count():
     ):
         with pytest.raises(ValueError, match=message):
             LabelPrior(2).adapt(attributes, labels, bad)
+
+
+def test_values_that_float32_confuses_are_refused():
+    times = 1.7e9 + np.arange(4.0)[:, None]
+    with pytest.raises(ValueError, match="the same in float32"):
+        LabelPrior(2).adapt(times, np.array([0, 1, 0, 1]))
+    LabelPrior(2).adapt(times - times.mean(), np.array([0, 1, 0, 1]))

@@ -147,3 +147,16 @@ def test_losses_of_an_attribute_classifier_by_hand():
             penalties.negative_entropy(logits, parts),
         )
         np.testing.assert_allclose(values, expected, rtol=1e-5)
+
+
+def test_only_ratios_of_weights_count_in_the_dependence():
+    rng = np.random.default_rng(0)
+    groups = np.eye(2, dtype="float32")[rng.integers(0, 2, 200)]
+    scores = (groups[:, 0] + rng.normal(0, 0.5, 200)).astype("float32")
+    weights = rng.integers(1, 4, 200).astype("float32")
+    values = [
+        float(penalties.chi_squared(scores, groups, scale * weights / 3))
+        for scale in (1.0, 1e-6, 1e6)
+    ]
+    assert values[0] > 0.1
+    np.testing.assert_allclose(values, values[0], rtol=1e-4)
