@@ -15,6 +15,7 @@ from reproduce.experiment.settings import Settings, change, to_json
 SETTINGS = Settings(
     data=groups.ColoredMnist(),
     method=groups.MutualInformation(mi_weight=2.0),
+    training=groups.Training(epochs=2),
     seed=0,
 )
 RECORD = Record(

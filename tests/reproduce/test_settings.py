@@ -91,9 +91,10 @@ def another(kind, name):
     """A value of a setting that is not its default."""
     (field,) = (f for f in dataclasses.fields(kind) if f.name == name)
     choices = typing.get_args(field.type)
+    is_literal = typing.get_origin(field.type) is typing.Literal
     if isinstance(field.default, bool):
         return not field.default
-    if isinstance(field.default, str) and choices:
+    if isinstance(field.default, str) and is_literal:
         return choices[-1]
     if isinstance(field.default, str):
         return "other"
