@@ -17,22 +17,28 @@ from reproduce.experiment.settings import Settings
 
 SCHEMA = 2
 
-# Metrics, estimates and columns of a history, by the end of their names. Any
-# other number is finite: an estimate of information may be below 0.
-SHARES = (
-    "accuracy",
-    "auc",
-    "equal_opportunity",
-    "share_predicted_positive",
-    "true_positive_rates",
-)
-AMOUNTS = ("positives", "seconds", "truth")
+# By the end of its name, the range of a metric, of an estimate and of a column
+# of a history. An estimate of information may be below 0.
+SHARE, AMOUNT, INFORMATION = (0, 1), (0, math.inf), (-math.inf, math.inf)
+RANGES = {
+    "accuracy": SHARE,
+    "auc": SHARE,
+    "equal_opportunity": SHARE,
+    "share_predicted_positive": SHARE,
+    "true_positive_rates": SHARE,
+    "positives": AMOUNT,
+    "seconds": AMOUNT,
+    "truth": AMOUNT,
+    "information": INFORMATION,
+}
 # These have a number for each value of the attribute.
-BY_GROUP = ("positives", "true_positive_rates")
+BY_GROUP = ("true_positive_rates", "positives")
 # Columns of a history that are finite unless the run diverged.
 FINITE = ("loss", "mutual_information", "test_accuracy", "test_loss", "train_accuracy")
 
-Finite = Annotated[float, pydantic.Field(allow_inf_nan=False)]
+# Runs compute in float32 and report nothing larger.
+LARGEST = 3.5e38
+Finite = Annotated[float, pydantic.Field(ge=-LARGEST, le=LARGEST)]
 # None is what is not defined.
 Number = Finite | None
 
@@ -167,17 +173,16 @@ def finite(value: Any) -> Any:
 
 def _check_range(name, value):
     """Checks a metric, an estimate or a column of a history."""
-    if not name.endswith((*SHARES, *AMOUNTS)):
-        return
-    most, expected = (1, "in 0..1") if name.endswith(SHARES) else (math.inf, ">= 0")
-    by_group = name.endswith(BY_GROUP)
-    if isinstance(value, dict) == by_group:
+    ranges = [limits for end, limits in RANGES.items() if name.endswith(end)]
+    for low, high in ranges:
+        by_group = name in BY_GROUP
         column = value if isinstance(value, list) else [value]
-        numbers = value.values() if by_group else column
-        if all(number is None or 0 <= number <= most for number in numbers):
-            return
-    kind = "numbers by value of the attribute," if by_group else "a number"
-    raise ValueError(
-        f"The metric {name} is out of range. Expected: {kind} {expected}. Received: "
-        f"{value!r}."
-    )
+        numbers = value.values() if isinstance(value, dict) else column
+        if isinstance(value, dict) != by_group or not all(
+            number is None or low <= number <= high for number in numbers
+        ):
+            kind = "numbers by value of the attribute," if by_group else "a number"
+            raise ValueError(
+                f"The metric {name} is out of range. Expected: {kind} in "
+                f"{low}..{high}. Received: {_settings.shorten(value)}."
+            )

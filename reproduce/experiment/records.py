@@ -9,6 +9,7 @@ so that a reader sees all of a file or nothing. No TensorFlow is needed.
 import json
 import os
 import pathlib
+import tempfile
 from collections.abc import Iterable
 from typing import Any
 
@@ -187,6 +188,28 @@ def write_bytes(path: str | os.PathLike, content: bytes) -> None:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def check_writable(directory: str | os.PathLike) -> None:
+    """Checks that files can be written into a directory, without a trace.
+
+    Args:
+        directory: path of the directory. If it does not exist, the one that it
+            would be made in is checked.
+
+    Raises:
+        PermissionError: if they cannot.
+    """
+    path = pathlib.Path(directory).absolute()
+    try:
+        nearest = next(p for p in (path, *path.parents) if os.path.lexists(p))
+        with tempfile.TemporaryFile(dir=nearest):
+            pass
+    except OSError as error:
+        raise PermissionError(
+            f"The output directory cannot be written: {error}. Expected: a directory "
+            f"of yours, or a new one. Received: {directory}. Choose another."
+        ) from error
 
 
 def _released(paths):

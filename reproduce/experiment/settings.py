@@ -90,7 +90,7 @@ class Settings:
                 f"{self.method.prior_strength}. Change one of the two."
             )
 
-    @property
+    @functools.cached_property
     def groups(self) -> tuple[str, ...]:
         """The names of the groups that change the result of this run."""
         used = {
@@ -124,7 +124,8 @@ def change(settings: Settings, /, **changes: Any) -> Settings:
         ValueError: if the settings have no such field, or a value is wrong.
     """
     whole = {name: changes.pop(name) for name in GROUPS if name in changes}
-    settings = construct(dataclasses.replace, settings, **whole)
+    if whole:
+        settings = construct(dataclasses.replace, settings, **whole)
     homes = _homes(settings)
     unknown = sorted(changes.keys() - homes.keys())
     if unknown:
@@ -164,8 +165,9 @@ def to_json(settings: Settings) -> dict[str, Any]:
     groups = {}
     for group in settings.groups:
         part = getattr(settings, group)
-        model = pydantic.RootModel[type(part)](part)
-        values = model.model_dump(mode="json", exclude_defaults=True)
+        values = _adapter(type(part)).dump_python(
+            part, mode="json", exclude_defaults=True
+        )
         if group in ("data", "method"):
             values = {"name": part.name, **values}
         if values:
@@ -236,6 +238,9 @@ def construct(make: Callable[..., Any], /, *given: Any, **values: Any) -> Any:
         return make(*given, **values)
     except pydantic.ValidationError as error:
         raise ValueError(" ".join(map(_explained, error.errors()))) from error
+
+
+_adapter = functools.cache(pydantic.TypeAdapter)
 
 
 def _explained(problem):

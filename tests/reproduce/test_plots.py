@@ -18,13 +18,16 @@ def run(row="MI", column="0.020", weight=1.0, shift=0.0, done=True, **changes):
     made = record(
         settings(weight, color_variance=float(column), **changes),
         0.8 + shift if done else None,
-        data={**FULL, "floor_nats": 1.25},
-        history={
-            "mutual_information": [2.0 + shift, 1.5 + shift],
-            "test_accuracy": [0.5 + shift, 0.8 + shift],
+        **{
+            "data": {**FULL, "floor_nats": 1.25},
+            "history": {
+                "mutual_information": [2.0 + shift, 1.5 + shift],
+                "test_accuracy": [0.5 + shift, 0.8 + shift],
+            },
+            **own,
         },
     )
-    return row, column, dataclasses.replace(made, **own)
+    return row, column, made
 
 
 def draw_curves(*labeled, **options):
