@@ -175,8 +175,14 @@ class Figure(Experiment):
         """Draws the figure and writes its files."""
         for note in filling_notes(self, options, results):
             print(note, file=sys.stderr)
-        drawn = self.choose(results)
-        figure, points = self.draw(drawn)
+        try:
+            drawn = self.choose(results)
+            figure, points = self.draw(drawn)
+        except ValueError as problem:
+            if not results.error:
+                raise
+            print(f"Nothing is drawn. {problem}", file=sys.stderr)
+            return 1
         words = pages.choice_words(options, **self.usual(options))
         path = pathlib.Path(options.figures_dir, pages.file_stem(self.name, *words))
         about = plots.about(drawn, in_words(options))

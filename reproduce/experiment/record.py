@@ -38,7 +38,7 @@ FINITE = ("loss", "mutual_information", "test_accuracy", "test_loss", "train_acc
 
 # Runs compute in float32 and report nothing larger.
 LARGEST = 3.5e38
-Finite = Annotated[float, pydantic.Field(ge=-LARGEST, le=LARGEST)]
+Finite = Annotated[float, pydantic.Field(allow_inf_nan=False, ge=-LARGEST, le=LARGEST)]
 # None is what is not defined.
 Number = Finite | None
 

@@ -202,8 +202,9 @@ def check_writable(directory: str | os.PathLike) -> None:
     """
     path = pathlib.Path(directory).absolute()
     try:
-        nearest = next(p for p in (path, *path.parents) if os.path.lexists(p))
-        with tempfile.TemporaryFile(dir=nearest):
+        # A link to nowhere is in the way.
+        there = (p for p in (path, *path.parents) if p.exists() or p.is_symlink())
+        with tempfile.TemporaryFile(dir=next(there)):
             pass
     except OSError as error:
         raise PermissionError(

@@ -62,7 +62,7 @@ def test_all_scripts_refuse_the_same_flags(name, call, forbidden):
         ("--profile", "slow"): "--profile: Expected: one of",
         ("--seeds", "0"): "--seeds: Expected: an integer in 1..1000",
         ("--seeds", "10000000"): "--seeds: Expected: an integer in 1..1000",
-        ("--jobs", "0"): "--jobs: Expected: an integer >= 1",
+        ("--jobs", "0"): "--jobs: Expected: an integer in 1..1000",
         ("--backend", "smoke"): "--backend: Expected: one of",
         ("--address", "tcp://h:1"): "--address: Only a cluster has an address",
         ("--from-records", ""): "--from-records: Expected: the path of",
