@@ -147,7 +147,7 @@ def parse(content: Any, place: str | os.PathLike) -> Record:
     try:
         found = _settings.from_json(values.pop("settings", None))
         record = _settings.construct(Record, settings=found, **values)
-        _check_finite(values)
+        _check_writable_again(values)
     except (TypeError, ValueError) as error:
         raise ValueError(
             f"{place} is not a valid record. {error} Move it away to run this cell "
@@ -259,10 +259,12 @@ def _distinct(pairs):
     return values
 
 
-def _check_finite(values):
-    # Facts that only a loader knows have any type. A run writes null for NaN.
-    if finite(values) != values:
+def _check_writable_again(values):
+    # Facts that only a loader knows are of any type.
+    try:
+        json.dumps(values, allow_nan=False, ensure_ascii=False).encode()
+    except (ValueError, RecursionError) as error:
         raise ValueError(
-            "A value is not finite. Expected: numbers or null. Received: NaN or "
-            "infinity."
-        )
+            "A value is none that a run writes. Expected: finite numbers, text, and "
+            f"lists and objects of them. Received: {error}."
+        ) from error
