@@ -13,12 +13,14 @@ import pydantic
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-# Random generators and TensorFlow take no larger integers.
-MOST = 2**31 - 1
-Count = Annotated[int, Field(ge=1, le=MOST)]
-CountOrZero = Annotated[int, Field(ge=0, le=MOST)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+# Random generators and TensorFlow take no larger integers, and float32 holds no
+# larger numbers.
+LARGEST = 2**31 - 1
+LARGEST_FLOAT = 3.4e38
+Count = Annotated[int, Field(ge=1, le=LARGEST)]
+CountOrZero = Annotated[int, Field(ge=0, le=LARGEST)]
+Positive = Annotated[float, Field(gt=0, le=LARGEST_FLOAT, allow_inf_nan=False)]
+Weight = Annotated[float, Field(ge=0, le=LARGEST_FLOAT, allow_inf_nan=False)]
 Widths = tuple[Count, ...]
 Text = Annotated[str, Field(min_length=1)]
 
@@ -262,7 +264,7 @@ class Svm(Method):
     gamma: Annotated[tuple[Positive | Literal["scale"], ...], Field(min_length=1)] = (
         "scale",
     )
-    folds: Annotated[int, Field(ge=2, le=MOST)] = 5
+    folds: Annotated[int, Field(ge=2, le=LARGEST)] = 5
 
 
 @checked

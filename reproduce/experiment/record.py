@@ -12,7 +12,13 @@ import pydantic_core
 import typing_extensions
 
 from reproduce.experiment import settings as _settings
-from reproduce.experiment.groups import Count, CountOrZero, checked
+from reproduce.experiment.groups import (
+    LARGEST_FLOAT,
+    Count,
+    CountOrZero,
+    Weight,
+    checked,
+)
 from reproduce.experiment.settings import Settings
 
 SCHEMA = 2
@@ -36,9 +42,9 @@ BY_GROUP = ("true_positive_rates", "positives")
 # Columns of a history that are finite unless the run diverged.
 FINITE = ("loss", "mutual_information", "test_accuracy", "test_loss", "train_accuracy")
 
-# Runs compute in float32 and report nothing larger.
-LARGEST = 3.5e38
-Finite = Annotated[float, pydantic.Field(allow_inf_nan=False, ge=-LARGEST, le=LARGEST)]
+Finite = Annotated[
+    float, pydantic.Field(allow_inf_nan=False, ge=-LARGEST_FLOAT, le=LARGEST_FLOAT)
+]
 # None is what is not defined.
 Number = Finite | None
 
@@ -112,7 +118,7 @@ class Record:
     data: Facts
     history: dict[str, list[Number]]
     environment: Environment
-    wall_seconds: Annotated[float, pydantic.Field(ge=0, allow_inf_nan=False)]
+    wall_seconds: Weight
     estimates: dict[str, Number] = dataclasses.field(default_factory=dict)
     reason: str = ""
 
@@ -120,12 +126,11 @@ class Record:
         for part in (self.metrics, self.estimates, self.history):
             for name, value in part.items():
                 _check_range(name, value)
-        if self.settings.method.trains_network:
-            self._check_history()
+        self._check_history()
         if bool(self.reason) != (self.status == "diverged"):
             raise ValueError(
-                "A diverged run, and no other, has a reason. Received: status="
-                f"{self.status!r}, reason={self.reason!r}."
+                "A diverged run, and no other, has a reason. Expected: both or "
+                f"none. Received: status={self.status!r}, reason={self.reason!r}."
             )
         for part in ("metrics", "data", "history", "environment", "estimates"):
             values = Values(getattr(self, part), f"the {part} of {self.id}")
@@ -145,14 +150,16 @@ class Record:
         training = self.settings.training
         reports = training.epochs // training.epochs_per_report
         done = self.status == "done"
-        # A run may diverge in any epoch.
+        # A run may diverge in any epoch. A baseline has none.
         possible = range(reports if done else 1, reports + 1)
+        expected = f"columns of {possible[0]}..{reports} values, one per report"
+        if not self.settings.method.trains_network:
+            possible, expected = (), f"none, {self.settings.method.name} has no epochs"
         lengths = {name: len(column) for name, column in self.history.items()}
         if len({*lengths.values()}) > 1 or not {*lengths.values()} <= {*possible}:
             raise ValueError(
-                "The history is not that of the whole run. Expected: columns of "
-                f"{'' if done else '1..'}{reports} values, one per report. Received: "
-                f"{lengths}."
+                f"The history is not that of the whole run. Expected: {expected}. "
+                f"Received: {lengths}."
             )
         gaps = [name for name in FINITE if None in self.history.get(name, [])]
         if done and gaps:

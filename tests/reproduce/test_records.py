@@ -179,6 +179,8 @@ WRONG = [
     (changed_json(colour="red"), "`colour`.*Unexpected.*'red'"),
     (changed_json(status="running"), "`status`.*Received: 'running'"),
     (changed_json(status="diverged"), "no other, has a reason.*reason=''"),
+    (changed_json("settings", "method", mi_weight=1e39), "`mi_weight`.*3.4e.38"),
+    (changed_json(wall_seconds=1e300), "`wall_seconds`.*Received: 1e.300"),
     (changed_json(reason="loss is nan"), "no other, has a reason.*'done'"),
     (
         changed_json("metrics", test_accuracy=1.2),
@@ -344,8 +346,12 @@ def test_the_end_of_a_diverged_run():
 def test_a_record_of_several_epochs_a_report():
     reported = change(SETTINGS, epochs=4, epochs_per_report=2)
     assert of(reported).history == RECORD.history
-    with pytest.raises(ValueError, match="Expected: columns of 4 values"):
-        of(change(SETTINGS, epochs=4))
+    with pytest.raises(ValueError, match=r"Expected: columns of 2\.\.2 values"):
+        of(change(SETTINGS, epochs=4, epochs_per_report=2), history={"loss": [1.0]})
+    with pytest.raises(
+        ValueError, match="Expected: none, constant has no epochs.*'loss': 2"
+    ):
+        of(change(SETTINGS, method=groups.Constant()))
 
 
 def test_what_a_record_lacks_is_named():

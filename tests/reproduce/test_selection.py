@@ -27,7 +27,8 @@ def run(weight, loss, information, status="done", epochs=2, **changes):
 def of_another(pair, **changes):
     cell, made = pair
     other = change(made.settings, **changes)
-    return cell, dataclasses.replace(made, settings=other)
+    history = made.history if other.method.trains_network else {}
+    return cell, dataclasses.replace(made, settings=other, history=history)
 
 
 CURVE = [
