@@ -182,7 +182,7 @@ def _setting(text):
 
 def _check_update(parser, options):
     received = options.from_records
-    if not received or pathlib.Path(received).resolve() != records.RELEASED:
+    if not received or os.path.realpath(received) != str(records.RELEASED):
         parser.error(
             "argument --update-docs: the pages show released records. "
             f"Expected: --from-records {records.RELEASED}. Received: "

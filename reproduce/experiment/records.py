@@ -232,10 +232,10 @@ def _released(paths):
 
 def _read_bytes(path):
     # A pipe or a device would be read without end.
-    if not os.path.isfile(path):
+    if not os.path.isfile(path) or not os.access(path, os.R_OK):
         raise FileNotFoundError(
             f"Records and facts are read from files. Expected: a file. Received: "
-            f"{path}, which is none. Restore it, or move it away."
+            f"{path}, which is none, or not readable. Restore it, or move it away."
         )
     return pathlib.Path(path).read_bytes()
 

@@ -179,7 +179,10 @@ WRONG = [
     (changed_json(colour="red"), "`colour`.*Unexpected.*'red'"),
     (changed_json(status="running"), "`status`.*Received: 'running'"),
     (changed_json(status="diverged"), "no other, has a reason.*reason=''"),
-    (changed_json("settings", "method", mi_weight=1e39), "`mi_weight`.*3.4e.38"),
+    (
+        changed_json("settings", "method", mi_weight=1e39),
+        r"`mi_weight`.*less than.*Received: 1e\+39",
+    ),
     (changed_json(wall_seconds=1e300), "`wall_seconds`.*Received: 1e.300"),
     (changed_json(reason="loss is nan"), "no other, has a reason.*'done'"),
     (
@@ -348,9 +351,7 @@ def test_a_record_of_several_epochs_a_report():
     assert of(reported).history == RECORD.history
     with pytest.raises(ValueError, match=r"Expected: columns of 2\.\.2 values"):
         of(change(SETTINGS, epochs=4, epochs_per_report=2), history={"loss": [1.0]})
-    with pytest.raises(
-        ValueError, match="Expected: none, constant has no epochs.*'loss': 2"
-    ):
+    with pytest.raises(ValueError, match=r"none, constant has no epochs.*'loss': 2"):
         of(change(SETTINGS, method=groups.Constant()))
 
 
