@@ -118,10 +118,15 @@ def errors_told(parser: argparse.ArgumentParser) -> Iterator[None]:
     try:
         yield
         sys.stdout.flush()
-    except BrokenPipeError:
-        # Python flushes once more at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+    except BrokenPipeError as problem:
+        try:
+            sys.stdout.flush()
+        except BrokenPipeError:
+            # Python flushes once more at its end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(1)
+        # It was the pipe of a worker.
+        parser.error(str(problem))
     except (ImportError, OSError, ValueError) as problem:
         parser.error(str(problem))
 

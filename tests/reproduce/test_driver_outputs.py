@@ -61,3 +61,13 @@ def test_a_reader_that_has_seen_enough(monkeypatch, tmp_path):
         with pytest.raises(SystemExit) as stopped:
             driver.main(table(), ["--dry-run", "--output-dir", str(tmp_path)])
     assert stopped.value.code == 1
+
+
+def test_a_broken_pipe_of_a_worker_is_told(call):
+    def find(options):
+        raise BrokenPipeError(32, "Broken pipe")
+
+    broken = dataclasses.replace(shared()["source"], find=find)
+    answer = call(table(source=broken))
+    assert answer.code == 2
+    assert answer.err.endswith("error: [Errno 32] Broken pipe\n")
