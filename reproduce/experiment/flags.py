@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import os
 import pathlib
+import select
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
@@ -118,16 +119,12 @@ def errors_told(parser: argparse.ArgumentParser) -> Iterator[None]:
     try:
         yield
         sys.stdout.flush()
-    except BrokenPipeError as problem:
-        try:
-            sys.stdout.flush()
-        except BrokenPipeError:
+    except (ImportError, OSError, ValueError) as problem:
+        # Workers have pipes, too.
+        if isinstance(problem, BrokenPipeError) and _has_no_reader(sys.stdout):
             # Python flushes once more at its end.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(1)
-        # It was the pipe of a worker.
-        parser.error(str(problem))
-    except (ImportError, OSError, ValueError) as problem:
         parser.error(str(problem))
 
 
@@ -165,6 +162,12 @@ def count(text: str) -> int:
 def path(text: str) -> str:
     """Is the type of a flag that names a directory."""
     return _filled(text, "the path of a directory")
+
+
+def _has_no_reader(stream):
+    pipe = select.poll()
+    pipe.register(stream, 0)
+    return any(state & select.POLLERR for _, state in pipe.poll(0))
 
 
 def _address(text):

@@ -1,7 +1,7 @@
 """The driver: what cannot be written is told before any work."""
 
 import dataclasses
-import io
+import os
 import sys
 
 import pytest
@@ -48,26 +48,24 @@ def test_where_a_run_cannot_be_written_none_is_begun(call, tmp_path):
             place.parent.rmdir()
 
 
-def test_a_reader_that_has_seen_enough(monkeypatch, tmp_path):
-    class Closed(io.StringIO):
-        def flush(self):
-            raise BrokenPipeError(32, "Broken pipe")
-
-        def fileno(self):
-            return stdout.fileno()
-
-    with (tmp_path / "stdout").open("w") as stdout:
-        monkeypatch.setattr(sys, "stdout", Closed())
+def test_a_reader_that_has_seen_enough(monkeypatch, tmp_path, capsys):
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "w") as stdout:
+        monkeypatch.setattr(sys, "stdout", stdout)
         with pytest.raises(SystemExit) as stopped:
             driver.main(table(), ["--dry-run", "--output-dir", str(tmp_path)])
     assert stopped.value.code == 1
+    assert capsys.readouterr().err == ""
 
 
-def test_a_broken_pipe_of_a_worker_is_told(call):
+def test_a_broken_pipe_of_a_worker_is_told(call, monkeypatch, tmp_path):
     def find(options):
         raise BrokenPipeError(32, "Broken pipe")
 
     broken = dataclasses.replace(shared()["source"], find=find)
-    answer = call(table(source=broken))
+    with (tmp_path / "stdout").open("w") as stdout:
+        monkeypatch.setattr(sys, "stdout", stdout)
+        answer = call(table(source=broken))
     assert answer.code == 2
     assert answer.err.endswith("error: [Errno 32] Broken pipe\n")
