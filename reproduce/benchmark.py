@@ -24,22 +24,22 @@ LOOPS = {
 def main(argv=None):
     """Times the loops in this process; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data-dir", help="directory of the customers")
-    parser.add_argument("--repeats", type=flags.count(), default=5)
-    options = parser.parse_args(argv)
-    with sweep.environment():
-        try:
-            times = measure(options.data_dir, options.repeats)
-        except (OSError, ValueError) as problem:
-            parser.error(str(problem))
-    (first, *_) = times.values()
-    print(
-        tabulate.tabulate(
-            [(name, f"{t:.0f}", f"{first / t:.1f}") for name, t in times.items()],
-            headers=["loop", "microseconds per update", "times as fast"],
-            disable_numparse=True,
-        )
+    parser.add_argument(
+        "--data-dir", type=flags.path, help="directory of the customers"
     )
+    parser.add_argument("--repeats", type=flags.count, default=5)
+    options = parser.parse_args(argv)
+    with flags.errors_told(parser):
+        with sweep.environment():
+            times = measure(options.data_dir, options.repeats)
+        (first, *_) = times.values()
+        print(
+            tabulate.tabulate(
+                [(name, f"{t:.0f}", f"{first / t:.1f}") for name, t in times.items()],
+                headers=["loop", "microseconds per update", "times as fast"],
+                disable_numparse=True,
+            )
+        )
     return 0
 
 

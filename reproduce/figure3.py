@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 
-from reproduce.experiment import flags, pages, plots, sweep
+from reproduce.experiment import flags, pages, plots, records, sweep
 from reproduce.experiment.profile import FIRST_SEED
 from reproduce.recipes import digits
 
@@ -16,7 +16,9 @@ PICTURES = 2  # of each digit
 def main(argv=None):
     """Draws the first digits of each class; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data-dir", help="MNIST, or Kim et al.'s files")
+    parser.add_argument(
+        "--data-dir", type=flags.path, help="MNIST, or Kim et al.'s files"
+    )
     parser.add_argument(
         "--variance",
         type=flags.one_of(digits.ALL_VARIANCES, float),
@@ -24,18 +26,23 @@ def main(argv=None):
     )
     flags.add_figure_flags(parser)
     options = parser.parse_args(argv)
+    with flags.errors_told(parser):
+        draw(options)
+    return 0
+
+
+def draw(options):
+    """Draws the figure and writes its files."""
+    records.check_writable(options.figures_dir)
     with sweep.environment():
         from keras_unbias.data import colored_mnist
-    try:
-        found = colored_mnist.available_digits(options.data_dir)
-        dataset = colored_mnist.load(
-            color_variance=options.variance,
-            seed=FIRST_SEED,
-            digits=found,
-            data_dir=options.data_dir,
-        )
-    except (OSError, ValueError) as problem:
-        parser.error(str(problem))
+    found = colored_mnist.available_digits(options.data_dir)
+    dataset = colored_mnist.load(
+        color_variance=options.variance,
+        seed=FIRST_SEED,
+        digits=found,
+        data_dir=options.data_dir,
+    )
     splits = {"training": dataset.train, "test": dataset.test}
     points = choose(splits, dataset.num_classes)
     figure = plots.samples(
@@ -48,14 +55,13 @@ def main(argv=None):
     # Other data must not take the place of the usual figure.
     options.digits = found
     words = pages.non_default_flags(
-        options, variance=parser.get_default("variance"), digits="mnist"
+        options, variance=digits.VARIANCES[0], digits="mnist"
     )
     figure.suptitle(about, fontsize="medium")
-    path = pathlib.Path(options.figures_dir, "_".join(["figure3", *words]))
+    path = pathlib.Path(options.figures_dir, pages.file_stem("figure3", *words))
     source = {key: dataset.facts[key] for key in ("source", "checksum")}
     plots.write(figure, {"about": about, "data": source, "points": points}, path)
     print(f"{path}.png, .pdf and .json")
-    return 0
 
 
 def choose(splits, num_classes):

@@ -38,7 +38,8 @@ def tables(results, title, notes):
 
 def relative_error(record):
     """How far the audit is off, in parts of the truth."""
-    return abs(record.metrics["information"] / record.metrics["truth"] - 1)
+    found, truth = record.metrics["information"], record.metrics["truth"]
+    return abs(found / truth - 1) if truth and found is not None else None
 
 
 PEERS = driver.Table(

@@ -7,6 +7,7 @@ import statistics
 import sys
 
 from reproduce.experiment import driver, plots, selection
+from reproduce.experiment.tables import accuracy
 from reproduce.recipes import digits, studies
 
 QUANTITIES = ("test_accuracy", "loss", "mutual_information")
@@ -74,7 +75,7 @@ def oracle(found):
     accuracies = collections.defaultdict(list)
     for _, record in found:
         if record.status == "done":
-            accuracies[weight(record)].append(record.metrics["test_accuracy"])
+            accuracies[weight(record)].append(accuracy(record))
     return max(accuracies, key=lambda w: statistics.fmean(accuracies[w]))
 
 

@@ -51,6 +51,7 @@ def sizes(results):
             f"{name.upper() if name != 'test' else name} {count:,} (published "
             f"{PUBLISHED_SIZES[name][0]:,})"
             for name, count in record.data["split_sizes"].items()
+            if name in PUBLISHED_SIZES
         )
         left_out = ", ".join(
             f"{count:,} {why}" for why, count in record.data["left_out"].items()

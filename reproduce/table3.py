@@ -34,7 +34,7 @@ def estimate(name):
 def eo_by_chance(record):
     """What EO would be, on average, if both groups had the same rate."""
     rates, positives = map(record.metrics.get, ("true_positive_rates", "positives"))
-    if not rates or not positives:
+    if not rates or not positives or None in (*rates.values(), *positives.values()):
         return None
     value = equal_opportunity_by_chance(rates, positives)
     return None if math.isnan(value) else value

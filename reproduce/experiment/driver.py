@@ -13,7 +13,15 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from reproduce.experiment import flags, pages, plots, records, sweep, tables
+from reproduce.experiment import (
+    flags,
+    pages,
+    plots,
+    records,
+    run_files,
+    sweep,
+    tables,
+)
 from reproduce.experiment.profile import Profile, with_changes
 from reproduce.experiment.results import Cell, Results
 from reproduce.experiment.settings import parse
@@ -134,7 +142,7 @@ class Table(Experiment):
         notes = [*filling_notes(self, options, results), *filter(None, [note])]
         made = self.tables(results, title, notes)
         if options.update_docs:
-            words = pages.file_stem(options, **self.usual(options))
+            words = pages.choice_words(options, **self.usual(options))
             block = " ".join([self.name, *words])
             pages.update(
                 pages.find(ROOT, block),
@@ -171,10 +179,12 @@ class Figure(Experiment):
             drawn = self.choose(results)
             figure, points = self.draw(drawn)
         except ValueError as problem:
+            if not results.error:
+                raise
             print(f"Nothing is drawn. {problem}", file=sys.stderr)
             return 1
-        words = pages.file_stem(options, **self.usual(options))
-        path = pathlib.Path(options.figures_dir, "_".join([self.name, *words]))
+        words = pages.choice_words(options, **self.usual(options))
+        path = pathlib.Path(options.figures_dir, pages.file_stem(self.name, *words))
         about = plots.about(drawn, in_words(options))
         figure.suptitle(about, fontsize="medium")
         runs = [record.id for _, record in drawn.found]
@@ -191,26 +201,28 @@ def main(experiment: Experiment, argv: Sequence[str] | None = None) -> int:
         argv: flags. Defaults to those of the command line.
 
     Returns:
-        The exit code: 0; 1 if cells failed or nothing could be drawn. Flags
-        that cannot be followed end the program with 2.
+        The exit code: 0; 1 if cells failed. Flags that cannot be followed and
+        records that cannot be shown end the program with 2.
     """
     parser = flags.make_parser(
         experiment.description, experiment.profiles, experiment.variances
     )
     experiment.add_flags(parser)
     options = flags.parse(parser, argv)
-    try:
+    with flags.errors_told(parser):
+        _check_outputs(options)
         results = gather(experiment, options)
         if options.dry_run:
             print(results.listing())
             return 0
         if not options.from_records:
+            for cell in results.missing:
+                directory = run_files.directory(cell.settings, options.output_dir)
+                records.check_writable(directory)
             results = run(experiment, results.cells, options)
         if results.error:
             print(results.error, file=sys.stderr)
         return experiment.show(results, options)
-    except (ImportError, OSError, ValueError) as problem:
-        parser.error(str(problem))
 
 
 def gather(experiment: Experiment, options: argparse.Namespace) -> Results:
@@ -301,6 +313,16 @@ def filling_notes(
         f"{len(missing)} of {len(results.cells)} cells are missing. To run "
         f"them{others}: {shlex.join(words)}"
     ]
+
+
+def _check_outputs(options):
+    """Checks where results are written to, before any work."""
+    if options.dry_run:
+        return
+    if not options.from_records:
+        records.check_writable(options.output_dir)
+    if "figures_dir" in options:
+        records.check_writable(options.figures_dir)
 
 
 def _gather_released(experiment, options):

@@ -1,14 +1,18 @@
 """The flags of every script."""
 
 import argparse
+import contextlib
+import os
 import pathlib
-from collections.abc import Callable, Iterable, Sequence
+import select
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from reproduce.experiment import clusters, records, settings, tables
 
 FIGURES = pathlib.Path(__file__).parents[2] / "figures"
-MOST_SEEDS = 1000
+MOST = 1000
 
 
 def make_parser(
@@ -40,7 +44,7 @@ def make_parser(
             metavar="VARIANCE",
             help="color variances; default the profile's",
         )
-    add("--seeds", type=count(MOST_SEEDS), help="how many; default the profile's")
+    add("--seeds", type=count, help="how many; default the profile's")
     add(
         "--set",
         type=_setting,
@@ -48,17 +52,21 @@ def make_parser(
         metavar="NAME=VALUE",
         help="settings of all chosen cells, e.g. mi_weight=0.5 batch_size=64",
     )
-    add("--jobs", type=count(), help="runs at a time; default all cores")
+    add("--jobs", type=count, help="runs at a time; default all cores")
     add(
         "--backend",
         type=one_of(clusters.BACKENDS),
         default="loky",
         help=f"{', '.join(clusters.BACKENDS)}; default loky, processes here",
     )
-    add("--address", help="of a Ray or Dask cluster; default one started here")
-    add("--data-dir", type=_path, help="of the data; default: download")
-    add("--output-dir", type=_path, default="runs", help="of all runs")
-    add("--from-records", type=_path, metavar="DIR", help="only show records")
+    add(
+        "--address",
+        type=_address,
+        help="of a Ray or Dask cluster; default one started here",
+    )
+    add("--data-dir", type=path, help="of the data; default: download")
+    add("--output-dir", type=path, default="runs", help="of all runs")
+    add("--from-records", type=path, metavar="DIR", help="only show records")
     add("--dry-run", action="store_true", help="only list the cells")
     return parser
 
@@ -81,7 +89,7 @@ def add_table_flags(parser: argparse.ArgumentParser) -> None:
 def add_figure_flags(parser: argparse.ArgumentParser) -> None:
     """Adds the flag of where a figure is written."""
     parser.add_argument(
-        "--figures-dir", type=_path, default=str(FIGURES), help="where to"
+        "--figures-dir", type=path, default=str(FIGURES), help="where to"
     )
 
 
@@ -96,7 +104,28 @@ def parse(
         parser.error(f"argument --address: {problem}")
     if getattr(options, "update_docs", False):
         _check_update(parser, options)
+    for flag in ("methods", "variances"):
+        if getattr(options, flag, None):
+            setattr(options, flag, list(dict.fromkeys(getattr(options, flag))))
     return options
+
+
+@contextlib.contextmanager
+def errors_told(parser: argparse.ArgumentParser) -> Iterator[None]:
+    """Ends the program with a message and 2 where its work cannot be done.
+
+    A reader of its output that has seen enough, as in `| head`, ends it with 1.
+    """
+    try:
+        yield
+        sys.stdout.flush()
+    except (ImportError, OSError, ValueError) as problem:
+        # Workers have pipes, too.
+        if isinstance(problem, BrokenPipeError) and _has_no_reader(sys.stdout):
+            # Python flushes once more at its end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(1)
+        parser.error(str(problem))
 
 
 def one_of(
@@ -119,26 +148,35 @@ def one_of(
     return parse_one
 
 
-def count(most: int | None = None) -> Callable[[str], int]:
-    """Makes the type of a flag that counts, from 1 on."""
-    expected = "an integer >= 1" if most is None else f"an integer in 1..{most}"
-
-    def parse_count(text: str) -> int:
-        number = int(text) if text.isdecimal() else 0
-        if not 1 <= number <= (most or number):
-            raise argparse.ArgumentTypeError(
-                f"Expected: {expected}. Received: {text!r}."
-            )
-        return number
-
-    return parse_count
-
-
-def _path(text):
-    if not text.strip():
+def count(text: str) -> int:
+    """Is the type of a flag that counts, from 1 to `MOST`."""
+    # Python does not read integers of very many digits.
+    number = int(text) if text.isdecimal() and len(text) < 10 else 0
+    if not 1 <= number <= MOST:
         raise argparse.ArgumentTypeError(
-            f"Expected: the path of a directory. Received: {text!r}."
+            f"Expected: an integer in 1..{MOST}. Received: {settings.shorten(text)}."
         )
+    return number
+
+
+def path(text: str) -> str:
+    """Is the type of a flag that names a directory."""
+    return _filled(text, "the path of a directory")
+
+
+def _has_no_reader(stream):
+    pipe = select.poll()
+    pipe.register(stream, 0)
+    return any(state & select.POLLERR for _, state in pipe.poll(0))
+
+
+def _address(text):
+    return _filled(text, "the address of a cluster")
+
+
+def _filled(text, expected):
+    if not text.strip() or "\0" in text:
+        raise argparse.ArgumentTypeError(f"Expected: {expected}. Received: {text!r}.")
     return text
 
 
@@ -152,7 +190,7 @@ def _setting(text):
 
 def _check_update(parser, options):
     received = options.from_records
-    if not received or pathlib.Path(received).resolve() != records.RELEASED:
+    if not received or os.path.realpath(received) != str(records.RELEASED):
         parser.error(
             "argument --update-docs: the pages show released records. "
             f"Expected: --from-records {records.RELEASED}. Received: "

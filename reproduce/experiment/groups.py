@@ -6,17 +6,23 @@ To make another data set or method known to the experiments, add a subclass of
 or of the model. Defaults are those of the library. No TensorFlow is needed.
 """
 
+import re
 from typing import Annotated, Any, ClassVar, Literal
 
 import pydantic
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-Count = Annotated[int, Field(ge=1)]
-CountOrZero = Annotated[int, Field(ge=0)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+# Random generators and TensorFlow take no larger integers, and float32 holds no
+# larger numbers.
+LARGEST = 2**31 - 1
+LARGEST_FLOAT = 3.4e38
+Count = Annotated[int, Field(ge=1, le=LARGEST)]
+CountOrZero = Annotated[int, Field(ge=0, le=LARGEST)]
+Positive = Annotated[float, Field(gt=0, le=LARGEST_FLOAT, allow_inf_nan=False)]
+Weight = Annotated[float, Field(ge=0, le=LARGEST_FLOAT, allow_inf_nan=False)]
 Widths = tuple[Count, ...]
+Text = Annotated[str, Field(min_length=1)]
 
 checked = dataclass(
     frozen=True, kw_only=True, config=pydantic.ConfigDict(strict=True, extra="forbid")
@@ -34,6 +40,12 @@ class Data:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        # Directories and files are named after it.
+        if not re.fullmatch(r"\w[\w-]*", cls.name):
+            raise ValueError(
+                "The name of a data set is a word. Expected: letters, digits, _ and "
+                f"-. Received: name={cls.name!r}. Rename it."
+            )
         Data.known[cls.name] = cls
 
 
@@ -76,8 +88,8 @@ class ImdbFaces(Data):
 class Network:
     """The backbone of a face encoder, `keras_unbias.encoders.face_encoder`."""
 
-    backbone: str = "ResNet50"
-    weights: str = "imagenet"
+    backbone: Text = "ResNet50"
+    weights: Text = "imagenet"
     batch_norm: Literal["inference", "training"] = "inference"
     preprocessing: Literal["backbone", "released"] = "backbone"
 
@@ -248,9 +260,11 @@ class Svm(Method):
     name: ClassVar[str] = "svm"
     trains_network: ClassVar[bool] = False
     kernel: Literal["linear", "rbf"] = "linear"
-    C: tuple[Positive, ...] = (1.0,)
-    gamma: tuple[Positive | Literal["scale"], ...] = ("scale",)
-    folds: Annotated[int, Field(ge=2)] = 5
+    C: Annotated[tuple[Positive, ...], Field(min_length=1)] = (1.0,)
+    gamma: Annotated[tuple[Positive | Literal["scale"], ...], Field(min_length=1)] = (
+        "scale",
+    )
+    folds: Annotated[int, Field(ge=2, le=LARGEST)] = 5
 
 
 @checked
@@ -307,6 +321,6 @@ class PeerFairlearn(Method):
 
     name: ClassVar[str] = "fairlearn"
     trains_network: ClassVar[bool] = False
-    predictor_model: tuple[int | str, ...] = ()
+    predictor_model: tuple[Count | Text, ...] = ()
     epochs: Count = 1
     shuffle: bool = False

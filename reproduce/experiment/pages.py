@@ -1,11 +1,15 @@
 """Where tables and figures are shown: blocks of pages, names of files."""
 
 import argparse
+import hashlib
 import os
 import pathlib
 from typing import Any
 
 from reproduce.experiment import records
+
+# Bytes of the name of a file. With suffixes it may have 255.
+LONGEST = 200
 
 
 def update(page: str | os.PathLike, name: str, content: str) -> None:
@@ -19,6 +23,7 @@ def update(page: str | os.PathLike, name: str, content: str) -> None:
     Raises:
         ValueError: if the page has no such block.
     """
+    records.check_writable(pathlib.Path(page).parent)
     text = pathlib.Path(page).read_text(encoding="utf-8")
     records.write_text(page, replace_block(text, name, content))
 
@@ -79,7 +84,21 @@ def replace_block(text: str, name: str, content: str) -> str:
     return f"{head}{start}\n{content}\n{end}{tail}"
 
 
-def file_stem(options: argparse.Namespace, **usual: Any) -> list[str]:
+def file_stem(*words: str) -> str:
+    """Returns the name of a figure's files, without their suffixes.
+
+    Args:
+        *words: the name of the script, and those of `choice_words`.
+    """
+    name = "_".join(words)
+    content = name.encode()
+    if len(content) <= LONGEST:
+        return name
+    digest = hashlib.sha256(content).hexdigest()[:12]
+    return f"{content[:LONGEST].decode(errors='ignore')}_{digest}"
+
+
+def choice_words(options: argparse.Namespace, **usual: Any) -> list[str]:
     """Lists the words that say what is shown: the profile and other flags.
 
     After the name of the script, and joined by spaces, they name the block of

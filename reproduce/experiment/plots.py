@@ -322,4 +322,5 @@ def _axis(quantity, members):
 
 
 def _has_bounds(record):
-    return bool(record.estimates) and "mutual_information" in record.metrics
+    bounds = (record.metrics, record.estimates)
+    return all(b.get("mutual_information") is not None for b in bounds)

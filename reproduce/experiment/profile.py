@@ -63,20 +63,17 @@ class Profile:
                 f"{list(self.rows)}. Received: {unknown}. Choose another "
                 "profile."
             )
-        return [
-            Cell(
-                row,
-                column,
-                change(
-                    change(self.base, **self.rows[row]),
-                    **{**changes, **self.own.get((row, column), {})},
-                    seed=seed,
-                ),
-            )
-            for row in chosen
-            for column, changes in (columns or self.columns).items()
-            for seed in range(FIRST_SEED, FIRST_SEED + (seeds or self.seeds))
-        ]
+        made = []
+        for row in chosen:
+            of_row = change(self.base, **self.rows[row])
+            for column, changes in (columns or self.columns).items():
+                own = {**changes, **self.own.get((row, column), {})}
+                plain = change(of_row, **own)
+                made += [
+                    Cell(row, column, change(plain, seed=seed))
+                    for seed in range(FIRST_SEED, FIRST_SEED + (seeds or self.seeds))
+                ]
+        return made
 
 
 def with_changes(cells: Iterable[Cell], changes: Mapping[str, Any]) -> list[Cell]:

@@ -6,82 +6,17 @@ hold the same JSON object. Files are written to a temporary name and renamed,
 so that a reader sees all of a file or nothing. No TensorFlow is needed.
 """
 
-import dataclasses
 import json
 import os
 import pathlib
+import tempfile
 from collections.abc import Iterable
-from typing import Annotated, Any, Literal
-
-import pydantic
-import pydantic_core
+from typing import Any
 
 from reproduce.experiment import settings as _settings
-from reproduce.experiment.settings import Settings
+from reproduce.experiment.record import SCHEMA, Record, finite
 
-SCHEMA = 2
 RELEASED = pathlib.Path(__file__).resolve().parents[1] / "records"
-
-Number = Annotated[float, pydantic.Field(allow_inf_nan=False)] | None
-# Numbers by name; those of groups are one level down.
-Numbers = dict[str, Number | dict[str, Number]]
-
-
-@pydantic.dataclasses.dataclass(
-    frozen=True, kw_only=True, config=pydantic.ConfigDict(strict=True, extra="forbid")
-)
-class Record:
-    """The result of one run.
-
-    Args:
-        settings: the `Settings` of the run.
-        status: `"done"`, or `"diverged"` with a `reason`.
-        metrics: final values; accuracies in 0..1, information in nats.
-        data: facts of the data set: source, checksum, sizes, floor, H(C).
-        history: lists of values, one per report (`epochs_per_report` epochs).
-        estimates: what fresh estimators found after the training, in nats,
-            and areas under a probe's ROC curve.
-        environment: versions, device, precision, threads and commit.
-        wall_seconds: time of all epochs and of the last attempt's rest.
-        reason: why the run diverged; empty otherwise.
-
-    Raises:
-        ValueError: if a value is of the wrong type or out of range.
-    """
-
-    settings: pydantic.InstanceOf[Settings]
-    status: Literal["done", "diverged"]
-    metrics: Numbers
-    data: dict[str, Any]
-    history: dict[str, list[Number]]
-    environment: dict[str, Any]
-    wall_seconds: Annotated[float, pydantic.Field(ge=0, allow_inf_nan=False)]
-    estimates: Numbers = dataclasses.field(default_factory=dict)
-    reason: str = ""
-
-    def __post_init__(self) -> None:
-        for name, number in {**self.metrics, **self.estimates}.items():
-            is_share = name.endswith(("accuracy", "auc")) and number is not None
-            if is_share and (isinstance(number, dict) or not 0 <= number <= 1):
-                raise ValueError(
-                    f"The metric {name} is out of range. Expected: a number "
-                    f"in 0..1. Received: {number!r}."
-                )
-        if bool(self.reason) != (self.status == "diverged"):
-            raise ValueError(
-                "A diverged run, and no other, has a reason. Received: status="
-                f"{self.status!r}, reason={self.reason!r}."
-            )
-
-    @property
-    def id(self) -> str:
-        """Identity of the run, that of its settings."""
-        return self.settings.id
-
-    def to_json(self) -> dict[str, Any]:
-        """Returns the record as JSON values. NaN and infinity become null."""
-        values = {**vars(self), "settings": _settings.to_json(self.settings)}
-        return {"schema": SCHEMA, "id": self.id, **finite(values)}
 
 
 def write(record: Record, path: str | os.PathLike) -> None:
@@ -101,12 +36,16 @@ def read(path: str | os.PathLike) -> Record:
     """
     path = pathlib.Path(path)
     record = parse(read_json(path), path)
-    if path.name == "record.json" and path.parent.name != record.id:
-        raise ValueError(
-            f"{path} is the record of another run. Expected: the id "
-            f"{path.parent.name}, as in the name of its directory. Received: "
-            f"{record.id}. Move the file away to run this cell again."
-        )
+    if path.name == "record.json":
+        own = {"id": record.id, "data set": record.settings.data.name}
+        folders = path.absolute().parents
+        for (kind, name), folder in zip(own.items(), folders, strict=False):
+            if name != folder.name:
+                raise ValueError(
+                    f"{path} is the record of another run. Expected: the {kind} "
+                    f"{folder.name}, as in the name of its directory. Received: "
+                    f"{name}. Move the file away to run this cell again."
+                )
     return record
 
 
@@ -126,12 +65,12 @@ def read_all(directory: str | os.PathLike, dataset: str | None = None) -> list[R
         ValueError: if a record is damaged, or there are two of one run.
     """
     directory = pathlib.Path(directory)
-    if not directory.is_dir():
+    if not os.path.isdir(directory) or not os.access(directory, os.R_OK | os.X_OK):
         raise FileNotFoundError(
             "Records are read from a directory. Expected: the output "
             "directory of a sweep, or reproduce/records. Received: "
-            f"{directory}, which is not a directory. Name another, or run the "
-            "sweep first."
+            f"{directory}, which is not a directory, or not readable. Name another, "
+            "or run the sweep first."
         )
     name = dataset or "*"
     found: dict[str, tuple[Record, str]] = {}
@@ -198,16 +137,17 @@ def parse(content: Any, place: str | os.PathLike) -> Record:
             wrong, or if the id is not that of the settings.
     """
     schema = content.get("schema") if isinstance(content, dict) else None
-    if schema != SCHEMA:
+    if schema != SCHEMA or isinstance(schema, float):
         raise ValueError(
             f"{place} is not a record of this version. Expected: schema="
-            f"{SCHEMA}. Received: schema={schema!r}. Use the version that "
-            "wrote it, or move it away to run this cell again."
+            f"{SCHEMA}. Received: schema={_settings.shorten(schema)}. Use the version "
+            "that wrote it, or move it away to run this cell again."
         )
     values = {k: v for k, v in content.items() if k not in ("schema", "id")}
     try:
         found = _settings.from_json(values.pop("settings", None))
-        record = _settings.made(Record, settings=found, **values)
+        record = _settings.construct(Record, settings=found, **values)
+        _check_writable_again(values)
     except (TypeError, ValueError) as error:
         raise ValueError(
             f"{place} is not a valid record. {error} Move it away to run this cell "
@@ -217,14 +157,15 @@ def parse(content: Any, place: str | os.PathLike) -> Record:
         raise ValueError(
             f"{place} is not the record of its settings. Expected: the id "
             f"{record.id}, computed from them. Received: id="
-            f"{content.get('id')!r}. Move it away to run this cell again."
+            f"{_settings.shorten(content.get('id'))}. Move it away to run this cell "
+            "again."
         )
     return record
 
 
 def read_json(path: str | os.PathLike) -> Any:
     """Reads a JSON file, with an error that names it."""
-    return _decoded(pathlib.Path(path).read_bytes(), path)
+    return _decoded(_read_bytes(path), path)
 
 
 def write_json(path: str | os.PathLike, value: Any) -> None:
@@ -249,20 +190,34 @@ def write_bytes(path: str | os.PathLike, content: bytes) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def finite(value: Any) -> Any:
-    """Returns JSON values with null in place of NaN and infinity.
+def check_writable(directory: str | os.PathLike) -> None:
+    """Checks that files can be written into a directory, without a trace.
 
     Args:
-        value: JSON values, NaN and infinity among them.
+        directory: path of the directory. If it does not exist, the one that it
+            would be made in is checked.
+
+    Raises:
+        PermissionError: if they cannot.
     """
-    return pydantic_core.to_jsonable_python(value, inf_nan_mode="null")
+    path = pathlib.Path(directory).absolute()
+    try:
+        # A link to nowhere is in the way.
+        there = (p for p in (path, *path.parents) if p.exists() or p.is_symlink())
+        with tempfile.TemporaryFile(dir=next(there)):
+            pass
+    except OSError as error:
+        raise PermissionError(
+            f"The output directory cannot be written: {error}. Expected: a directory "
+            f"of yours, or a new one. Received: {directory}. Choose another."
+        ) from error
 
 
 def _released(paths):
     """Pairs of a record and its place, of the lines of `.jsonl` files."""
     pairs = []
     for path in sorted(paths):
-        for number, line in enumerate(path.read_bytes().splitlines(), 1):
+        for number, line in enumerate(_read_bytes(path).splitlines(), 1):
             place = f"{path}, line {number}"
             record = parse(_decoded(line, place), place)
             if record.settings.data.name != path.stem:
@@ -275,12 +230,41 @@ def _released(paths):
     return pairs
 
 
+def _read_bytes(path):
+    # A pipe or a device would be read without end.
+    if not os.path.isfile(path) or not os.access(path, os.R_OK):
+        raise FileNotFoundError(
+            f"Records and facts are read from files. Expected: a file. Received: "
+            f"{path}, which is none, or not readable. Restore it, or move it away."
+        )
+    return pathlib.Path(path).read_bytes()
+
+
 def _decoded(text, place):
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=_distinct)
     # Neither JSON nor even text, or nested without end.
     except (ValueError, RecursionError) as error:
         raise ValueError(
             f"{place} is not JSON ({error}). Expected: what a run wrote. Received: "
             "damaged text. Restore it, or move it away to run this cell again."
+        ) from error
+
+
+def _distinct(pairs):
+    """An object of JSON, whose last value of a name hides no other."""
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        raise ValueError(f"a name stands twice in {[name for name, _ in pairs]}")
+    return values
+
+
+def _check_writable_again(values):
+    # Facts that only a loader knows are of any type.
+    try:
+        json.dumps(values, allow_nan=False, ensure_ascii=False).encode()
+    except (ValueError, RecursionError) as error:
+        raise ValueError(
+            "A value is none that a run writes. Expected: finite numbers, text, and "
+            f"lists and objects of them. Received: {error}."
         ) from error

@@ -13,6 +13,7 @@ import dataclasses
 import functools
 import hashlib
 import json
+import reprlib
 from collections.abc import Callable
 from typing import Any
 
@@ -30,6 +31,11 @@ from reproduce.experiment.groups import (
 )
 
 GROUPS = ("data", "network", "training", "estimator", "method")
+
+# What a file or a flag holds may be long, or nested without end.
+_short = reprlib.Repr()
+_short.maxstring = _short.maxother = _short.maxlong = 200
+shorten = _short.repr
 
 
 @checked
@@ -84,7 +90,7 @@ class Settings:
                 f"{self.method.prior_strength}. Change one of the two."
             )
 
-    @property
+    @functools.cached_property
     def groups(self) -> tuple[str, ...]:
         """The names of the groups that change the result of this run."""
         used = {
@@ -103,7 +109,7 @@ class Settings:
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def change(settings: Settings, **changes: Any) -> Settings:
+def change(settings: Settings, /, **changes: Any) -> Settings:
     """Returns settings with other values, whichever group they are in.
 
     Args:
@@ -118,7 +124,8 @@ def change(settings: Settings, **changes: Any) -> Settings:
         ValueError: if the settings have no such field, or a value is wrong.
     """
     whole = {name: changes.pop(name) for name in GROUPS if name in changes}
-    settings = made(dataclasses.replace, settings, **whole)
+    if whole:
+        settings = construct(dataclasses.replace, settings, **whole)
     homes = _homes(settings)
     unknown = sorted(changes.keys() - homes.keys())
     if unknown:
@@ -132,8 +139,8 @@ def change(settings: Settings, **changes: Any) -> Settings:
         new[homes[name]][name] = value
     own = new.pop("", {})
     for group, values in new.items():
-        own[group] = made(dataclasses.replace, getattr(settings, group), **values)
-    return made(dataclasses.replace, settings, **own)
+        own[group] = construct(dataclasses.replace, getattr(settings, group), **values)
+    return construct(dataclasses.replace, settings, **own)
 
 
 def names(settings: Settings) -> set[str]:
@@ -158,8 +165,9 @@ def to_json(settings: Settings) -> dict[str, Any]:
     groups = {}
     for group in settings.groups:
         part = getattr(settings, group)
-        model = pydantic.RootModel[type(part)](part)
-        values = model.model_dump(mode="json", exclude_defaults=True)
+        values = _adapter(type(part)).dump_python(
+            part, mode="json", exclude_defaults=True
+        )
         if group in ("data", "method"):
             values = {"name": part.name, **values}
         if values:
@@ -177,7 +185,7 @@ def from_json(content: Any) -> Settings:
     if not isinstance(content, dict) or not content.keys() <= {*GROUPS, "seed"}:
         raise ValueError(
             f"Settings consist of groups. Expected: some of {GROUPS} and "
-            f"'seed'. Received: {content!r}."
+            f"'seed'. Received: {shorten(content)}."
         )
     kinds = {"network": Network, "training": Training, "estimator": Estimator}
     groups = dict(content)
@@ -186,15 +194,15 @@ def from_json(content: Any) -> Settings:
         if not isinstance(values, dict):
             raise ValueError(
                 f"A group of settings holds values by name. Expected: an "
-                f"object for '{group}'. Received: {values!r}."
+                f"object for '{group}'. Received: {shorten(values)}."
             )
         values = {
             name: tuple(value) if isinstance(value, list) else value
             for name, value in values.items()
         }
         kind = kinds.get(group) or _kind(group, values)
-        groups[group] = made(kind, **values)
-    return made(Settings, **groups, seed=seed)
+        groups[group] = construct(kind, **values)
+    return construct(Settings, **groups, seed=seed)
 
 
 def parse(text: str) -> tuple[str, Any]:
@@ -209,17 +217,18 @@ def parse(text: str) -> tuple[str, Any]:
     if not found or not name.strip():
         raise ValueError(
             "A setting has a name and a value. Expected: name=value, e.g. "
-            f"epochs=3. Received: {text!r}."
+            f"epochs=3. Received: {shorten(text)}."
         )
     words = {"True": True, "False": False, "None": None}
     try:
         parsed = words.get(literal) if literal in words else json.loads(literal)
-    except ValueError:
+    # No JSON, or nested without end.
+    except (ValueError, RecursionError):
         parsed = literal
     return name.strip(), tuple(parsed) if isinstance(parsed, list) else parsed
 
 
-def made(make: Callable[..., Any], *given: Any, **values: Any) -> Any:
+def construct(make: Callable[..., Any], /, *given: Any, **values: Any) -> Any:
     """Calls `make`; errors of pydantic become errors in the package's form.
 
     Raises:
@@ -231,6 +240,9 @@ def made(make: Callable[..., Any], *given: Any, **values: Any) -> Any:
         raise ValueError(" ".join(map(_explained, error.errors()))) from error
 
 
+_adapter = functools.cache(pydantic.TypeAdapter)
+
+
 def _explained(problem):
     if problem["type"] == "value_error":
         # A check of ours, whose message says everything.
@@ -239,7 +251,7 @@ def _explained(problem):
     expected = problem["msg"].removeprefix("Input should be ")
     return (
         f"The value of `{place}` is wrong. Expected: {expected}. "
-        f"Received: {problem['input']!r}. Correct it."
+        f"Received: {shorten(problem['input'])}. Correct it."
     )
 
 
@@ -250,7 +262,7 @@ def _kind(group, values):
     if not isinstance(name, str) or name not in known:
         raise ValueError(
             f"Unknown {group}. Expected: one of {sorted(known)}. Received: "
-            f"name={name!r}. Correct the name."
+            f"name={shorten(name)}. Correct the name."
         )
     return known[name]
 

@@ -35,6 +35,10 @@ def record(settings, number=0, **changes):
     """A record with whatever a table or figure may ask for."""
     has_bound = settings.method.has_estimator
     bound = {"mutual_information": 0.25} if has_bound else {}
+    has_epochs = settings.method.trains_network
+    training = settings.training
+    reports = training.epochs // training.epochs_per_report
+    history = [1 / (1 + number), *(reports - 1) * [0.5]]
     return synthetic.record(
         settings,
         **{
@@ -61,7 +65,7 @@ def record(settings, number=0, **changes):
                 "left_out": {"unknown gender": 7},
                 "note": "",
             },
-            "history": {name: [1 / (1 + number), 0.5] for name in HISTORY},
+            "history": dict.fromkeys(HISTORY if has_epochs else (), history),
             "estimates": {
                 "mutual_information": 2.0,
                 "conditional_mutual_information": 0.1,

@@ -27,7 +27,7 @@ def train(settings, output_dir, **given):
         metrics={"test_accuracy": accuracy * settings.method.mi_weight},
         data={},
         history={},
-        environment={"threads": os.environ["TF_NUM_INTRAOP_THREADS"]},
+        environment={"threads": int(os.environ["TF_NUM_INTRAOP_THREADS"])},
         wall_seconds=0.0,
     )
     directory = run_files.open_directory(settings, output_dir)

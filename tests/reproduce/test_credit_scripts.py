@@ -174,7 +174,7 @@ def test_benchmark_compares_loops(customers, capsys, monkeypatch):
 def test_benchmark_needs_customers_and_counts(tmp_path, capsys):
     for words, message in {
         ("--data-dir", str(tmp_path / "nowhere")): "No German credit file",
-        ("--repeats", "0"): "--repeats: Expected: an integer >= 1",
+        ("--repeats", "0"): "--repeats: Expected: an integer in 1..1000",
     }.items():
         with pytest.raises(SystemExit) as stopped:
             benchmark.main(words)

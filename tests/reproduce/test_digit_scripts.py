@@ -172,6 +172,9 @@ def test_stress(call, tmp_path, monkeypatch):
     assert found["color variance"] == ["0.005", "0.010", "0.015"]
     # The third of the four records.
     assert found[row] == ["0.520", "-", "-"]
+    others = "Li et al. 2023, SABAF, read off a figure (published)"
+    assert found[others] == ["0.530", "0.820", "-"]
+    assert "- The published rows are on other data" in page.read_text("utf-8")
     assert "ERM" not in found
     # Table 1 keeps to the paper's variances.
     _, out, _ = call(EXPERIMENTS["table1"], *shown)
@@ -247,9 +250,9 @@ def test_selection_needs_several_weights(call, tmp_path):
     (only,) = [cell for cell in made if cell.row == "λ = 0.75"]
     shown = publish(tmp_path / "records", [only])
     code, _, err = call(experiment, *shown)
-    assert code == 1
+    assert code == 2
     assert re.search(
-        "Nothing is drawn.*Expected: at some variance the weight 0 and another"
+        "nothing to choose from. Expected: at some variance the weight 0 and another"
         r" of the same seed. Received: λ = 0.75 at 0.020, seed 1\. Run",
         err,
     )

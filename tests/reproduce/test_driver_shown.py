@@ -223,6 +223,11 @@ def test_nothing_is_drawn(call, tmp_path, where):
 
     held = release(tmp_path / "records", few("fast"))
     answer = call(figure(**{where: refuse}), *held)
+    assert (answer.code, answer.out) == (2, "")
+    assert answer.err.endswith("error: There is nothing to choose from.\n")
+    # The failure of a cell is not that of the flags.
+    bad = few()[0].settings
+    answer = call(figure(train=Trainer(bad), **{where: refuse}))
     assert (answer.code, answer.out) == (1, "")
     message = "Nothing is drawn. There is nothing to choose from.\n"
     assert answer.err.endswith(message)

@@ -93,13 +93,14 @@ REFUSED = {
     "--seeds 1.5": r"--seeds: Expected.*Received: '1.5'",
     "--seeds 1001": r"--seeds: Expected.*Received: '1001'",
     "--seeds 10000000": r"--seeds: Expected.*Received: '10000000'",
-    "--jobs 0": r"--jobs: Expected: an integer >= 1. Received: '0'",
-    "--jobs two": r"--jobs: Expected: an integer >= 1. Received: 'two'",
+    "--jobs 0": r"--jobs: Expected: an integer in 1..1000. Received: '0'",
+    "--jobs two": r"--jobs: Expected: an integer in 1..1000. Received: 'two'",
     "--backend smoke": r"--backend: Expected: one of.*Received: 'smoke'",
     "--format html": r"--format: Expected: one of.*Received: 'html'",
     "--set": "--set: expected at least one argument",
     "--set epochs": "--set: A setting has a name and a value.*'epochs'",
     "--set epochs=3 =4": r"--set: A setting has.*Received: '=4'",
+    "--jobs 100000": r"--jobs: Expected.*1..1000. Received: '100000'",
     "--address tcp://h:1": "--address: Only a cluster has.*'tcp://h:1'",
     "--speed 3": "unrecognized arguments: --speed",
 }
@@ -114,11 +115,22 @@ def test_wrong_flags_are_refused(text, capsys):
 @pytest.mark.parametrize(
     "flag", ["--from-records", "--data-dir", "--output-dir", "--figures-dir"]
 )
-@pytest.mark.parametrize("path", ["", "  "])
+@pytest.mark.parametrize("path", ["", "  ", "a\0b"])
 def test_an_empty_path_is_refused(flag, path, capsys):
     error = parse([flag, path], capsys, figure=True)
     message = f"{flag}: Expected: the path of a directory. Received: {path!r}."
     assert message in error
+
+
+def test_an_empty_address_is_refused(capsys):
+    error = parse(["--backend", "dask", "--address", ""], capsys)
+    assert "--address: Expected: the address of a cluster. Received: ''." in error
+
+
+def test_what_is_said_twice_counts_once():
+    options = parse("--methods ERM other ERM --variances 0.05 0.02 0.050")
+    assert options.methods == ["ERM", "other"]
+    assert options.variances == [0.05, 0.02]
 
 
 def test_an_address_belongs_to_a_cluster():
@@ -168,9 +180,9 @@ def test_one_of_some_values():
             number(text)
 
 
-def test_a_count_with_and_without_an_end():
-    assert flags.count()("1000000") == 1000000
-    assert flags.count(5)("5") == 5
-    for text in ("6", "0", "-1", "1e3", "", " 1", "1_000"):
-        with pytest.raises(Exception, match=r"an integer in 1\.\.5. Received"):
-            flags.count(5)(text)
+def test_a_count():
+    assert flags.count("1") == 1
+    assert flags.count("1000") == flags.MOST == 1000
+    for text in ("1001", "0", "-1", "1e3", "", " 1", "1_000", "nan", 5000 * "9"):
+        with pytest.raises(Exception, match=r"an integer in 1\.\.1000. Received"):
+            flags.count(text)

@@ -85,4 +85,13 @@ def test_names_say_what_differs_from_the_profile(given, words):
     }
     options = argparse.Namespace(profile="fast", **{**flags, **given})
     assert pages.non_default_flags(options, **usual) == words
-    assert pages.file_stem(options, **usual) == ["fast", *words]
+    assert pages.choice_words(options, **usual) == ["fast", *words]
+
+
+def test_the_name_of_a_file_has_an_end():
+    assert pages.file_stem("figure4", "fast", "seeds_1") == "figure4_fast_seeds_1"
+    rows = [f"methods_λ = {number}" for number in range(99)]
+    names = {pages.file_stem("figure4", *rows[:many]) for many in (60, 98, 99)}
+    assert len(names) == 3
+    assert all(len(name.encode()) < 230 for name in names)
+    assert all(name.startswith("figure4_methods_λ = 0_") for name in names)

@@ -13,17 +13,21 @@ from reproduce.experiment.results import Results
 
 def run(row="MI", column="0.020", weight=1.0, shift=0.0, done=True, **changes):
     """A labeled record; `shift` is added to all that is measured."""
+    changes = {"epochs": 2, **changes}
     own = {k: changes.pop(k) for k in ("data", "history") if k in changes}
     made = record(
         settings(weight, color_variance=float(column), **changes),
         0.8 + shift if done else None,
-        data={**FULL, "floor_nats": 1.25},
-        history={
-            "mutual_information": [2.0 + shift, 1.5 + shift],
-            "test_accuracy": [0.5 + shift, 0.8 + shift],
+        **{
+            "data": {**FULL, "floor_nats": 1.25},
+            "history": {
+                "mutual_information": [2.0 + shift, 1.5 + shift],
+                "test_accuracy": [0.5 + shift, 0.8 + shift],
+            },
+            **own,
         },
     )
-    return row, column, dataclasses.replace(made, **own)
+    return row, column, made
 
 
 def draw_curves(*labeled, **options):
@@ -134,7 +138,7 @@ def test_curves_of_a_method_without_an_estimator():
 def test_curves_of_different_lengths_are_refused():
     history = {"mutual_information": [1.0], "test_accuracy": [1.0]}
     with pytest.raises(ValueError, match=r"Received: \[1, 2\] epochs"):
-        draw_curves(run(), run(seed=2, history=history))
+        draw_curves(run(), run(seed=2, epochs=1, history=history))
 
 
 def test_nothing_to_draw():
@@ -178,7 +182,7 @@ def test_accuracy_by_variance():
 
 
 def test_every_row_has_a_color_of_its_own():
-    labeled = [run(f"row {n}", epochs=n) for n in range(1, 13)]
+    labeled = [run(f"row {n}", batch_size=n) for n in range(1, 13)]
     figure, _ = plots.accuracy_by_variance(results(*labeled))
     assert len({line.get_color() for line in figure.axes[0].get_lines()}) == 12
 

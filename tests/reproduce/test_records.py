@@ -1,39 +1,16 @@
 """Records: written in one step, and checked when they are read."""
 
-import dataclasses
 import json
 import math
 import os
 import pathlib
+import tempfile
 
 import pytest
+from damaged import RECORD, SETTINGS, WRONG, of
 
 from reproduce.experiment import groups, records
-from reproduce.experiment.records import Record
-from reproduce.experiment.settings import Settings, change, to_json
-
-SETTINGS = Settings(
-    data=groups.ColoredMnist(),
-    method=groups.MutualInformation(mi_weight=2.0),
-    seed=0,
-)
-RECORD = Record(
-    settings=SETTINGS,
-    status="done",
-    metrics={
-        "test_accuracy": 0.9,
-        "equal_opportunity": None,
-        "positives": {"0": 3, "1": 4},
-    },
-    data={"source": "idx", "train_size": 60000, "test_size": 10000},
-    history={"loss": [1.0, 0.5]},
-    environment={"threads": 1},
-    wall_seconds=3.0,
-)
-
-
-def of(settings, **changes):
-    return dataclasses.replace(RECORD, settings=settings, **changes)
+from reproduce.experiment.settings import change, to_json
 
 
 def own_path(record, output_dir):
@@ -149,65 +126,6 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch, failing):
     assert list(path.parent.iterdir()) == [path]
 
 
-def changed_json(*path, **changes):
-    """The record's JSON with values changed, or without those that are None."""
-    content = json.loads(json.dumps(RECORD.to_json()))
-    part = content
-    for name in path:
-        part = part[name]
-    part.update(changes)
-    for name in [name for name, value in changes.items() if value is None]:
-        del part[name]
-    return content
-
-
-WRONG = [
-    (changed_json(schema=None), "not a record of this version.*schema=None"),
-    (changed_json(schema=1), "Expected: schema=2. Received: schema=1. Use"),
-    (changed_json(schema="2"), "not a record of this version.*schema='2'"),
-    ([1, 2], "not a record of this version"),
-    ("text", "not a record of this version"),
-    (changed_json(metrics=None), "not a valid record.*`metrics`"),
-    (changed_json(wall_seconds=None), "not a valid record.*`wall_seconds`"),
-    (changed_json(settings=None), "consist of groups.*Received: None"),
-    (changed_json("settings", data=None), "`data`.*required"),
-    (changed_json(colour="red"), "`colour`.*Unexpected.*'red'"),
-    (changed_json(status="running"), "`status`.*Received: 'running'"),
-    (changed_json(status="diverged"), "no other, has a reason.*reason=''"),
-    (changed_json(reason="loss is nan"), "no other, has a reason.*'done'"),
-    (
-        changed_json("metrics", test_accuracy=1.2),
-        "metric test_accuracy is out of range.*0..1. Received: 1.2",
-    ),
-    (
-        changed_json("metrics", train_accuracy=-0.1),
-        "metric train_accuracy is out of range.*Received: -0.1",
-    ),
-    (
-        changed_json("estimates", probe_auc=7.0),
-        "metric probe_auc is out of range.*Received: 7.0",
-    ),
-    (
-        changed_json("metrics", test_accuracy={"0": 0.5}),
-        "metric test_accuracy is out of range.*a number",
-    ),
-    (changed_json("metrics", test_accuracy="0.9"), r"`metrics\.test_accuracy"),
-    (changed_json("metrics", test_accuracy=math.nan), "`metrics.*finite.*nan"),
-    (changed_json(wall_seconds=-1.0), "`wall_seconds`.*Received: -1.0"),
-    (changed_json("history", loss=["1"]), r"`history\.loss\.0.*'1'"),
-    (changed_json("history", loss=0.5), r"`history\.loss`.*0.5"),
-    (changed_json(data=[1]), r"`data`.*Received: \[1\]"),
-    (changed_json(id="0" * 12), f"Expected: the id {SETTINGS.id}.*id='000"),
-    (changed_json(id=None), f"Expected: the id {SETTINGS.id}.*id=None"),
-    # Its results are those of another seed.
-    (changed_json("settings", seed=7), "not the record of its settings"),
-    (
-        changed_json("settings", "method", mi_weight=-1.0),
-        "`mi_weight`.*Received: -1.0",
-    ),
-]
-
-
 @pytest.mark.parametrize(("content", "message"), WRONG)
 def test_a_wrong_record_is_refused_with_its_file(content, message, tmp_path):
     path = own_path(RECORD, tmp_path)
@@ -232,7 +150,17 @@ def test_a_wrong_released_record_is_refused_with_its_line(content, message, tmp_
 
 
 @pytest.mark.parametrize(
-    "damage", [b'{"schema": 2, "sta', b"\xff\xfe\x00", b"", 100_000 * b"["]
+    "damage",
+    [
+        b'{"schema": 2, "sta',
+        b"\xff\xfe\x00",
+        b"\0" * 100,
+        b"",
+        100_000 * b"[",
+        b'{"schema": 2, "id": "a", "id": "b"}',
+        b'{"schema": ' + 5000 * b"2" + b"}",
+    ],
+    ids=lambda damage: repr(damage[:20]),
 )
 def test_a_damaged_record_is_refused_with_its_place(tmp_path, damage):
     path = own_path(RECORD, tmp_path)
@@ -257,23 +185,79 @@ def test_a_record_in_the_directory_of_another_run(tmp_path):
         records.read(path)
 
 
+def test_a_record_in_the_folder_of_other_data(tmp_path):
+    path = tmp_path / "german_credit" / RECORD.id / "record.json"
+    records.write(RECORD, path)
+    message = "another run.*data set german_credit.*Received: colored_mnist. Move"
+    for read in (lambda: records.read(path), lambda: records.read_all(tmp_path)):
+        with pytest.raises(ValueError, match=message):
+            read()
+
+
+def test_a_record_is_found_from_its_own_directory(tmp_path, monkeypatch):
+    path = own_path(RECORD, tmp_path)
+    records.write(RECORD, path)
+    monkeypatch.chdir(path.parent)
+    assert records.read("record.json") == RECORD
+
+
+@pytest.mark.parametrize("name", ["record.json", "colored_mnist.jsonl"])
+@pytest.mark.parametrize("make", [pathlib.Path.mkdir, os.mkfifo])
+def test_what_is_no_file_is_not_read(tmp_path, name, make):
+    released = tmp_path / "colored_mnist.jsonl"
+    path = own_path(RECORD, tmp_path) if name == "record.json" else released
+    path.parent.mkdir(parents=True, exist_ok=True)
+    make(path)
+    with pytest.raises(FileNotFoundError, match=f"Received: {path}, which is none"):
+        records.read_all(tmp_path)
+
+
+def test_a_byte_order_mark_is_no_damage(tmp_path):
+    path = own_path(RECORD, tmp_path)
+    records.write(RECORD, path)
+    text = path.read_text("utf-8")
+    for encoding in ("utf-8-sig", "utf-16"):
+        path.write_text(text, encoding=encoding)
+        assert records.read(path) == RECORD
+
+
+@pytest.mark.parametrize("name", ["../../x", "/x", "a/b", ".", "", "a b", "x\n"])
+def test_the_name_of_a_data_set_is_that_of_a_folder(name):
+    with pytest.raises(ValueError, match="name of a data set is a word"):
+        type("Elsewhere", (groups.Data,), {"name": name})
+    assert name not in groups.Data.known
+
+
+def test_a_directory_can_be_written_or_it_is_named(tmp_path, monkeypatch):
+    records.check_writable(tmp_path / "new" / "deep")
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.chdir(tmp_path)
+    records.check_writable("runs")
+    file = tmp_path / "file"
+    file.write_text("")
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "nowhere")
+    for path in (file, file / "below", link, tmp_path / (300 * "a")):
+        with pytest.raises(PermissionError, match=f"cannot be written.*ved: {path}. C"):
+            records.check_writable(path)
+
+    def deny(**given):
+        raise PermissionError("read-only file system")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", deny)
+    with pytest.raises(PermissionError, match="written: read-only file system. Exp"):
+        records.check_writable(tmp_path)
+
+
+def test_an_unreadable_directory_is_not_an_empty_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    with pytest.raises(FileNotFoundError, match="or not readable"):
+        records.read_all(tmp_path)
+
+
 def test_a_released_record_in_the_file_of_other_data(tmp_path):
     records.release([RECORD], tmp_path)
     (tmp_path / "colored_mnist.jsonl").rename(tmp_path / "german_credit.jsonl")
     message = "line 1 is a record of other data.*german_credit.*colored_mnist"
     with pytest.raises(ValueError, match=message):
         records.read_all(tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"wall_seconds": "3"}, "wall_seconds"),
-        ({"settings": to_json(SETTINGS)}, "instance of Settings"),
-        ({"metrics": {"test_accuracy": 2.0}}, "test_accuracy is out of range"),
-        ({"reason": "loss is nan"}, "no other, has a reason"),
-    ],
-)
-def test_a_record_is_checked_when_it_is_made(changes, message):
-    with pytest.raises(ValueError, match=message):
-        dataclasses.replace(RECORD, **changes)

@@ -33,7 +33,20 @@ def test_release_takes_the_records_of_finished_runs(tmp_path, capsys):
     assert records.read_all(tmp_path / "records") == [old]
     assert release.main([*words, "--replace"]) == 0
     assert records.read_all(tmp_path / "records") == [again]
-    with pytest.raises(SystemExit) as stopped:
-        release.main(["--output-dir", str(tmp_path / "nowhere")])
-    assert stopped.value.code == 2
-    assert "Records are read from a directory" in capsys.readouterr().err
+
+
+def test_release_says_what_is_wrong(tmp_path, capsys):
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "file").write_text("")
+    runs = ["--output-dir", str(tmp_path / "runs")]
+    for words, message in {
+        ("--output-dir", str(tmp_path / "no")): "Records are read from a directory",
+        ("--output-dir", ""): "--output-dir: Expected: the path of a directory",
+        ("--records", ""): "--records: Expected: the path of a directory",
+        (*runs, "--records", str(tmp_path / "file")): "directory cannot be written",
+        tuple(runs): "There is nothing to release. Expected: the record of",
+    }.items():
+        with pytest.raises(SystemExit) as stopped:
+            release.main(list(words))
+        assert stopped.value.code == 2
+        assert message in capsys.readouterr().err

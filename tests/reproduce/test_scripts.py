@@ -62,7 +62,7 @@ def test_all_scripts_refuse_the_same_flags(name, call, forbidden):
         ("--profile", "slow"): "--profile: Expected: one of",
         ("--seeds", "0"): "--seeds: Expected: an integer in 1..1000",
         ("--seeds", "10000000"): "--seeds: Expected: an integer in 1..1000",
-        ("--jobs", "0"): "--jobs: Expected: an integer >= 1",
+        ("--jobs", "0"): "--jobs: Expected: an integer in 1..1000",
         ("--backend", "smoke"): "--backend: Expected: one of",
         ("--address", "tcp://h:1"): "--address: Only a cluster has an address",
         ("--from-records", ""): "--from-records: Expected: the path of",
@@ -163,6 +163,38 @@ def test_the_command_fills_what_is_missing(name, call, tmp_path):
     assert {id for _, id in again} <= {*ids(wanted)}
 
 
+# Numbers that may not be defined.
+UNKNOWN = {"0": None, "1": None}
+NULLS = {
+    "metrics": {
+        **dict.fromkeys(("test_accuracy", "train_accuracy", "equal_opportunity")),
+        **dict.fromkeys(("truth", "information", "mutual_information")),
+        "true_positive_rates": UNKNOWN,
+        "positives": UNKNOWN,
+    },
+    "estimates": dict.fromkeys(("mutual_information", "probe_auc")),
+}
+
+
+@each
+def test_what_a_record_lacks_is_no_crash(name, call, tmp_path):
+    experiment = EXPERIMENTS[name]
+    profile = next(p for p in ("fast", "quick") if p in experiment.profiles)
+    chosen = ["--profile", profile, "--seeds", "1"]
+    if experiment.variances:
+        chosen += ["--variances", "0.02"]
+    cells = cells_of(experiment, *chosen)
+    parts = ("metrics", "data", "history", "estimates", "environment")
+    for number, changes in enumerate([{part: {} for part in parts}, NULLS]):
+        for part, value in changes.items():
+            directory = tmp_path / f"{number} {part}"
+            shown = publish(directory, cells, **{part: value})
+            code, out, err = call(experiment, *shown, *chosen)
+            assert code in (0, 2)
+            assert bool(out) == (code == 0)
+            assert code == 0 or "Received: " in err, err
+
+
 @each
 def test_pages_are_written_of_released_records_alone(name, call, tmp_path):
     experiment = EXPERIMENTS[name]
@@ -194,6 +226,20 @@ def test_a_script_runs_from_anywhere_and_without_tensorflow(tmp_path):
     imported = {line.split("|")[-1].strip() for line in done.stderr.split("\n")}
     assert "reproduce.experiment.driver" in imported
     assert "tensorflow" not in imported
+
+
+@pytest.mark.slow
+def test_the_output_of_a_script_may_be_cut_short(tmp_path):
+    script = [sys.executable, str(ROOT / "reproduce" / "table3.py"), "--dry-run"]
+    # More than a pipe holds.
+    script += ["--seeds", "500", "--output-dir", str(tmp_path)]
+    with subprocess.Popen(
+        script, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout.readline().startswith("missing ")
+        process.stdout.close()
+        assert process.stderr.read() == ""
+    assert process.returncode == 1
 
 
 def test_what_runs_experiments_knows_no_recipe():

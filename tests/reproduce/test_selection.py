@@ -9,15 +9,16 @@ from reproduce.experiment.selection import select
 from reproduce.experiment.settings import change
 
 
-def run(weight, loss, information, status="done", **changes):
+def run(weight, loss, information, status="done", epochs=2, **changes):
+    first = epochs - 1
     made = record(
-        settings(weight, **{"epochs": 2, **changes}),
+        settings(weight, epochs=epochs, **changes),
         # Test accuracy points the other way: it must not be looked at.
         None if status == "diverged" else 1 / (1 + weight),
         # What the first epochs say must not count.
         history={
-            "loss": [9.0 - loss, loss],
-            "mutual_information": [5.0 - information, information],
+            "loss": [*first * [9.0 - loss], loss],
+            "mutual_information": [*first * [5.0 - information], information],
         },
     )
     return Cell(f"λ = {weight:g}", "", made.settings), made
@@ -26,7 +27,8 @@ def run(weight, loss, information, status="done", **changes):
 def of_another(pair, **changes):
     cell, made = pair
     other = change(made.settings, **changes)
-    return cell, dataclasses.replace(made, settings=other)
+    history = made.history if other.method.trains_network else {}
+    return cell, dataclasses.replace(made, settings=other, history=history)
 
 
 CURVE = [

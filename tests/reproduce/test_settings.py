@@ -91,9 +91,10 @@ def another(kind, name):
     """A value of a setting that is not its default."""
     (field,) = (f for f in dataclasses.fields(kind) if f.name == name)
     choices = typing.get_args(field.type)
+    is_literal = typing.get_origin(field.type) is typing.Literal
     if isinstance(field.default, bool):
         return not field.default
-    if isinstance(field.default, str) and choices:
+    if isinstance(field.default, str) and is_literal:
         return choices[-1]
     if isinstance(field.default, str):
         return "other"
@@ -200,6 +201,10 @@ def test_whole_groups_are_changed_before_their_settings():
         ({"estimator_batches": -1}, "`estimator_batches`.*: -1"),
         ({"estimator_optimizer": "lion"}, "`estimator_optimizer`.*'lion'"),
         ({"age_input": 1}, "`age_input`.*boolean. Received: 1"),
+        ({"epochs": 2**31}, "`epochs`.*equal to 2147483647. Received: 2147483648"),
+        ({"seed": 10**30}, "`seed`.*equal to 2147483647. Received: 10000"),
+        ({"learning_rate": 1e39}, r"`learning_rate`.*less than.*: 1e\+39"),
+        ({"method": groups.Svm(), "C": ()}, r"`C`.*at least 1 item.*Received: \(\)"),
         (
             {"estimator_accumulate": 3, "estimator_batches": 2},
             "must divide `estimator_batches`.*of 2. Rec.*accumulate=3",
@@ -225,6 +230,18 @@ def test_whole_groups_are_changed_before_their_settings():
 def test_wrong_values_are_refused(changes, message):
     with pytest.raises(ValueError, match=message):
         change(PLAIN, **changes)
+
+
+def test_a_long_value_is_shown_in_part():
+    for junk in (100_000 * "9", {str(n): n for n in range(1000)}, tuple(range(9999))):
+        with pytest.raises(ValueError, match="`epochs`.*Received: ") as refused:
+            change(PLAIN, epochs=junk)
+        assert len(str(refused.value)) < 500
+
+
+def test_a_name_of_a_file_is_not_empty():
+    with pytest.raises(ValueError, match="`weights`.*at least 1 char.*Received: ''"):
+        change(FACES, weights="")
 
 
 @pytest.mark.parametrize("name", ["batch_norm", "preprocessing"])
@@ -304,6 +321,11 @@ def test_a_setting_is_read_from_a_flag(text, expected):
     name, value = settings.parse(text)
     assert (name, value) == expected
     assert type(value) is type(expected[1])
+
+
+def test_a_value_that_is_no_json_is_a_string():
+    for literal in (100_000 * "[", 5000 * "9", "1e", "{"):
+        assert settings.parse(f"epochs={literal}") == ("epochs", literal)
 
 
 @pytest.mark.parametrize("text", ["epochs", "=3", ""])

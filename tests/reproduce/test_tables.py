@@ -160,11 +160,13 @@ def test_caption_says_when_data_are_mixed():
     )
 
 
-@pytest.mark.parametrize("key", ["source", "train_size", "test_size"])
-def test_each_fact_of_the_data_tells_them_apart(key):
+@pytest.mark.parametrize(
+    ("key", "other"), [("source", "7"), ("train_size", 7), ("test_size", 7)]
+)
+def test_each_fact_of_the_data_tells_them_apart(key, other):
     found = results(
         run("ERM", "0.020", 0, 0.5),
-        run("ERM", "0.020", 1, 0.5, {**FULL, key: 7}),
+        run("ERM", "0.020", 1, 0.5, {**FULL, key: other}),
     )
     assert by_column(found).caption[0].startswith("Not comparable")
 
