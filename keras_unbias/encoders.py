@@ -115,13 +115,10 @@ def table_encoder(table: np.ndarray, dropout: float = 0.2) -> keras.Model:
     return keras.Sequential(
         [
             keras.Input(table.shape[1:], dtype="float64"),
-            # Normalization would raise deviations below 1e-7 to that value.
-            layers.Normalization(
-                mean=scaler.mean_,
-                variance=np.ones_like(scaler.scale_),
-                dtype="float64",
-            ),
-            layers.Rescaling((1 / scaler.scale_).tolist(), dtype="float64"),
+            # Normalization would raise deviations below 1e-7 to that value, and
+            # have a mean of float32 once it is loaded from a file.
+            layers.Rescaling(1.0, offset=-scaler.mean_, dtype="float64"),
+            layers.Rescaling(1 / scaler.scale_, dtype="float64"),
             layers.Dropout(dropout),
             layers.Dense(64, activation="relu"),
             layers.Dropout(dropout),

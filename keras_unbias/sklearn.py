@@ -141,7 +141,7 @@ class UnbiasedClassifier(
 
         Args:
             X: array or frame of numbers of shape `(rows, columns)`, finite
-                in float32. With an `encoder` of your own, an array of numbers
+                in float32. Times count as seconds. With an `encoder` of your own, an array of numbers
                 or texts of shape `(rows, ...)` that the encoder takes.
             y: array of shape `(rows,)`, labels that are numbers or strings.
             sensitive_features: array, series or frame of shape `(rows,)` or
@@ -165,6 +165,7 @@ class UnbiasedClassifier(
         """
         self._check_parameters()
         X, y = self._validate(X, y)
+        _distinct(y)  # Its error for labels without an order is clearer.
         multiclass.check_classification_targets(y)
         weight, kept = None, np.ones(len(X), bool)
         if sample_weight is not None:
@@ -254,6 +255,8 @@ class UnbiasedClassifier(
 
     def _validate(self, X, y=None, *, reset=True):
         own = self.encoder is not None
+        if not own:
+            X = _times_as_seconds(X)
         checked = validation.validate_data(
             self,
             X,
@@ -373,6 +376,24 @@ def _distinct(labels):
             "Labels of several types have no order. Expected: numbers or strings. "
             f"Received: {types}. Convert them, for example with y.astype(str)."
         ) from error
+
+
+def _times_as_seconds(X):
+    """Returns rows with times as seconds, whatever unit their dtype has."""
+    if isinstance(X, np.ndarray) and X.dtype.kind in "mM":
+        X = pd.DataFrame(X)
+    if not isinstance(X, pd.DataFrame):
+        return X
+    second = pd.Timedelta(seconds=1)
+    columns = [
+        (column - pd.Timestamp(0, tz=column.dt.tz)) / second
+        if pd.api.types.is_datetime64_any_dtype(column)
+        else column / second
+        if pd.api.types.is_timedelta64_dtype(column)
+        else column
+        for _, column in X.items()
+    ]
+    return pd.concat(columns, axis=1) if columns else X
 
 
 def _check_rows(X):

@@ -258,7 +258,7 @@ def as_frame(columns: ArrayLike) -> pd.DataFrame:
     # Columns of objects may hold numbers, such as in an array with strings in
     # other columns.
     frame = frame.reset_index(drop=True).infer_objects()
-    frame.columns = frame.columns.astype(str)
+    frame.columns = [str(name) for name in frame.columns]
     if not frame.columns.is_unique:
         raise ValueError(
             "Attributes must have different names. Expected: a name for "
