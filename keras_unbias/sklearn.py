@@ -141,8 +141,9 @@ class UnbiasedClassifier(
 
         Args:
             X: array or frame of numbers of shape `(rows, columns)`, finite
-                in float32. Times count as seconds. With an `encoder` of your own, an array of numbers
-                or texts of shape `(rows, ...)` that the encoder takes.
+                in float32. Times count as seconds. With an `encoder` of your
+                own, an array of numbers or texts of shape `(rows, ...)` that
+                the encoder takes.
             y: array of shape `(rows,)`, labels that are numbers or strings.
             sensitive_features: array, series or frame of shape `(rows,)` or
                 `(rows, columns)`, the attribute. Of several columns the prior
