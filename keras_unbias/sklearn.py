@@ -9,7 +9,6 @@ from numbers import Integral, Real
 
 import keras
 import numpy as np
-import pandas as pd
 import tensorflow as tf
 from numpy.typing import ArrayLike
 from scipy import special
@@ -17,7 +16,7 @@ from sklearn import base, utils
 from sklearn.utils import multiclass, validation
 
 from keras_unbias import information, methods
-from keras_unbias.data import AttributeEncoder
+from keras_unbias.data import AttributeEncoder, rows
 from keras_unbias.data.attribute_encoder import as_frame
 from keras_unbias.encoders import table_encoder
 from keras_unbias.methods.optimizers import LocalAdam
@@ -166,20 +165,20 @@ class UnbiasedClassifier(
         """
         self._check_parameters()
         X, y = self._validate(X, y)
-        _distinct(y)  # Its error for labels without an order is clearer.
+        rows.distinct(y)  # Its error for labels without an order is clearer.
         multiclass.check_classification_targets(y)
         weight, kept = None, np.ones(len(X), bool)
         if sample_weight is not None:
             weight = validation._check_sample_weight(
                 sample_weight, X, dtype=np.float64, ensure_non_negative=True
             )
-            if len(_distinct(y[weight > 0])) > 1:
+            if len(rows.distinct(y[weight > 0])) > 1:
                 kept = weight > 0
             # First the maximum, for the sum of huge weights to be finite.
             weight = weight[kept] / weight.max()
             weight = weight / weight.mean()
         X, y = X[kept], y[kept]
-        classes = _distinct(y)
+        classes = rows.distinct(y)
         if len(classes) < 2:
             raise ValueError(
                 "A classifier needs two or more classes. Expected: labels of "
@@ -249,7 +248,7 @@ class UnbiasedClassifier(
     def _outputs(self, X):
         validation.check_is_fitted(self)
         X = self._validate(X, reset=False)
-        _check_inputs(X, self.model_)
+        rows.check_taken(X, known_inputs(self.model_))
         # Keras would cast arrays to float32, and refuse arrays of objects.
         batches = tf.data.Dataset.from_tensor_slices(X).batch(1024)
         return self.model_.predict(batches, verbose=0)
@@ -257,7 +256,7 @@ class UnbiasedClassifier(
     def _validate(self, X, y=None, *, reset=True):
         own = self.encoder is not None
         if not own:
-            X = _times_as_seconds(X)
+            X = rows.times_as_seconds(X)
         checked = validation.validate_data(
             self,
             X,
@@ -267,9 +266,9 @@ class UnbiasedClassifier(
             dtype=None if own else np.float64,
         )
         if not reset:
-            return _check_rows(checked)
+            return rows.check_rows(checked)
         X, y = checked
-        return _check_rows(X), y
+        return rows.check_rows(X), y
 
     def _check_parameters(self):
         if self.method not in METHODS:
@@ -327,11 +326,12 @@ class UnbiasedClassifier(
         """Returns the compiled model."""
         own = self.encoder is not None
         encoder = self.encoder(X.shape[1:]) if own else table_encoder(X, self.dropout)
-        _check_inputs(X, encoder)
+        known = known_inputs(encoder)
+        rows.check_taken(X, known)
         method = methods.RepresentationClassifier
         # An encoder that knows its inputs casts them itself, to float64 where
         # it standardizes.
-        arguments = {"label_prior": prior, "autocast": known_inputs(encoder) is None}
+        arguments = {"label_prior": prior, "autocast": known is None}
         if attributes is not None and self.method == "mi_backprop":
             method = methods.MutualInformationBackpropagation
             num_classes = len(self.classes_) if self.conditional else None
@@ -356,80 +356,14 @@ class UnbiasedClassifier(
         if attributes is not None:
             targets["attribute"] = attributes
         arrays = (X, targets) if weight is None else (X, targets, weight)
-        rows = parts * min(self.batch_size, len(X))
+        size = parts * min(self.batch_size, len(X))
         return (
             tf.data.Dataset.from_tensor_slices(arrays)
             .shuffle(len(X))
             .repeat(parts)
             # The mini-batches of a step must have the same length.
-            .batch(rows, drop_remainder=parts > 1)
+            .batch(size, drop_remainder=parts > 1)
             .prefetch(2)
-        )
-
-
-def _distinct(labels):
-    """Returns the labels once each, in ascending order."""
-    try:
-        return np.unique(labels)
-    except TypeError as error:
-        types = sorted({type(label).__name__ for label in labels.tolist()})
-        raise TypeError(
-            "Labels of several types have no order. Expected: numbers or strings. "
-            f"Received: {types}. Convert them, for example with y.astype(str)."
-        ) from error
-
-
-def _times_as_seconds(X):
-    """Returns rows with times as seconds, whatever unit their dtype has."""
-    if isinstance(X, np.ndarray) and X.dtype.kind in "mM":
-        X = pd.DataFrame(X)
-    if not isinstance(X, pd.DataFrame):
-        return X
-    second = pd.Timedelta(seconds=1)
-    columns = [
-        (column - pd.Timestamp(0, tz=column.dt.tz)) / second
-        if pd.api.types.is_datetime64_any_dtype(column)
-        else column / second
-        if pd.api.types.is_timedelta64_dtype(column)
-        else column
-        for _, column in X.items()
-    ]
-    return pd.concat(columns, axis=1) if columns else X
-
-
-def _check_rows(X):
-    """Checks that a network can read the rows, and returns them."""
-    kind = X.dtype.kind
-    if kind == "O":
-        kind = pd.api.types.infer_dtype(X.ravel(), skipna=False)
-        if kind in ("integer", "floating", "mixed-integer-float", "boolean"):
-            X, kind = X.astype(np.float64), "f"
-    if kind not in ("b", "i", "u", "f", "U", "S", "string", "bytes"):
-        raise TypeError(
-            "The rows must hold numbers or texts. Expected: an array of one of the "
-            f"two. Received: X of dtype {X.dtype}, {kind}. Encode the columns first, "
-            "for example with a ColumnTransformer."
-        )
-    if kind == "f":
-        # Also numbers that are infinite in float32, which networks compute in.
-        with np.errstate(over="ignore"):
-            utils.assert_all_finite(X.astype(np.float32), input_name="X")
-    return X
-
-
-def _check_inputs(X, model):
-    """Checks that a model takes rows of this shape and type, if it shows it."""
-    known = known_inputs(model)
-    if not isinstance(known, keras.KerasTensor):
-        return
-    text = X.dtype.kind in "OUS"
-    same = tf.TensorShape(known.shape[1:]).is_compatible_with(X.shape[1:])
-    if not same or text != (known.dtype == "string"):
-        raise ValueError(
-            "The encoder does not take such rows. Expected: shape "
-            f"{(None, *known.shape[1:])} of {known.dtype}. Received: X of shape "
-            f"{X.shape} of {'string' if text else X.dtype}. Pass rows as in `fit`, "
-            "and to `fit` what `encoder` is made for."
         )
 
 
