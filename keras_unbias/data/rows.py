@@ -1,5 +1,7 @@
 """Rows and labels of scikit-learn's users, checked for a network."""
 
+from typing import Any
+
 import keras
 import numpy as np
 import pandas as pd
@@ -7,7 +9,7 @@ import tensorflow as tf
 from sklearn import utils
 
 
-def distinct(labels):
+def distinct(labels: np.ndarray) -> np.ndarray:
     """Returns the labels once each, in ascending order."""
     try:
         return np.unique(labels)
@@ -19,7 +21,7 @@ def distinct(labels):
         ) from error
 
 
-def times_as_seconds(X):
+def times_as_seconds(X: Any) -> Any:
     """Returns rows with times as seconds, whatever unit their dtype has."""
     if isinstance(X, np.ndarray) and X.dtype.kind in "mM":
         X = pd.DataFrame(X)
@@ -37,7 +39,7 @@ def times_as_seconds(X):
     return pd.concat(columns, axis=1) if columns else X
 
 
-def check_rows(X):
+def check_rows(X: np.ndarray) -> np.ndarray:
     """Checks that a network can read the rows, and returns them."""
     kind = X.dtype.kind
     if kind == "O":
@@ -57,7 +59,7 @@ def check_rows(X):
     return X
 
 
-def check_taken(X, known):
+def check_taken(X: np.ndarray, known: Any) -> None:
     """Checks that rows have the shape and the type of a known input."""
     if not isinstance(known, keras.KerasTensor):
         return
