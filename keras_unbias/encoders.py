@@ -91,8 +91,8 @@ def customer_encoder(
 def table_encoder(table: np.ndarray, dropout: float = 0.2) -> keras.Model:
     """Creates the default encoder of `UnbiasedClassifier`.
 
-    It standardizes the columns. Two dense layers of 64 and 32 ReLU units
-    follow.
+    It standardizes the columns in float64, for columns such as times have
+    their digits far from 0. Two dense layers of 64 and 32 ReLU units follow.
 
     Args:
         table: float array of shape `(rows, columns)`, whose means and
@@ -102,7 +102,7 @@ def table_encoder(table: np.ndarray, dropout: float = 0.2) -> keras.Model:
             are few, and a network easily memorizes them. Defaults to 0.2.
 
     Returns:
-        Model from float inputs of shape `(n, columns)` to features of shape
+        Model from float64 inputs of shape `(n, columns)` to features of shape
         `(n, 32)`.
 
     Example:
@@ -114,12 +114,11 @@ def table_encoder(table: np.ndarray, dropout: float = 0.2) -> keras.Model:
     scaler = preprocessing.StandardScaler().fit(table)
     return keras.Sequential(
         [
-            keras.Input(table.shape[1:]),
-            # Normalization would raise deviations below 1e-7 to that value.
-            layers.Normalization(
-                mean=scaler.mean_, variance=np.ones_like(scaler.scale_)
-            ),
-            layers.Rescaling((1 / scaler.scale_).tolist()),
+            keras.Input(table.shape[1:], dtype="float64"),
+            # Normalization would raise deviations below 1e-7 to that value, and
+            # have a mean of float32 once it is loaded from a file.
+            layers.Rescaling(1.0, offset=-scaler.mean_, dtype="float64"),
+            layers.Rescaling(1 / scaler.scale_, dtype="float64"),
             layers.Dropout(dropout),
             layers.Dense(64, activation="relu"),
             layers.Dropout(dropout),

@@ -16,9 +16,12 @@ from sklearn import base, utils
 from sklearn.utils import multiclass, validation
 
 from keras_unbias import information, methods
-from keras_unbias.data import AttributeEncoder
+from keras_unbias.data import AttributeEncoder, rows
+from keras_unbias.data.attribute_encoder import as_frame
 from keras_unbias.encoders import table_encoder
+from keras_unbias.methods.optimizers import LocalAdam
 from keras_unbias.methods.reweighing import divide_prior
+from keras_unbias.serving.export import known_inputs
 
 METHODS = ("erm", "bias_balanced", "mi_backprop")
 Schedule = keras.optimizers.schedules.LearningRateSchedule
@@ -136,9 +139,10 @@ class UnbiasedClassifier(
         """Trains the network.
 
         Args:
-            X: array or frame of numbers of shape `(rows, columns)`. With an
-                `encoder` of your own, an array of shape `(rows, ...)` and any
-                dtype that the encoder takes.
+            X: array or frame of numbers of shape `(rows, columns)`, finite
+                in float32. Times count as seconds. With an `encoder` of your
+                own, an array of numbers or texts of shape `(rows, ...)` that
+                the encoder takes.
             y: array of shape `(rows,)`, labels that are numbers or strings.
             sensitive_features: array, series or frame of shape `(rows,)` or
                 `(rows, columns)`, the attribute. Of several columns the prior
@@ -147,32 +151,42 @@ class UnbiasedClassifier(
                 `None`: plain training, with a warning unless `method` is
                 `"erm"`.
             sample_weight: float array of shape `(rows,)`, weights >= 0 in the
-                training loss. Defaults to `None`, equal weights.
+                training loss. Their scale has no effect. Rows of weight 0 are
+                left out, unless only one class would remain. Defaults to
+                `None`, equal weights.
 
         Returns:
             The fitted classifier itself.
 
         Raises:
-            TypeError: if a parameter has the wrong type.
-            ValueError: if a parameter is out of range, if lengths differ, or
-                if there is only one class.
+            TypeError: if a parameter or a row has the wrong type.
+            ValueError: if a parameter is out of range, if lengths differ, if
+                a number is not finite, or if there is only one class.
         """
         self._check_parameters()
         X, y = self._validate(X, y)
+        rows.distinct(y)  # Its error for labels without an order is clearer.
         multiclass.check_classification_targets(y)
-        classes, labels = np.unique(y, return_inverse=True)
+        weight, kept = None, np.ones(len(X), bool)
+        if sample_weight is not None:
+            weight = validation._check_sample_weight(
+                sample_weight, X, dtype=np.float64, ensure_non_negative=True
+            )
+            if len(rows.distinct(y[weight > 0])) > 1:
+                kept = weight > 0
+            # First the maximum, for the sum of huge weights to be finite.
+            weight = weight[kept] / weight.max()
+            weight = weight / weight.mean()
+        X, y = X[kept], y[kept]
+        classes = rows.distinct(y)
         if len(classes) < 2:
             raise ValueError(
                 "A classifier needs two or more classes. Expected: labels of "
                 "two classes or more. Received: one class, "
                 f"{classes.tolist()}. Add rows of another class."
             )
-        weight = None
-        if sample_weight is not None:
-            weight = validation._check_sample_weight(
-                sample_weight, X, ensure_non_negative=True
-            )
-        attributes = self._encode_attributes(sensitive_features, len(X))
+        labels = np.searchsorted(classes, y)
+        attributes = self._encode_attributes(sensitive_features, kept)
         self.classes_ = classes
         prior = None
         seed = utils.check_random_state(self.random_state).randint(2**31 - 1)
@@ -234,12 +248,27 @@ class UnbiasedClassifier(
     def _outputs(self, X):
         validation.check_is_fitted(self)
         X = self._validate(X, reset=False)
-        return self.model_.predict(X, batch_size=1024, verbose=0)
+        rows.check_taken(X, known_inputs(self.model_))
+        # Keras would cast arrays to float32, and refuse arrays of objects.
+        batches = tf.data.Dataset.from_tensor_slices(X).batch(1024)
+        return self.model_.predict(batches, verbose=0)
 
-    def _validate(self, X, y="no_validation", *, reset=True):
+    def _validate(self, X, y=None, *, reset=True):
         own = self.encoder is not None
-        limits = {"allow_nd": own, "dtype": None if own else np.float32}
-        return validation.validate_data(self, X, y, reset=reset, **limits)
+        if not own:
+            X = rows.times_as_seconds(X)
+        checked = validation.validate_data(
+            self,
+            X,
+            "no_validation" if y is None and not reset else y,
+            reset=reset,
+            allow_nd=own,
+            dtype=None if own else np.float64,
+        )
+        if not reset:
+            return rows.check_rows(checked)
+        X, y = checked
+        return rows.check_rows(X), y
 
     def _check_parameters(self):
         if self.method not in METHODS:
@@ -271,8 +300,8 @@ class UnbiasedClassifier(
                 # NaN passes every comparison of check_scalar.
                 utils.assert_all_finite(value, input_name=name)
 
-    def _encode_attributes(self, sensitive_features, rows):
-        """Returns the attribute vectors, of shape `(rows, a)`, or `None`."""
+    def _encode_attributes(self, sensitive_features, kept):
+        """Returns the attribute vectors of the kept rows, or `None`."""
         self.attribute_encoder_ = None
         if self.method == "erm":
             return None
@@ -283,22 +312,26 @@ class UnbiasedClassifier(
                 stacklevel=3,
             )
             return None
-        self.attribute_encoder_ = AttributeEncoder(self.attribute_bins)
-        attributes = self.attribute_encoder_.fit_transform(sensitive_features)
-        if len(attributes) != rows:
+        attributes = as_frame(sensitive_features)
+        if len(attributes) != len(kept):
             raise ValueError(
                 "Every row must have an attribute. Expected: "
-                f"sensitive_features of {rows} rows. Received: "
+                f"sensitive_features of {len(kept)} rows. Received: "
                 f"{len(attributes)}. Pass the attribute of the rows of X."
             )
-        return attributes
+        self.attribute_encoder_ = AttributeEncoder(self.attribute_bins)
+        return self.attribute_encoder_.fit_transform(attributes[kept])
 
     def _build(self, X, attributes, prior):
         """Returns the compiled model."""
         own = self.encoder is not None
         encoder = self.encoder(X.shape[1:]) if own else table_encoder(X, self.dropout)
+        known = known_inputs(encoder)
+        rows.check_taken(X, known)
         method = methods.RepresentationClassifier
-        arguments = {"label_prior": prior}
+        # An encoder that knows its inputs casts them itself, to float64 where
+        # it standardizes.
+        arguments = {"label_prior": prior, "autocast": known is None}
         if attributes is not None and self.method == "mi_backprop":
             method = methods.MutualInformationBackpropagation
             num_classes = len(self.classes_) if self.conditional else None
@@ -308,12 +341,13 @@ class UnbiasedClassifier(
                 estimator_batches=self.estimator_batches,
                 estimator=information.MutualInformationEstimator(
                     information.SeparableCritic.for_attributes(attributes),
+                    LocalAdam(2e-3),
                     num_classes=num_classes,
                 ),
                 attribute_size=attributes.shape[1],
             )
         model = method(encoder, len(self.classes_), **arguments)
-        model.compile(keras.optimizers.Adam(self.learning_rate))
+        model.compile(LocalAdam(self.learning_rate))
         return model
 
     def _batches(self, X, labels, attributes, weight, parts):
@@ -322,13 +356,13 @@ class UnbiasedClassifier(
         if attributes is not None:
             targets["attribute"] = attributes
         arrays = (X, targets) if weight is None else (X, targets, weight)
-        rows = parts * min(self.batch_size, len(X))
+        size = parts * min(self.batch_size, len(X))
         return (
             tf.data.Dataset.from_tensor_slices(arrays)
             .shuffle(len(X))
             .repeat(parts)
             # The mini-batches of a step must have the same length.
-            .batch(rows, drop_remainder=parts > 1)
+            .batch(size, drop_remainder=parts > 1)
             .prefetch(2)
         )
 

@@ -1,6 +1,7 @@
 """Encoder from the columns of a table to attribute vectors."""
 
 import warnings
+from collections.abc import Iterator, Set
 
 import numpy as np
 import pandas as pd
@@ -26,6 +27,8 @@ class AttributeEncoder(base.TransformerMixin, base.BaseEstimator):
     Attributes:
         spec_: `AttributeSpec`, widths and names of the columns' codes.
         texts_: list of str, the columns that are read as text.
+        scales_: dict from the names of continuous columns to the powers of 2
+            that they are multiplied with.
         n_features_in_: int, the number of columns.
 
     Example:
@@ -53,8 +56,9 @@ class AttributeEncoder(base.TransformerMixin, base.BaseEstimator):
             The encoder itself.
 
         Raises:
-            ValueError: if there are no rows or no columns, or if a continuous
-                number is missing in a row or is the same in nearly all rows.
+            ValueError: if there are no rows or no columns, if a number is
+                infinite, or if a continuous number is missing in a row or is
+                the same in nearly all rows.
         """
         if self.bins is not None and self.bins < 2:
             raise ValueError(
@@ -62,7 +66,7 @@ class AttributeEncoder(base.TransformerMixin, base.BaseEstimator):
                 f"column. Expected: an integer >= 2 or None. Received: "
                 f"bins={self.bins}. Pass another number."
             )
-        frame = _frame(X)
+        frame = as_frame(X)
         validation.validate_data(self, frame.to_numpy(), skip_check_array=True)
         self.texts_ = list(frame.select_dtypes(exclude=["number", "bool"]))
         values = frame.select_dtypes("number").nunique()
@@ -70,13 +74,9 @@ class AttributeEncoder(base.TransformerMixin, base.BaseEstimator):
         types = frame.dtypes.items()
         nullable = [name for name, kind in types if not isinstance(kind, np.dtype)]
         frame = self._typed(frame, continuous + nullable)
-        missing = [name for name in continuous if frame[name].isna().any()]
-        if missing or not frame.size:
-            raise ValueError(
-                "Attributes must be known. Expected: rows with a value in every column "
-                f"of numbers. Received: a frame of shape {frame.shape}, values missing "
-                f"in columns {missing}. Drop the rows or fill them."
-            )
+        self._check_known(frame, continuous)
+        self.scales_ = {name: _scale(frame[name]) for name in continuous}
+        frame = frame.assign(**self._scaled(frame))
         if continuous and self.bins is not None:
             warnings.warn(
                 f"Continuous attributes {continuous} are cut into {self.bins} "
@@ -120,21 +120,22 @@ class AttributeEncoder(base.TransformerMixin, base.BaseEstimator):
             Float32 array of shape `(rows, a)`.
 
         Raises:
-            ValueError: if there are more or fewer columns than in `fit`, or
-                if a column has none of the categories that it had there.
+            ValueError: if there are other columns than in `fit`, or columns
+                of another type.
         """
         validation.check_is_fitted(self)
-        frame = _frame(X)
+        frame = as_frame(X)
         values = frame.to_numpy()
         validation.validate_data(self, values, reset=False, skip_check_array=True)
         names = list(self.spec_.names)
         if set(frame.columns) == set(names):
             frame = frame[names]
+        self._check_columns(frame)
         frame.columns = names
         frame = self._typed(frame, names)
-        codes = self.encoder_.transform(frame).astype(np.float32)
-        self._check_categories(frame, codes)
-        return codes
+        self._check_known(frame, list(self.scales_))
+        frame = frame.assign(**self._scaled(frame))
+        return self.encoder_.transform(frame).astype(np.float32)
 
     def get_feature_names_out(self, input_features: None = None) -> np.ndarray:
         """Names the entries of a vector.
@@ -147,24 +148,53 @@ class AttributeEncoder(base.TransformerMixin, base.BaseEstimator):
         """
         return self.encoder_.get_feature_names_out()
 
-    def _check_categories(self, frame, codes):
-        for name, encoder, _ in self.encoder_.transformers_:
-            part = codes[:, self.encoder_.output_indices_[name]]
-            if len(part) and hasattr(encoder, "categories_") and not part.any():
-                (column,) = encoder.feature_names_in_
+    def _check_columns(self, frame):
+        """Checks what tells columns apart, whatever categories the rows have."""
+        for position, (_, encoder, (name,)) in enumerate(self.encoder_.transformers_):
+            given = frame.iloc[:, position]
+            moved = given.name != name and given.name in self.spec_.names
+            categories = getattr(encoder, "categories_", [[]])[0]
+            numbers = pd.api.types.is_numeric_dtype(given.dtype)
+            if moved or (
+                name in self.texts_
+                and numbers
+                and not any(_is_text_of(text, given.dtype) for text in categories)
+            ):
                 raise ValueError(
-                    "An attribute has no category that `fit` saw. Expected: in column "
-                    f"{column!r} some of {encoder.categories_[0][:5].tolist()}. "
-                    f"Received: {frame[column].unique()[:5].tolist()}. Pass the same "
+                    "An attribute has other columns than in `fit`. Expected: in column "
+                    f"{name!r} some of {list(categories[:5])}. Received: "
+                    f"{given.astype(str).unique()[:5].tolist()}. Pass the same "
                     "columns, in the same order and of the same types."
                 )
+
+    def _scaled(self, frame):
+        return {name: frame[name] * scale for name, scale in self.scales_.items()}
+
+    def _check_known(self, frame, continuous):
+        numbers = frame.select_dtypes("number").astype(float)
+        infinite = list(numbers.columns[np.isinf(numbers).any()])
+        missing = [name for name in continuous if frame[name].isna().any()]
+        if missing or infinite or not frame.size:
+            raise ValueError(
+                "Attributes must be known. Expected: rows with a value in every column "
+                f"of numbers. Received: a frame of shape {frame.shape}, values missing "
+                f"in columns {missing}, infinity in columns {infinite}. Drop the rows "
+                "or fill them."
+            )
 
     def _typed(self, frame, numbers):
         """Casts texts to `str` and the columns `numbers` to `float`."""
         # Values of mixed types could not be sorted, and arrays of nullable
         # types are read-only.
         types = dict.fromkeys(numbers, float) | dict.fromkeys(self.texts_, str)
-        return frame.astype(types)
+        try:
+            return frame.astype(types)
+        except (ValueError, TypeError) as error:
+            raise ValueError(
+                "A column of numbers holds something else. Expected: numbers in "
+                f"{[name for name in numbers if name not in self.texts_]}. Received: "
+                f"{error}. Pass columns of the same types as to `fit`."
+            ) from error
 
     def _column(self, continuous):
         if not continuous:
@@ -181,11 +211,54 @@ class AttributeEncoder(base.TransformerMixin, base.BaseEstimator):
         )
 
 
-def _frame(X):
+def _scale(number):
+    """Returns the power of 2 that raises a small deviation to 1 or more.
+
+    KBinsDiscretizer drops bins narrower than 1e-8, whatever the unit.
+    """
+    with np.errstate(all="ignore"):
+        exponent = np.ceil(-np.log2(np.std(number.to_numpy())))
+    return 2.0 ** int(np.clip(exponent, 0, 1000))
+
+
+def _is_text_of(text, dtype):
+    try:
+        return str(pd.Series([text]).astype(dtype)[0]) == text
+    except (ValueError, TypeError):
+        return False
+
+
+def as_frame(columns: ArrayLike) -> pd.DataFrame:
+    """Returns columns of attributes as a frame with names that are strings.
+
+    Args:
+        columns: see `AttributeEncoder.fit`.
+
+    Returns:
+        Frame of shape `(rows, columns)`, whose index counts the rows.
+
+    Raises:
+        ValueError: if the values are no columns, or if names are not unique.
+    """
+    # Neither has rows in an order that X could have too.
+    unordered = isinstance(columns, (Set, Iterator))
+    scalar = columns is None or np.isscalar(columns) or unordered
+    try:
+        if scalar:
+            raise ValueError("no rows and columns")
+        frame = pd.DataFrame(columns)
+    except (ValueError, TypeError) as error:
+        received = repr(columns) if scalar else f"{type(columns).__name__}, {error}"
+        raise ValueError(
+            "The attribute must be a value for every row. Expected: an array, a list, "
+            "a series or a frame of shape (rows,) or (rows, columns). Received: "
+            f"{received}. Pass the values of the column, such as table['sex'], not "
+            "its name."
+        ) from error
     # Columns of objects may hold numbers, such as in an array with strings in
     # other columns.
-    frame = pd.DataFrame(X).reset_index(drop=True).infer_objects()
-    frame.columns = frame.columns.astype(str)
+    frame = frame.reset_index(drop=True).infer_objects()
+    frame.columns = [str(name) for name in frame.columns]
     if not frame.columns.is_unique:
         raise ValueError(
             "Attributes must have different names. Expected: a name for "

@@ -43,6 +43,20 @@ def companion_optimizer(
     return type(optimizer).from_config(config)
 
 
+class LocalAdam(keras.optimizers.Adam):
+    """Adam that lets go of the graph of a finished training on one device.
+
+    Keras sums the gradients over the replicas, one replica too. TensorFlow
+    registers a gradient for this sum and never forgets it, nor the graph of
+    the training step that it belongs to, which takes some 12 MB.
+    """
+
+    def _all_reduce_sum_gradients(self, grads_and_vars):
+        if tf.distribute.get_strategy().num_replicas_in_sync > 1:
+            return super()._all_reduce_sum_gradients(grads_and_vars)
+        return grads_and_vars
+
+
 def clip_to_reference(
     gradients: Sequence[tf.Tensor], reference: Sequence[tf.Tensor]
 ) -> list[tf.Tensor]:

@@ -32,9 +32,10 @@ def inference_model(
     Returns:
         Functional model from inputs to `{"logits": (n, num_classes),
         "probabilities": (n, num_classes), "features": (n, d)}`. It computes
-        in inference mode. A single input has the name `inputs`. Inputs in a
-        dict are named by their keys, inputs in a list `inputs_0`,
-        `inputs_1`, ...
+        in inference mode. All outputs of a row are NaN if a float among its
+        inputs is not a finite float32. A single input has the name
+        `inputs`. Inputs in a dict are named by their keys, inputs in a list
+        `inputs_0`, `inputs_1`, ...
 
     Raises:
         ValueError: if the encoder takes integers and the preprocessing
@@ -72,7 +73,7 @@ def inference_model(
     if activation is not None:
         to_probabilities = keras.layers.Activation(activation, dtype="float32")
         outputs["probabilities"] = to_probabilities(logits)
-    return keras.Model(inputs, outputs)
+    return keras.Model(inputs, _without_answers_to_nan(inputs, outputs))
 
 
 def export(
@@ -201,6 +202,25 @@ def _named_inputs(known):
             keras.Input(batch_shape=tensor.shape, dtype=tensor.dtype, name=name)
         )
     return keras.tree.pack_sequence_as(known, inputs)
+
+
+def _without_answers_to_nan(inputs, outputs):
+    """Makes the outputs of rows NaN whose inputs are not finite.
+
+    A ReLU of NaN is 0, so the network would answer with confidence.
+    """
+    # Keras's own operations, for a saved model to load without this package.
+    for part in keras.tree.flatten(inputs):
+        if keras.backend.is_float_dtype(part.dtype):
+            finite = keras.ops.isfinite(keras.ops.cast(part, "float32"))
+            if len(part.shape) > 1:
+                finite = keras.ops.all(finite, tuple(range(1, len(part.shape))))
+            finite = keras.ops.expand_dims(finite, -1)
+            outputs = {
+                name: keras.ops.where(finite, output, float("nan"))
+                for name, output in outputs.items()
+            }
+    return outputs
 
 
 def _check_fractions(encoded, taken):

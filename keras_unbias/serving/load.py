@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 # Registers the classes that a .keras file names.
@@ -57,7 +58,8 @@ def load_classifier(
 
     Raises:
         FileNotFoundError: if there is neither at `path`.
-        ValueError: if there is another model at `path`.
+        ValueError: if there is another model or another kind of file at
+            `path`, or if the model is damaged.
 
     Example:
 
@@ -73,10 +75,11 @@ def load_classifier(
     """
     path = pathlib.Path(path)
     if (path / "saved_model.pb").is_file():
-        model = tf.saved_model.load(str(path))
-        if not hasattr(model, "serve"):
+        model = _read(tf.saved_model.load, path)
+        functions = getattr(getattr(model, "serve", None), "concrete_functions", ())
+        if len(functions) != 1:
             raise _not_a_classifier("a SavedModel without the endpoint `serve`")
-        (function,) = model.serve.concrete_functions
+        (function,) = functions
         outputs = function.structured_outputs
         if not isinstance(outputs, dict) or not outputs.keys() >= OUTPUTS:
             raise _not_a_classifier(f"a SavedModel that returns {outputs}")
@@ -90,14 +93,33 @@ def load_classifier(
             lambda inputs: model.serve(_cast_like(arguments[0], inputs)), names
         )
     if path.suffix == ".keras" and path.is_file():
-        model = keras.saving.load_model(path, compile=False)
+        model = _read(keras.saving.load_model, path, compile=False)
         if not isinstance(model, methods.RepresentationClassifier):
             raise _not_a_classifier(type(model).__name__)
         return Classifier(model.inference_model(activation=activation))
+    if path.is_file():
+        raise _not_a_classifier(f"the file {str(path)!r}")
+    received = "a directory without saved_model.pb" if path.is_dir() else "no file"
     raise FileNotFoundError(
         "No classifier to load. Expected: the directory that `export` wrote, "
-        f"or the .keras file that `save` wrote. Received: path={str(path)!r}."
+        f"or the .keras file that `save` wrote. Received: {received}, "
+        f"path={str(path)!r}. Check the path, or export the classifier again."
     )
+
+
+def _read(load, path, **kwargs):
+    """Loads a model, and names the file if its content cannot be read."""
+    try:
+        return load(str(path), **kwargs)
+    except Exception as error:
+        # Protocol buffers, h5py, zipfile and TensorFlow have errors of their
+        # own for a damaged file.
+        reason = str(error).strip().partition("\n")[0][:300]
+        raise ValueError(
+            "The model cannot be read. Expected: what `export` or `save` wrote, whole. "
+            f"Received: path={str(path)!r}, {type(error).__name__}: {reason}. Export "
+            "or copy it again. If it has layers of your own, register them before."
+        ) from error
 
 
 def _not_a_classifier(received):
@@ -112,6 +134,9 @@ def _cast_like(specs, inputs):
     """Casts inputs to the dtypes of the SavedModel, without loss of digits."""
 
     def cast(spec, values):
+        if not tf.is_tensor(values):
+            # TensorFlow would make float32 of a list.
+            values = np.asarray(values)
         values = tf.convert_to_tensor(values)
         whole = spec.dtype.is_integer and values.dtype.is_integer
         number = spec.dtype.is_floating and values.dtype != tf.string

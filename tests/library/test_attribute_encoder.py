@@ -75,6 +75,8 @@ def test_types_are_those_of_the_fit():
 def test_a_category_that_was_not_seen_has_no_code():
     encoder = AttributeEncoder().fit(["a", "b", "a"])
     np.testing.assert_array_equal(encoder.transform(["b", "c"]), [[0, 1], [0, 0]])
+    # Whatever the other rows are.
+    np.testing.assert_array_equal(encoder.transform(["c"]), [[0, 0]])
 
 
 @pytest.mark.parametrize(
@@ -125,3 +127,33 @@ def test_columns_are_found_by_name_and_by_kind():
     # An array of both is one of objects.
     array = columns.to_numpy(dtype=object)
     assert AttributeEncoder(bins=None).fit(array).spec_.widths == (2, 1)
+
+
+@pytest.mark.parametrize("attribute", ["sex", None, 3, {"a": 1}, {1, 2}])
+def test_an_attribute_is_a_value_for_every_row(attribute):
+    with pytest.raises(ValueError, match=r"must be a value for every row"):
+        AttributeEncoder().fit(attribute)
+
+
+def test_infinity_is_named():
+    age = np.arange(50.0)
+    encoder = AttributeEncoder(bins=None).fit(age)
+    age[3] = np.inf
+    with pytest.raises(ValueError, match=r"infinity in columns \['0'\]"):
+        AttributeEncoder(bins=None).fit(age)
+    with pytest.raises(ValueError, match=r"infinity in columns \['0'\]"):
+        encoder.transform(age)
+    with pytest.raises(ValueError, match="A column of numbers holds something else"):
+        encoder.transform(["x"])
+
+
+@pytest.mark.filterwarnings("ignore:Continuous")
+@pytest.mark.parametrize("unit", [1e-300, 1e-20, 1.0, 1e30])
+@pytest.mark.parametrize("offset", [0.0, 1e8])
+def test_the_unit_of_a_number_has_no_effect(unit, offset):
+    values = np.arange(100.0)
+    number = unit * (offset + values)
+    expected = np.eye(10)[np.arange(100) // 10]
+    np.testing.assert_array_equal(AttributeEncoder().fit_transform(number), expected)
+    scored = AttributeEncoder(bins=None).fit_transform(number)[:, 0]
+    np.testing.assert_allclose(scored, (values - 49.5) / values.std(), atol=1e-5)

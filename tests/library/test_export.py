@@ -337,3 +337,25 @@ def test_conversion_to_onnx(tmp_path):
             {key: value[:rows] for key, value in expected.items()},
             atol=1e-4,
         )
+
+
+def test_rows_with_nan_get_nan(tmp_path):
+    """The classifier of a dict is unknown where any float of it is."""
+    encoder = two_inputs(lambda a, b: {"left": a, "right": b})
+    model = built(encoder, {"left": (None, 2), "right": (None, 2)})
+    model.export(tmp_path / "model", verbose=False)
+    inputs = {"left": np.eye(4, 2), "right": np.ones((4, 2))}
+    inputs = {name: part.astype("float32") for name, part in inputs.items()}
+    expected = model.predict(inputs, verbose=0)["logits"]
+    inputs["left"][1, 0], inputs["right"][2, 1] = np.nan, np.inf
+    expected[1:3] = np.nan
+    for serve in (
+        model.inference_model(),
+        keras_unbias.load_classifier(tmp_path / "model"),
+    ):
+        outputs = serve(inputs)
+        np.testing.assert_allclose(outputs["logits"], expected, atol=1e-5)
+        for output in outputs.values():
+            np.testing.assert_array_equal(
+                np.isnan(output).all(1), [False, True, True, False]
+            )

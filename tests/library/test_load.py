@@ -108,3 +108,35 @@ def test_nothing_to_load(tmp_path):
     tf.saved_model.save(tf.Module(), str(tmp_path / "module"))
     with pytest.raises(ValueError, match="a SavedModel without the endpoint"):
         keras_unbias.load_classifier(tmp_path / "module")
+
+
+def test_other_and_damaged_files_are_named(tmp_path):
+    model = small_classifier()
+    model.save(tmp_path / "whole.keras")
+    content = (tmp_path / "whole.keras").read_bytes()
+    flipped = bytearray(content)
+    flipped[len(content) // 2] ^= 255
+    for damaged in (b"", b"text", content[:-1000], bytes(flipped)):
+        (tmp_path / "damaged.keras").write_bytes(damaged)
+        with pytest.raises(ValueError, match=r"cannot be read.*damaged\.keras"):
+            keras_unbias.load_classifier(tmp_path / "damaged.keras")
+    (tmp_path / "model.h5").write_bytes(content)
+    with pytest.raises(ValueError, match=r"not a classifier.*model\.h5"):
+        keras_unbias.load_classifier(tmp_path / "model.h5")
+
+
+def test_a_damaged_saved_model_is_named(tmp_path):
+    path = tmp_path / "model"
+    small_classifier().export(path, verbose=False)
+    for name, kept in (
+        ("variables/variables.data-00000-of-00001", 20),
+        ("variables/variables.index", 0),
+        ("saved_model.pb", 100),
+        ("saved_model.pb", 0),
+    ):
+        (path / name).write_bytes((path / name).read_bytes()[:kept])
+        with pytest.raises(ValueError, match=r"cannot be read.*model"):
+            keras_unbias.load_classifier(path)
+    (path / "saved_model.pb").unlink()
+    with pytest.raises(FileNotFoundError, match=r"directory without saved_model\.pb"):
+        keras_unbias.load_classifier(path)

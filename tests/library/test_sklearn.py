@@ -1,19 +1,25 @@
 """The scikit-learn classifier, as its users meet it."""
 
 import pickle
+import subprocess
+import sys
 import warnings
 
 import fairlearn.metrics
 import fairlearn.postprocessing
+import hypothesis
+import hypothesis.extra.numpy
 import keras
 import numpy as np
 import pandas as pd
 import pytest
 import sklearn
+from hypothesis import strategies as st
 from scipy import stats
 from sklearn import (
     compose,
     exceptions,
+    linear_model,
     metrics,
     model_selection,
     pipeline,
@@ -21,7 +27,7 @@ from sklearn import (
 )
 from sklearn.utils import estimator_checks
 
-from keras_unbias import UnbiasedClassifier, audit
+from keras_unbias import UnbiasedClassifier, audit, load_classifier
 
 FAST = {"epochs": 8, "learning_rate": 1e-2, "random_state": 0}
 
@@ -434,3 +440,234 @@ EXPECTED_FAILURES = {
 )
 def test_the_checks_of_scikit_learn(estimator, check):
     check(estimator)
+
+
+def drawn(rows=600):
+    rng = np.random.default_rng(0)
+    labels, attribute = rng.integers(0, 2, (2, rows))
+    X = rng.normal(size=(rows, 2)) + labels[:, None]
+    return X, labels, attribute
+
+
+def probabilities(X, labels, attribute, of=None, **weight):
+    model = UnbiasedClassifier("bias_balanced", epochs=1, random_state=0)
+    model.fit(X, labels, sensitive_features=attribute, **weight)
+    return model.predict_proba(X if of is None else of)
+
+
+def test_the_scale_of_weights_has_no_effect():
+    rows = drawn(300)
+    weight = np.random.default_rng(1).random(300)
+    expected = probabilities(*rows, sample_weight=weight)
+    for scale in (1e-6, 1e307):
+        found = probabilities(*rows, sample_weight=scale * weight)
+        np.testing.assert_allclose(found, expected, atol=1e-6)
+    equal = probabilities(*rows, sample_weight=np.ones(300))
+    np.testing.assert_array_equal(equal, probabilities(*rows))
+
+
+def test_rows_of_weight_0_are_left_out():
+    X, labels, attribute = drawn(300)
+    age = attribute + np.random.default_rng(1).random(300)
+    # Other classes, categories and scales.
+    labels[:50], age[:50], X[:50] = 2, 1e6, 1e9
+    weight = np.r_[np.zeros(50), np.random.default_rng(2).random(250)]
+    with pytest.warns(UserWarning, match="are cut into 10"):
+        found = probabilities(X, labels, age, X[50:], sample_weight=weight)
+    with pytest.warns(UserWarning, match="are cut into 10"):
+        expected = probabilities(
+            X[50:], labels[50:], age[50:], sample_weight=weight[50:]
+        )
+    np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize(
+    ("weight", "message"),
+    [
+        (np.zeros(300), "at least one non-zero"),
+        (np.full(300, np.nan), "sample_weight contains NaN"),
+        (np.full(300, np.inf), "sample_weight contains infinity"),
+        (-np.eye(300)[0], "Negative values"),
+        (np.ones(7), r"\(7,\), expected \(300,\)"),
+        (np.ones((300, 1)), "must be 1D array"),
+    ],
+)
+def test_weights_are_checked(weight, message):
+    X, labels, _ = drawn(300)
+    with pytest.raises(ValueError, match=message):
+        UnbiasedClassifier("erm").fit(X, labels, sample_weight=weight)
+
+
+def test_digits_far_from_0_count(tmp_path):
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 2, 600)
+    seconds = 1.7e9 + 60 * labels + 10 * rng.normal(size=600)
+    X = np.stack([seconds, rng.normal(size=600)], axis=1)
+    reference = pipeline.make_pipeline(
+        preprocessing.StandardScaler(), linear_model.LogisticRegression()
+    ).fit(X, labels)
+    model = UnbiasedClassifier("erm", **{**FAST, "epochs": 15}).fit(X, labels)
+    assert model.score(X, labels) > reference.score(X, labels) - 0.01
+    expected = model.predict_proba(X)
+    model.model_.export(tmp_path / "model", verbose=False)
+    model.model_.save(tmp_path / "model.keras")
+    # A list too, of which TensorFlow would make float32.
+    served = load_classifier(tmp_path / "model")(X.tolist())["probabilities"]
+    loaded = keras.saving.load_model(tmp_path / "model.keras")(X)["probabilities"]
+    for found in (served, loaded):
+        np.testing.assert_allclose(found, expected, atol=1e-6)
+    # Times of any unit are the same seconds.
+    frame = pd.DataFrame({"at": pd.to_datetime(X[:, 0], unit="s"), "other": X[:, 1]})
+    timed = UnbiasedClassifier("erm", **{**FAST, "epochs": 15}).fit(frame, labels)
+    coarse = frame.astype({"at": "datetime64[ms]"})
+    np.testing.assert_allclose(timed.predict_proba(coarse), expected, atol=1e-2)
+
+
+def test_a_model_answers_nan_to_what_it_cannot_know(tmp_path):
+    X, labels, _ = drawn(100)
+    model = UnbiasedClassifier("erm", epochs=1).fit(X, labels)
+    model.model_.export(tmp_path / "model", verbose=False)
+    rows = X[:5].copy()
+    rows[1:4, 0] = np.nan, np.inf, 1e300
+    for answers in (
+        model.model_(rows),
+        load_classifier(tmp_path / "model")(rows),
+    ):
+        for answer in answers.values():
+            unknown = np.isnan(answer)
+            assert unknown[1:4].all()
+            assert not unknown[[0, 4]].any()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e300, -1e39])
+@pytest.mark.parametrize("own", [False, True])
+def test_rows_must_be_finite(value, own):
+    def encoder(shape):
+        return keras.Sequential([keras.Input(shape), keras.layers.Dense(2)])
+
+    X, labels, _ = drawn(100)
+    model = UnbiasedClassifier("erm", encoder=encoder if own else None, epochs=1)
+    bad = X.copy()
+    bad[3, 1] = value
+    with pytest.raises(ValueError, match=r"X contains (NaN|infinity)"):
+        model.fit(bad, labels)
+    model.fit(X, labels)
+    with pytest.raises(ValueError, match=r"X contains (NaN|infinity)"):
+        model.predict(bad)
+
+
+def text_encoder(shape):
+    return keras.Sequential(
+        [
+            keras.Input(shape, dtype="string"),
+            keras.layers.StringLookup(vocabulary=["a", "b"], output_mode="one_hot"),
+            keras.layers.Flatten(),
+            keras.layers.Dense(2),
+        ]
+    )
+
+
+def test_fit_and_predict_take_the_same_rows():
+    texts = np.array(["a", "b"] * 100, object)[:, None]
+    labels = np.arange(200) % 2
+    model = UnbiasedClassifier("erm", encoder=text_encoder, epochs=9, learning_rate=0.1)
+    model.fit(np.repeat(texts, 20, axis=0), np.repeat(labels, 20))
+    for rows in (texts, texts.astype(str), pd.DataFrame(texts)):
+        np.testing.assert_array_equal(model.predict(rows), labels)
+    for wrong, error, message in (
+        (np.ones((3, 1)), ValueError, "of string. Received: X of shape"),
+        (np.array([["a"], [None]], object), TypeError, "must hold numbers or texts"),
+        (np.array([["a"], [1]], object), TypeError, "must hold numbers or texts"),
+    ):
+        with pytest.raises(error, match=message):
+            model.predict(wrong)
+        with pytest.raises(error, match=message):
+            model.fit(wrong, np.arange(len(wrong)) % 2)
+
+
+def test_rows_have_the_shape_of_the_fit():
+    def encoder(shape):
+        layers = [keras.Input(shape), keras.layers.Flatten(), keras.layers.Dense(2)]
+        return keras.Sequential(layers)
+
+    pictures = np.zeros((20, 4, 4, 3))
+    model = UnbiasedClassifier("erm", encoder=encoder, epochs=1)
+    model.fit(pictures, np.arange(20) % 2)
+    with pytest.raises(ValueError, match=r"\(None, 4, 4, 3\).*\(20, 4, 4, 1\)"):
+        model.predict(pictures[..., :1])
+
+
+def test_labels_and_attributes_are_named_in_errors():
+    X, labels, attribute = drawn(100)
+    with pytest.raises(TypeError, match="have no order"):
+        UnbiasedClassifier("erm").fit(X, np.array(["a", 1] * 50, object))
+    with pytest.raises(ValueError, match=r"Received: 'sex'. Pass the values"):
+        UnbiasedClassifier().fit(X, labels, sensitive_features="sex")
+    with pytest.raises(ValueError, match="infinity in columns"):
+        UnbiasedClassifier().fit(
+            X, labels, sensitive_features=np.where(attribute, np.inf, 0)
+        )
+
+
+USUAL = st.one_of(
+    st.lists(st.sampled_from("abc"), min_size=8, max_size=8),
+    hypothesis.extra.numpy.arrays(
+        st.sampled_from(["bool", "int8", "int64", "uint64", "float32", "float64"]),
+        8,
+    ),
+    st.lists(
+        st.one_of(st.none(), st.booleans(), st.integers(-2, 2), st.sampled_from("ab")),
+        min_size=8,
+        max_size=8,
+    ).map(lambda values: np.array(values, object)),
+)
+
+
+@hypothesis.settings(max_examples=10, deadline=None, derandomize=True)
+@hypothesis.given(labels=USUAL, attribute=USUAL)
+def test_any_labels_and_attributes_are_classes_or_refused(labels, attribute):
+    X = np.arange(16.0).reshape(8, 2)
+
+    def encoder(shape):
+        return keras.Sequential([keras.Input(shape), keras.layers.Dense(1)])
+
+    model = UnbiasedClassifier(
+        "bias_balanced", encoder=encoder, epochs=1, random_state=0
+    )
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            model.fit(X, labels, sensitive_features=attribute)
+    except (TypeError, ValueError) as error:
+        assert len(str(error)) > 20
+        return
+    expected = sorted(set(np.asarray(labels).tolist()))
+    assert model.classes_.tolist() == expected
+    assert set(model.predict(X).tolist()) <= set(expected)
+
+
+GROWTH = """
+import gc, keras, numpy, psutil
+import keras_unbias
+X = numpy.random.default_rng(0).normal(size=(64, 3))
+labels = numpy.arange(64) % 2
+other = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+expected = other.predict(X, verbose=0)
+for number in range(60):
+    classifier = keras_unbias.UnbiasedClassifier(epochs=1, random_state=0)
+    classifier.fit(X, labels, sensitive_features=labels)
+    del classifier
+    gc.collect()
+    if number == 9:
+        before = psutil.Process().memory_info().rss
+assert (other.predict(X, verbose=0) == expected).all()
+print((psutil.Process().memory_info().rss - before) / 50)
+"""
+
+
+@pytest.mark.slow
+def test_a_fit_leaves_little_behind():
+    run = subprocess.run(
+        [sys.executable, "-c", GROWTH], check=True, capture_output=True, text=True
+    )
+    assert float(run.stdout.split()[-1]) < 2e6
