@@ -88,11 +88,16 @@ def customer_encoder(
     )
 
 
+# In multiples of its deviation, the largest number of a column that keeps
+# enough digits in float32. And the range of deviations that float32 holds.
+FAR, HUGE = 1e3, 1e30
+
+
 def table_encoder(table: np.ndarray, dropout: float = 0.2) -> keras.Model:
     """Creates the default encoder of `UnbiasedClassifier`.
 
-    It standardizes the columns in float64, for columns such as times have
-    their digits far from 0. Two dense layers of 64 and 32 ReLU units follow.
+    It standardizes the columns, in float64 if their digits lie far from 0, as
+    those of times do. Two dense layers of 64 and 32 ReLU units follow.
 
     Args:
         table: float array of shape `(rows, columns)`, whose means and
@@ -102,8 +107,8 @@ def table_encoder(table: np.ndarray, dropout: float = 0.2) -> keras.Model:
             are few, and a network easily memorizes them. Defaults to 0.2.
 
     Returns:
-        Model from float64 inputs of shape `(n, columns)` to features of shape
-        `(n, 32)`.
+        Model from float32 inputs of shape `(n, columns)`, or float64 inputs,
+        to features of shape `(n, 32)`.
 
     Example:
 
@@ -112,13 +117,18 @@ def table_encoder(table: np.ndarray, dropout: float = 0.2) -> keras.Model:
     """
     # Unlike the `adapt` of Keras, StandardScaler keeps constant columns.
     scaler = preprocessing.StandardScaler().fit(table)
+    largest = np.abs(table).max(0) * (scaler.var_ > 0)
+    near = largest < FAR * scaler.scale_
+    usual = (1 / HUGE < scaler.scale_) & (scaler.scale_ < HUGE)
+    # Not all that serve models, such as TensorFlow Lite, know float64.
+    dtype = "float32" if (near & usual).all() else "float64"
     return keras.Sequential(
         [
-            keras.Input(table.shape[1:], dtype="float64"),
+            keras.Input(table.shape[1:], dtype=dtype),
             # Normalization would raise deviations below 1e-7 to that value, and
             # have a mean of float32 once it is loaded from a file.
-            layers.Rescaling(1.0, offset=-scaler.mean_, dtype="float64"),
-            layers.Rescaling(1 / scaler.scale_, dtype="float64"),
+            layers.Rescaling(1.0, offset=-scaler.mean_, dtype=dtype),
+            layers.Rescaling(1 / scaler.scale_, dtype=dtype),
             layers.Dropout(dropout),
             layers.Dense(64, activation="relu"),
             layers.Dropout(dropout),
