@@ -285,7 +285,7 @@ def array_state(shape, dtype, content):
         ),
         (b"c_codecs\nencode\n(V1\nVrot13\ntR.", "the codec 'rot13'"),
         (b"c_codecs\nencode\n(I1\nVlatin1\ntR.", "the codec 'latin1'"),
-        (b"\x80\x04\x8f.", "a value of type set"),
+        (b"\x80\x04\x8f.", "the opcode EMPTY_SET"),
         (b"]q\x00h\x00a.", "a list that contains itself"),
         (b"}q\x00U\x01ah\x00s.", "a dict that contains itself"),
     ],
