@@ -17,6 +17,7 @@ import pickletools
 import re
 import reprlib
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
@@ -123,7 +124,7 @@ def _read_array(file, shape, dtype):
 class _Unpickler(pickle._Unpickler):
     # That in C makes room for the largest number of its memo, and hashes the
     # keys of a dict at once.
-    dispatch = dict(pickle._Unpickler.dispatch)
+    dispatch: ClassVar = dict(pickle._Unpickler.dispatch)
 
     def find_class(self, module, name):
         if (module, name) not in GLOBALS:
