@@ -35,7 +35,7 @@ MATLAB_1970 = 719529
 # Days of the years 1 to 2737. Others are damage.
 BIRTH_DAYS = (367, 1_000_000)
 # The real imdb.mat has some 50 MB.
-LARGEST_MAT = 2**28
+LARGEST_MAT = 2**29
 # Share of the test split, that of Kim et al.: 22,468 of 112,340 rows.
 TEST_SHARE = 0.2
 

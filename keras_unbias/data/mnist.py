@@ -333,10 +333,8 @@ def _read_npz(path):
         file = io.BytesIO(regular_file.read(path, largest=LARGEST_NPZ))
         with zipfile.ZipFile(file) as archive:
             for entry in archive.infolist():
-                if (
-                    entry.file_size > LARGEST_NPZ
-                    or entry.compress_type not in COMPRESSIONS
-                ):
+                plain = entry.compress_type in COMPRESSIONS
+                if entry.file_size > LARGEST_NPZ or not plain:
                     raise ValueError(f"{entry.filename} of {entry.file_size} bytes")
         archive = np.load(file, allow_pickle=False)
         arrays = [archive[key].astype(np.uint8) for key in NPZ_KEYS]

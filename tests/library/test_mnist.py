@@ -2,10 +2,12 @@
 
 import gzip
 import hashlib
+import os
 import struct
 import sys
 import types
 import urllib.error
+import zipfile
 from contextlib import nullcontext
 
 import numpy as np
@@ -153,6 +155,44 @@ def test_a_damaged_gzip_file_is_refused(tmp_path, contents, damage):
     path = tmp_path / f"{STEMS[3]}.gz"
     path.write_bytes(damage(path.read_bytes()))
     with pytest.raises(ValueError, match=f"{path} is damaged.*gzip"):
+        mnist.read_directory(tmp_path)
+
+
+def test_a_gzip_bomb_is_not_unpacked(tmp_path, contents, monkeypatch):
+    monkeypatch.setattr(mnist, "LARGEST", 10**5)
+    write(tmp_path, contents, compress=True)
+    path = tmp_path / f"{STEMS[0]}.gz"
+    path.write_bytes(gzip.compress(bytes(10**7)))
+    with pytest.raises(ValueError, match=r"gz \(100001 bytes\) does not hold"):
+        mnist.read_directory(tmp_path)
+    (tmp_path / STEMS[0]).write_bytes(bytes(10**6))
+    with pytest.raises(ValueError, match="is damaged.*1000000 bytes, more than"):
+        mnist.read_directory(tmp_path)
+
+
+def test_the_largest_idx_file_is_that_of_60000_images():
+    assert mnist.LARGEST == 4 + 3 * 4 + 60_000 * 28 * 28
+
+
+def test_an_npz_bomb_is_not_unpacked(tmp_path, contents, monkeypatch):
+    monkeypatch.setattr(mnist, "LARGEST_NPZ", 10**5)
+    arrays = dict(zip(mnist.NPZ_KEYS, make_arrays(), strict=True))
+    path = tmp_path / "mnist.npz"
+    np.savez_compressed(path, **{**arrays, "y_test": np.zeros(10**6, np.uint8)})
+    with pytest.raises(ValueError, match="cannot be read.*y_test.npy of 1000128"):
+        mnist.read_directory(tmp_path)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as archive:
+        archive.writestr("x_train.npy", bytes(10))
+    with pytest.raises(ValueError, match="cannot be read.*x_train.npy of 10 bytes"):
+        mnist.read_directory(tmp_path)
+
+
+def test_a_pipe_is_no_file_of_digits(tmp_path, contents):
+    write(tmp_path, contents)
+    (tmp_path / STEMS[0]).unlink()
+    os.mkfifo(tmp_path / STEMS[0])
+    assert not mnist.holds_digits(tmp_path)
+    with pytest.raises(FileNotFoundError, match=f"without {STEMS[0]}"):
         mnist.read_directory(tmp_path)
 
 
