@@ -10,6 +10,7 @@ from a single image", ICCV workshops 2015.
 """
 
 import dataclasses
+import functools
 import hashlib
 import os
 import pathlib
@@ -127,12 +128,15 @@ def read(data_dir: str | os.PathLike) -> Faces:
 def _check_paths(splits, images):
     """Checks that every path is of another picture, which is in `images`."""
     root, where, twice = os.path.realpath(images), {}, []
+    resolve = functools.cache(os.path.realpath)
     for name, split in splits.items():
         for path in split.path:
-            inside = path.isprintable() and "\\" not in path
-            # Two paths, or a path and a link, may lead to one file.
-            real = os.path.realpath(os.path.join(root, path)) if inside else ""
-            if not real.startswith(os.path.join(root, "")):
+            pure, real = pathlib.PurePath(path), ""
+            if path.isprintable() and not {"\\", ".."} & {*path, *pure.parts}:
+                real = os.path.join(resolve(os.path.join(root, pure.parent)), pure.name)
+                # Two paths, or a path and a link, may lead to one file.
+                real = os.path.realpath(real) if os.path.islink(real) else real
+            if not pure.name or not real.startswith(os.path.join(root, "")):
                 raise ValueError(
                     f"A path leaves the directory of images. Expected: names of "
                     f"pictures in {root}, with forward slashes. Received: {path!r} in "

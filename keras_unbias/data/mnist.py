@@ -191,11 +191,20 @@ def read_tfds() -> GrayDigits:
     Raises:
         ImportError: if tensorflow-datasets is not installed.
         ConnectionError: if MNIST has to be downloaded and cannot be.
+        ValueError: if its files are damaged.
     """
     builder = prepare_tfds()
     arrays = []
     for split in ("train", "test"):
-        rows = builder.as_dataset(split=split, batch_size=-1)
+        try:
+            rows = builder.as_dataset(split=split, batch_size=-1)
+        # Damaged records are errors of TensorFlow, and others of other versions.
+        except Exception as error:
+            raise ValueError(
+                "tensorflow-datasets cannot read its MNIST. Expected: whole files in "
+                f"{builder.data_dir}. Received: {error}. Delete them, so that it "
+                "makes them again."
+            ) from error
         arrays.append(np.asarray(rows["image"])[..., 0])
         arrays.append(np.asarray(rows["label"]).astype(np.uint8))
     return GrayDigits(*arrays, source="tfds")

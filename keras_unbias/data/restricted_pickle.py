@@ -364,7 +364,7 @@ NDARRAY = _Name("numpy.ndarray")
 RECONSTRUCT = _Name("_reconstruct", _reconstruct)
 SCALAR = _Name("scalar", _scalar)
 # NumPy 2 renamed numpy.core. In the protocols of Python 2, Python 3 writes
-# bytes with _codecs.encode.
+# bytes with _codecs.encode, and empty ones with bytes().
 GLOBALS = {
     ("numpy", "ndarray"): NDARRAY,
     ("numpy", "dtype"): _Name("numpy.dtype", _Dtype),
@@ -373,4 +373,5 @@ GLOBALS = {
     ("numpy.core.multiarray", "scalar"): SCALAR,
     ("numpy._core.multiarray", "scalar"): SCALAR,
     ("_codecs", "encode"): _Name("_codecs.encode", _encode),
+    ("__builtin__", "bytes"): _Name("bytes", lambda: b""),
 }

@@ -179,13 +179,13 @@ def test_a_picture_twice_in_imdb_mat_is_refused(tmp_path):
 
 
 OUTSIDE = ["../out.jpg", "/etc/out.jpg", "x/../../out.jpg", "..\\out.jpg", "a\0.jpg"]
-OUTSIDE += ["link.jpg", "links/a.jpg", "a\n.jpg", "\ud800.jpg", "", "."]
+OUTSIDE += ["link.jpg", "links/a.jpg", "a\n.jpg", "", "."]
 
 
 @pytest.mark.parametrize("path", OUTSIDE)
 @pytest.mark.parametrize("kind", ["lists", "mat"])
 def test_a_path_that_leaves_the_directory_is_refused(tmp_path, path, kind):
-    if kind == "mat" and path in ("", "a\0.jpg", "\ud800.jpg"):
+    if kind == "mat" and path in ("", "a\0.jpg"):
         pytest.skip("SciPy does not write it.")
     row = {**people()[0], "full_path": path}
     rows = people() + [row] * (kind == "mat")

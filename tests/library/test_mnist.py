@@ -12,6 +12,7 @@ from contextlib import nullcontext
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from keras_unbias.data import mnist, reachable
 
@@ -260,6 +261,16 @@ def test_prepared_digits_need_no_network(monkeypatch, fake_tfds):
     monkeypatch.setattr("urllib.request.urlopen", urlopen)
     fake_tfds(prepared=True)
     assert_small_digits(mnist.read_tfds(), "tfds")
+
+
+def test_damaged_files_of_tfds_are_named(monkeypatch, fake_tfds):
+    def as_dataset(self, split, batch_size):
+        raise tf.errors.DataLossError(None, None, "corrupted record at 0")
+
+    monkeypatch.setattr(FakeBuilder, "as_dataset", as_dataset)
+    fake_tfds(prepared=True)
+    with pytest.raises(ValueError, match="/prepared/mnist.*corrupted.*Delete"):
+        mnist.read_tfds()
 
 
 def test_digits_are_downloaded_when_the_host_answers(monkeypatch, fake_tfds):
