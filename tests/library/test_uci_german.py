@@ -150,6 +150,16 @@ def test_the_file_is_downloaded_where_there_is_no_other(tmp_path, monkeypatch):
     assert uci_german.read().source == "uci"
 
 
+def test_a_failed_download_is_named(monkeypatch):
+    def get_file(origin, file_hash):
+        raise ValueError("Incomplete or corrupted file detected.")
+
+    monkeypatch.setattr(reachable, "probe", lambda url: None)
+    monkeypatch.setattr(uci_german.keras.utils, "get_file", get_file)
+    with pytest.raises(FileNotFoundError, match=r"Received: Incomplete.*pip install"):
+        uci_german.read()
+
+
 def test_what_keras_has_downloaded_needs_no_network(tmp_path, monkeypatch):
     path = write(tmp_path / "keras" / "datasets" / "german.data")
     assert uci_german.find() == (path, "uci")
