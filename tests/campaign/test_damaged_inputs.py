@@ -10,6 +10,7 @@ import hashlib
 import io
 import os
 import pickle
+import pickletools
 import signal
 import struct
 import zipfile
@@ -27,6 +28,7 @@ from keras_unbias.data import (
     imdb_wiki,
     mnist,
     published_colored_mnist,
+    restricted_pickle,
     uci_german,
 )
 
@@ -293,7 +295,7 @@ class Hung(BaseException):
     """Not an error that a reader catches."""
 
 
-def try_one(place, canary, count, detail, whole_kind):
+def try_one(place, canary, count, detail, checked):
     """Reads once, and counts how it ended."""
 
     def stop(*_):
@@ -304,7 +306,7 @@ def try_one(place, canary, count, detail, whole_kind):
     fault = None
     try:
         value = place.read()
-        if whole_kind and value != place.right:
+        if checked and value != place.right:
             fault = "unequal"
     except Hung:
         fault = "hung"
@@ -339,6 +341,22 @@ def test_damaged_files_end_in_an_error(tmp_path, monkeypatch, count, make):
     for name, content in foreign(canary):
         place.path.write_bytes(content)
         try_one(place, canary, count, f"{make.__name__}, {name}", True)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_any_opcodes_end_in_an_error(tmp_path, count):
+    rng = np.random.default_rng(0)
+    opcodes = [opcode.code.encode("latin1") for opcode in pickletools.opcodes]
+    opcodes += [b"2\x86", b"q\x00", b"h\x00", b"K\x01", b"U\x01a", b"}(", b"I1\n"]
+    opcodes += [b"cnumpy\nndarray\n", b"cnumpy\ndtype\n", b"\x80\x04", b"os\nsystem\n"]
+    path, canary = tmp_path / "a.npy", tmp_path / "canary"
+    path.write_bytes(b"N.")
+    place = Place(tmp_path, path.name, lambda: restricted_pickle.load(path))
+    for _ in range(20_000):
+        parts = rng.choice(np.array(opcodes, object), rng.integers(1, 80))
+        content = b"".join(parts) + b"."
+        path.write_bytes(content)
+        try_one(place, canary, count, repr(content), False)
 
 
 def replace_by_pipe(path):

@@ -182,11 +182,10 @@ OUTSIDE = ["../out.jpg", "/etc/out.jpg", "x/../../out.jpg", "..\\out.jpg", "a\0.
 OUTSIDE += ["link.jpg", "links/a.jpg", "a\n.jpg", "", "."]
 
 
-@pytest.mark.parametrize("path", OUTSIDE)
-@pytest.mark.parametrize("kind", ["lists", "mat"])
+@pytest.mark.parametrize(
+    ("kind", "path"), [("lists", path) for path in OUTSIDE] + [("mat", OUTSIDE[0])]
+)
 def test_a_path_that_leaves_the_directory_is_refused(tmp_path, path, kind):
-    if kind == "mat" and path in ("", "a\0.jpg"):
-        pytest.skip("SciPy does not write it.")
     row = {**people()[0], "full_path": path}
     rows = people() + [row] * (kind == "mat")
     directory = write(tmp_path / "faces", rows, images=False)

@@ -325,7 +325,7 @@ def assert_plain(value):
 @pytest.mark.filterwarnings("ignore:invalid escape:DeprecationWarning")
 @settings(
     deadline=5000,
-    max_examples=int(os.environ.get("PICKLE_EXAMPLES", "100")),
+    max_examples=100,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(content=st.binary() | OPCODES | damaged_pickles(), wrapped=st.booleans())
