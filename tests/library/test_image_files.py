@@ -1,6 +1,9 @@
 """Image files: what is read, what is refused, and batches of them."""
 
+import os
 import resource
+import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -62,6 +65,136 @@ def test_images_of_less_than_8_pixels_are_placeholders(tmp_path, shape):
         image_files.read(path, 8)
     smallest = save(tmp_path / "smallest.png", (8, 8))
     assert image_files.read(smallest, 8).shape == (8, 8, 3)
+
+
+RAMP = np.linspace(0, 65535, 400).astype(np.uint16).reshape(20, 20)
+
+
+def deep_png(path, pixels, color_type):
+    """Writes 16 bits per channel, which Pillow writes of gray alone."""
+
+    def chunk(kind, data):
+        checksum = struct.pack(">I", zlib.crc32(kind + data))
+        return struct.pack(">I", len(data)) + kind + data + checksum
+
+    height, width = pixels.shape[:2]
+    header = struct.pack(">IIBBBBB", width, height, 16, color_type, 0, 0, 0)
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels)
+    content = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows))
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + content + chunk(b"IEND", b""))
+
+
+def deep_pictures(place):
+    """Yields paths of pictures of more than 8 bits that show `RAMP`."""
+    for kind in ("PNG", "TIFF", "JPEG2000", "PPM"):
+        Image.fromarray(RAMP).save(place / kind, kind)
+        yield place / kind
+    Image.fromarray(RAMP.astype(">u2")).save(place / "big.tiff")
+    yield place / "big.tiff"
+    rgb, full = np.repeat(RAMP[..., None], 3, 2), np.full_like(RAMP, 65535)
+    for color_type, pixels in [
+        (2, rgb),
+        (4, np.dstack([RAMP, full])),
+        (6, np.dstack([rgb, full])),
+    ]:
+        deep_png(place / f"{color_type}.png", pixels, color_type)
+        yield place / f"{color_type}.png"
+    for most in (1000, 4095):
+        values = np.rint(RAMP * (most / 65535)).astype(">u2").tobytes()
+        (place / f"{most}.pgm").write_bytes(b"P5 20 20 %d\n" % most + values)
+        yield place / f"{most}.pgm"
+
+
+def test_pictures_of_more_than_8_bits_are_scaled(tmp_path):
+    for path in deep_pictures(tmp_path):
+        image = image_files.read(path, 20)
+        assert (image == image[..., :1]).all()
+        # A 16-bit number consists of 257 steps for each of 8 bits.
+        np.testing.assert_allclose(image[..., 0], RAMP / 257, atol=1, err_msg=path)
+
+
+@pytest.mark.parametrize(
+    ("kind", "pixels", "options"),
+    [
+        ("TIFF", RAMP.astype(np.int32), {}),
+        ("TIFF", (RAMP / 65535).astype(np.float32), {}),
+        ("PPM", (RAMP / 65535).astype(np.float32), {}),
+        # White is zero, which Pillow does not turn.
+        ("TIFF", RAMP, {"tiffinfo": {262: 0}}),
+    ],
+)
+def test_pixels_of_an_unknown_range_are_refused(tmp_path, kind, pixels, options):
+    Image.fromarray(pixels).save(tmp_path / "a", kind, **options)
+    with pytest.raises(ValueError, match="cannot be read.*whose range is unknown"):
+        image_files.read(tmp_path / "a", 8)
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK"])
+@pytest.mark.parametrize("kind", ["PNG", "TIFF", "BMP", "GIF", "JPEG", "WEBP", "TGA"])
+def test_pictures_of_8_bits_are_what_they_show(tmp_path, mode, kind):
+    white = Image.new("L", (20, 20), 255)
+    white.paste(0, (0, 0, 20, 10))
+    try:
+        white.convert("RGB").convert(mode).save(tmp_path / "a", kind)
+    except (OSError, ValueError):
+        pytest.skip("Pillow does not write it.")
+    image = image_files.read(tmp_path / "a", 20).astype(int)
+    np.testing.assert_allclose(image, np.asarray(white)[..., None] + [0, 0, 0], atol=20)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "TIFF"])
+def test_pictures_are_upright(tmp_path, kind):
+    # The red half is above. A camera that lay on its side says so.
+    sides = {1: (0, 8), 3: (15, 8), 6: (8, 15), 8: (8, 0)}
+    for orientation, (row, column) in sides.items():
+        image = Image.new("RGB", (16, 16), (0, 0, 255))
+        image.paste((255, 0, 0), (0, 0, 16, 8))
+        exif = Image.Exif()
+        exif[0x112] = orientation
+        image.save(tmp_path / "a", kind, exif=exif, quality=95)
+        red, _, blue = image_files.read(tmp_path / "a", 16)[row, column].astype(int)
+        assert red > 200 > 60 > blue
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
+def test_damaged_exif_does_not_matter(tmp_path, kind):
+    image = Image.new("RGB", (16, 16), (0, 0, 255))
+    image.save(tmp_path / "a", kind, exif=b"Exif\0\0XX no EXIF")
+    assert image_files.read(tmp_path / "a", 16)[8, 8, 2] > 240
+
+
+@pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP", "TIFF", "MPO"])
+def test_the_first_frame_counts(tmp_path, kind):
+    frames = [Image.new("RGB", (16, 16), color) for color in ("red", "blue")]
+    frames[0].save(tmp_path / "a", kind, save_all=True, append_images=frames[1:])
+    red, _, blue = image_files.read(tmp_path / "a", 16)[8, 8]
+    assert red > 200 and blue < 60
+
+
+def test_a_changed_bit_of_a_png_is_found(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (30, 30, 3), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    content = bytearray((tmp_path / "a.png").read_bytes())
+    content[len(content) // 2] ^= 4
+    (tmp_path / "a.png").write_bytes(content)
+    with pytest.raises(ValueError, match="cannot be read.*checksum"):
+        image_files.read(tmp_path / "a.png", 30)
+
+
+def test_what_could_block_or_run_is_refused(tmp_path, monkeypatch):
+    os.mkfifo(tmp_path / "pipe.jpg")
+    (tmp_path / "zero.jpg").symlink_to("/dev/zero")
+    (tmp_path / "directory.jpg").mkdir()
+    for name in ("pipe.jpg", "zero.jpg", "directory.jpg"):
+        with pytest.raises(ValueError, match=f"{name} cannot.*not a regular file"):
+            image_files.read(tmp_path / name, 8)
+    # Pillow would start Ghostscript.
+    Image.new("RGB", (20, 20)).save(tmp_path / "a.jpg", "EPS")
+    with pytest.raises(ValueError, match="cannot identify image file"):
+        image_files.read(tmp_path / "a.jpg", 8)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 500)
+    with pytest.raises(ValueError, match="30 x 20 pixels"), pytest.warns(match="bomb"):
+        image_files.read(save(tmp_path / "large.png", (30, 20)), 8)
 
 
 def dataset(paths, size=16):

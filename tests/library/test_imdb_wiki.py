@@ -148,6 +148,129 @@ def test_split_files_that_do_not_fit_are_refused(tmp_path):
         imdb_wiki.read(directory)
 
 
+FACE = {"age": 20, "gender": 0}
+KNOWN = dict.fromkeys(["a.jpg", "b.jpg", "c.jpg", "b/c.jpg", "d.jpg"], FACE)
+
+
+@pytest.mark.parametrize(
+    ("eb1", "eb2", "test", "received"),
+    [
+        (["a.jpg"], ["b.jpg"], ["c.jpg", "a.jpg"], "1 pic.*'a.jpg' in eb1 and test"),
+        (["a.jpg"], ["a.jpg"], ["c.jpg"], "1 pic.*'a.jpg' in eb1 and eb2"),
+        (["a.jpg"], ["b.jpg", "b.jpg"], ["b.jpg"], "2 pic.*'b.jpg' in eb2 and eb2"),
+        (["a.jpg"], ["b/c.jpg"], ["b//c.jpg"], "1 pic.*in eb2 and test"),
+        (["a.jpg"], ["b.jpg"], ["./a.jpg"], "1 pic.*in eb1 and test"),
+        (["a.jpg"], ["b.jpg"], ["d.jpg"], "1 pic.*'d.jpg' in eb1 and test"),
+    ],
+)
+def test_a_picture_in_two_places_is_refused(tmp_path, eb1, eb2, test, received):
+    directory = write(tmp_path / "faces", people(), images=False)
+    (directory / "imdb_crop" / "d.jpg").symlink_to("a.jpg")
+    known = {**KNOWN, "b//c.jpg": FACE, "./a.jpg": FACE}
+    write_split_files(directory, known, eb1, eb2, test)
+    with pytest.raises(ValueError, match=f"splits name {received}"):
+        imdb_wiki.read(directory)
+
+
+def test_a_picture_twice_in_imdb_mat_is_refused(tmp_path):
+    rows = [*people(), people()[7]]
+    with pytest.raises(ValueError, match=r"splits name 1 pictures twice.*007.jpg"):
+        imdb_wiki.read(write(tmp_path / "faces", rows, images=False))
+
+
+OUTSIDE = ["../out.jpg", "/etc/out.jpg", "x/../../out.jpg", "..\\out.jpg", "a\0.jpg"]
+OUTSIDE += ["link.jpg", "links/a.jpg", "a\n.jpg", "", "."]
+
+
+@pytest.mark.parametrize(
+    ("kind", "path"), [("lists", path) for path in OUTSIDE] + [("mat", OUTSIDE[0])]
+)
+def test_a_path_that_leaves_the_directory_is_refused(tmp_path, path, kind):
+    row = {**people()[0], "full_path": path}
+    rows = people() + [row] * (kind == "mat")
+    directory = write(tmp_path / "faces", rows, images=False)
+    (directory / "imdb_crop" / "link.jpg").symlink_to(tmp_path / "out.jpg")
+    (directory / "imdb_crop" / "links").symlink_to(tmp_path)
+    if kind == "lists":
+        known = {"a.jpg": FACE, "b.jpg": FACE, path: FACE}
+        write_split_files(directory, {"c.jpg": FACE}, ["a.jpg"], ["b.jpg"], ["c.jpg"])
+        np.save(directory / imdb_wiki.AGE_GENDER, known, allow_pickle=True)
+        np.save(directory / imdb_wiki.SPLIT, {"test_list": [path]}, allow_pickle=True)
+    with pytest.raises(ValueError, match="leaves the directory of images"):
+        imdb_wiki.read(directory)
+
+
+def test_the_directory_of_images_may_be_a_link(tmp_path):
+    directory = write(tmp_path / "faces", people(), images=False)
+    crop = directory / "imdb_crop"
+    linked = tmp_path / "linked"
+    linked.mkdir()
+    (linked / "imdb_crop").symlink_to(crop)
+    assert imdb_wiki.read(linked).checksum == imdb_wiki.read(directory).checksum
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        (imdb_wiki.AGE_GENDER, {"a.jpg": {"age": 10**400, "gender": 0}}),
+        (imdb_wiki.AGE_GENDER, {"a.jpg": "21"}),
+        (imdb_wiki.AGE_GENDER, {"a.jpg": [1, 2, 3]}),
+        (imdb_wiki.AGE_GENDER, {"a.jpg": {"age": [[20]], "gender": 0}}),
+        (imdb_wiki.AGE_GENDER, np.arange(3)),
+        (imdb_wiki.AGE_GENDER, ["a.jpg"]),
+        (imdb_wiki.SPLIT, np.arange(3)),
+        (imdb_wiki.SPLIT, ["c.jpg"]),
+        (imdb_wiki.SPLIT, {"test_list": 5}),
+        (imdb_wiki.LISTS["eb1"], {"a.jpg": 1}),
+        (imdb_wiki.LISTS["eb1"], [["a.jpg"], []]),
+        (imdb_wiki.LISTS["eb1"], [b"\xff.jpg"]),
+        (imdb_wiki.LISTS["eb1"], "a.jpg"),
+    ],
+)
+def test_split_files_with_other_contents_are_refused(tmp_path, name, value):
+    directory = write(tmp_path / "faces", people(), images=False)
+    write_split_files(directory, KNOWN, ["a.jpg"], ["b.jpg"], ["c.jpg"])
+    (directory / name).write_bytes(pickle.dumps(value))
+    with pytest.raises(ValueError, match="do not fit together"):
+        imdb_wiki.read(directory)
+
+
+def test_a_path_of_nested_tuples_is_refused(tmp_path):
+    directory = write(tmp_path / "faces", people(), images=False)
+    write_split_files(directory, KNOWN, ["a.jpg"], ["b.jpg"], ["c.jpg"])
+    path = "a.jpg"
+    for _ in range(60):  # 2 ** 60 values, were they hashed
+        path = (path, path)
+    (directory / imdb_wiki.LISTS["eb1"]).write_bytes(pickle.dumps([path]))
+    with pytest.raises(ValueError, match="a path of type tuple"):
+        imdb_wiki.read(directory)
+
+
+@pytest.mark.parametrize("name", ["imdb.mat", imdb_wiki.SPLIT])
+def test_pipes_are_refused(tmp_path, name):
+    directory = write(tmp_path / "faces", people(), images=False)
+    if name != "imdb.mat":
+        write_split_files(directory, KNOWN, ["a.jpg"], ["b.jpg"], ["c.jpg"])
+        (directory / name).unlink()
+    os.mkfifo(directory / name)
+    with pytest.raises(ValueError, match=f"{name} cannot be.*not a regular file"):
+        imdb_wiki.read(directory)
+
+
+def test_dates_that_no_calendar_has_are_left_out(tmp_path):
+    flawed = [
+        row(1, 20, 0, dob=1e300),
+        row(2, 20, 0, dob=np.inf),
+        row(3, 20, 0, photo_taken=np.inf),
+        row(4, 20, 0, full_path="4/nm4_99999999999999999999-3-15_2000.jpg"),
+        row(5, 20, 0, full_path=f"5/nm5_{9 * 10**400}-3-15_2000.jpg"),
+        row(6, 20, 0, dob=-1e300, full_path="6/a.jpg"),
+    ]
+    read = imdb_wiki.read(write(tmp_path / "faces", people() + flawed, images=False))
+    # The names of the first two hold their dates.
+    assert sum(read.left_out.values()) == 4
+
+
 class Hostile:
     def __init__(self, call, *arguments):
         self.reduced = call, arguments

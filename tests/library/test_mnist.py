@@ -2,14 +2,17 @@
 
 import gzip
 import hashlib
+import os
 import struct
 import sys
 import types
 import urllib.error
+import zipfile
 from contextlib import nullcontext
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from keras_unbias.data import mnist, reachable
 
@@ -156,6 +159,44 @@ def test_a_damaged_gzip_file_is_refused(tmp_path, contents, damage):
         mnist.read_directory(tmp_path)
 
 
+def test_a_gzip_bomb_is_not_unpacked(tmp_path, contents, monkeypatch):
+    monkeypatch.setattr(mnist, "LARGEST", 10**5)
+    write(tmp_path, contents, compress=True)
+    path = tmp_path / f"{STEMS[0]}.gz"
+    path.write_bytes(gzip.compress(bytes(10**7)))
+    with pytest.raises(ValueError, match=r"gz \(100001 bytes\) does not hold"):
+        mnist.read_directory(tmp_path)
+    (tmp_path / STEMS[0]).write_bytes(bytes(10**6))
+    with pytest.raises(ValueError, match="is damaged.*1000000 bytes, more than"):
+        mnist.read_directory(tmp_path)
+
+
+def test_the_largest_idx_file_is_that_of_60000_images():
+    assert mnist.LARGEST == 4 + 3 * 4 + 60_000 * 28 * 28
+
+
+def test_an_npz_bomb_is_not_unpacked(tmp_path, contents, monkeypatch):
+    monkeypatch.setattr(mnist, "LARGEST_NPZ", 10**5)
+    arrays = dict(zip(mnist.NPZ_KEYS, make_arrays(), strict=True))
+    path = tmp_path / "mnist.npz"
+    np.savez_compressed(path, **{**arrays, "y_test": np.zeros(10**6, np.uint8)})
+    with pytest.raises(ValueError, match="cannot be read.*y_test.npy of 1000128"):
+        mnist.read_directory(tmp_path)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as archive:
+        archive.writestr("x_train.npy", bytes(10))
+    with pytest.raises(ValueError, match="cannot be read.*x_train.npy of 10 bytes"):
+        mnist.read_directory(tmp_path)
+
+
+def test_a_pipe_is_no_file_of_digits(tmp_path, contents):
+    write(tmp_path, contents)
+    (tmp_path / STEMS[0]).unlink()
+    os.mkfifo(tmp_path / STEMS[0])
+    assert not mnist.holds_digits(tmp_path)
+    with pytest.raises(FileNotFoundError, match=f"without {STEMS[0]}"):
+        mnist.read_directory(tmp_path)
+
+
 def test_an_npz_of_other_digits_is_refused(tmp_path, contents):
     arrays = dict(zip(mnist.NPZ_KEYS, make_arrays(), strict=True))
     arrays["x_test"] = arrays["x_test"][::-1]
@@ -220,6 +261,16 @@ def test_prepared_digits_need_no_network(monkeypatch, fake_tfds):
     monkeypatch.setattr("urllib.request.urlopen", urlopen)
     fake_tfds(prepared=True)
     assert_small_digits(mnist.read_tfds(), "tfds")
+
+
+def test_damaged_files_of_tfds_are_named(monkeypatch, fake_tfds):
+    def as_dataset(self, split, batch_size):
+        raise tf.errors.DataLossError(None, None, "corrupted record at 0")
+
+    monkeypatch.setattr(FakeBuilder, "as_dataset", as_dataset)
+    fake_tfds(prepared=True)
+    with pytest.raises(ValueError, match="/prepared/mnist.*corrupted.*Delete"):
+        mnist.read_tfds()
 
 
 def test_digits_are_downloaded_when_the_host_answers(monkeypatch, fake_tfds):

@@ -116,11 +116,33 @@ def test_published_files_need_a_directory(tmp_path):
         ({"train_label": np.full(12, 10)}, "a label 0..9"),
         ({"test_label": np.full(4, 0.5)}, "unusable test arrays"),
         ({"test_label": None}, "object labels"),
+        ({"test_label": [[0], [1, 2], 3, 4]}, "object labels"),
+        ({"test_label": np.array([0, 1, 2, np.nan])}, "a label 0..9"),
+        ({"test_label": np.eye(4)}, r"labels of shape \(4, 4\)"),
+        ({"test_image": [np.zeros((28, 28, 3), "u1")] * 4}, "object images"),
+        (
+            {"test_image": np.zeros((0, 28, 28, 3), "u1"), "test_label": np.zeros(0)},
+            "at least one",
+        ),
     ],
 )
 def test_published_files_with_other_arrays_are_refused(tmp_path, changes, message):
     write_published(tmp_path, **changes)
     with pytest.raises(ValueError, match=message):
+        load(0.02, tmp_path)
+
+
+def test_labels_may_be_a_list(tmp_path):
+    write_published(tmp_path, test_label=[3, 1.0, 2, 0])
+    assert load(0.02, tmp_path).test.labels.tolist() == [3, 1, 2, 0]
+
+
+def test_lists_that_hold_one_another_are_refused(tmp_path):
+    values = 0
+    for _ in range(60):  # 2 ** 60 numbers, as an array
+        values = [values, values]
+    write_published(tmp_path, test_label=values)
+    with pytest.raises(ValueError, match="object labels"):
         load(0.02, tmp_path)
 
 

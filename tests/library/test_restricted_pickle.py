@@ -2,10 +2,13 @@
 
 import os
 import pickle
+import pickletools
 import struct
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
 
 from keras_unbias.data import restricted_pickle
 
@@ -185,6 +188,190 @@ def test_shared_values_stay_shared_at_no_cost(tmp_path):
     assert received[0] is received[1]
 
 
+WRITER = Python2Pickler(1)
+RECONSTRUCT = b"cnumpy.core.multiarray\n_reconstruct\n"
+NDARRAY = b"cnumpy\nndarray\n"
+EMPTY_ARRAY = RECONSTRUCT + b"(" + NDARRAY + WRITER.write((0,)) + b"U\x01btR"
+BYTES = WRITER.dtype(b"u1", b"|", 0)
+OBJECTS = WRITER.dtype(b"O8", b"|", 0)  # flags that claim plain memory
+WRITE_LONG = b"\x8a\x0f"
+# A tuple that holds one twice that holds one twice ... , and one as deep.
+SHARED = b")" + b"2\x86" * 60
+DEEP = b")" + b"\x85" * 20_000
+EQUAL_HASHES = b"".join(
+    WRITE_LONG + (number * (2**61 - 1)).to_bytes(15, "little") + b"N"
+    for number in range(1, 20_000)
+)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"}" + SHARED + b"Ns.", "a key of more than 100 values"),
+        (b"(" + SHARED + b"Nd.", "a key of more than 100 values"),
+        (b"}(" + SHARED + b"Nu.", "a key of more than 100 values"),
+        (b"}" + DEEP + b"Ns.", "RecursionError"),
+        (b"]" * 20_000 + b"a" * 19_999 + b".", "RecursionError"),
+        (b"\x80\x04(" + SHARED + b"\x91.", "the opcode FROZENSET"),
+        (b"\x80\x04\x8f(" + SHARED + b"\x90.", "the opcode EMPTY_SET"),
+        (b"}(" + EQUAL_HASHES + b"u.", "over 100 keys of one hash"),
+        (b"}(U\x01aNX\x01\x00\x00\x00aNu.", "a key twice"),
+        (b"}N}U\x05pairsNs\x86b.", "a state for a dict"),
+        (b"cnumpy\nndarray\n" + SHARED + b"R.", "a call of numpy.ndarray"),
+        (b"\x80\x04\x8e" + struct.pack("<Q", 2**40) + b"x.", "EOFError"),
+        (b"\x80\x05\x96" + struct.pack("<Q", 2**40) + b"x.", "opcode BYTEARRAY8"),
+        (b"\x8b" + struct.pack("<i", 2**31 - 1) + b"x.", "EOFError"),
+        (b"I" + b"9" * 10_000 + b"\n.", "Exceeds the limit"),
+        (b"\x82\x01.", "the opcode EXT1"),
+        (b"cnumpy\nndarray\n)\x81.", "the opcode NEWOBJ"),
+        (b"(inumpy\ndtype\n.", "the opcode INST"),
+        (b"Px\n.", "the opcode PERSID"),
+    ],
+)
+def test_little_is_done_before_a_file_is_trusted(tmp_path, content, message):
+    path = write(tmp_path, content)
+    with pytest.raises(ValueError, match=f"{path} (is refused|cannot).*{message}"):
+        restricted_pickle.load(path)
+
+
+def test_a_memo_number_asks_for_no_memory(tmp_path):
+    # Python's reader in C makes room for 2 ** 32 values here.
+    path = write(tmp_path, b"]r\xff\xff\xff\xff0j\xff\xff\xff\xff.")
+    assert restricted_pickle.load(path) == []
+
+
+def test_tuples_may_be_keys(tmp_path):
+    value = {((1, 2), "a"): 1, (): 2, ((1, 2), "b"): 3}
+    path = write(tmp_path, pickle.dumps(value))
+    assert restricted_pickle.load(path) == value
+
+
+@pytest.mark.parametrize(
+    ("dtype", "shape", "rest", "message"),
+    [
+        ("|u1", (2**40,), b"", f"0 bytes for an array of {2**40} bytes"),
+        ("|u1", (2**32, 2**32), b"", f"0 bytes for an array of {2**64} bytes"),
+        ("|S2147483647", (1,), b"", "0 bytes for an array"),
+        ("|u1", (-1,), b"", "0 bytes for an array of -1 bytes"),
+        ("<i8", (2,), bytes(17), "17 bytes for an array of 16 bytes"),
+        ("<i8", (2,), bytes(15), "15 bytes for an array of 16 bytes"),
+        ("|V4", (1,), bytes(4), r"dtype\('V4'\) instead of object"),
+        ("<M8[s]", (1,), bytes(8), r"dtype\('<M8\[s\]'\) instead of object"),
+    ],
+)
+def test_the_size_of_an_array_is_checked_first(tmp_path, dtype, shape, rest, message):
+    text = f"{{'descr': {dtype!r}, 'fortran_order': False, 'shape': {shape}, }}\n"
+    header = struct.pack("<H", len(text)) + text.encode()
+    path = write(tmp_path, b"\x93NUMPY\x01\x00" + header + rest)
+    with pytest.raises(ValueError, match=f"{path} (is refused|cannot).*{message}"):
+        restricted_pickle.load(path)
+
+
+@pytest.mark.parametrize("text", ["-" * 9900 + "1", "[" * 9900, "1" + "+1" * 4900])
+def test_headers_that_exhaust_the_parser_are_refused(tmp_path, text):
+    content = b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text.encode()
+    with pytest.raises(ValueError, match="cannot be read"):
+        restricted_pickle.load(write(tmp_path, content))
+
+
+def test_only_regular_files_of_a_possible_size_are_read(tmp_path, monkeypatch):
+    os.mkfifo(tmp_path / "pipe.npy")
+    with pytest.raises(ValueError, match="pipe.npy cannot.*not a regular file"):
+        restricted_pickle.load(tmp_path / "pipe.npy")
+    with pytest.raises(ValueError, match="cannot be read.*not a regular file"):
+        restricted_pickle.load(tmp_path)
+    monkeypatch.setattr(restricted_pickle, "LARGEST", 100)
+    with pytest.raises(ValueError, match="101 bytes, more than 100"):
+        restricted_pickle.load(write(tmp_path, bytes(101)))
+
+
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text()
+SCALARS |= st.binary(max_size=20)
+VALUES = st.recursive(
+    SCALARS,
+    lambda v: st.lists(v) | st.dictionaries(SCALARS, v) | st.tuples(v, v),
+    max_leaves=20,
+)
+PICKLES = st.builds(pickle.dumps, VALUES, protocol=st.integers(0, 4))
+OPCODES = st.lists(
+    st.sampled_from([op.code.encode("latin1") for op in pickletools.opcodes])
+    | st.sampled_from([b"2\x86", b"q\x00", b"h\x00", b"K\x01", b"U\x01a", b"}(", b"u"])
+    | st.sampled_from([NDARRAY, RECONSTRUCT, EMPTY_ARRAY, BYTES, OBJECTS])
+    | st.binary(max_size=4),
+    max_size=60,
+).map(lambda parts: b"".join(parts) + b".")
+
+
+@st.composite
+def damaged_pickles(draw):
+    content = bytearray(draw(PICKLES | st.just(pickle.dumps(make_dict(), protocol=2))))
+    for _ in range(draw(st.integers(1, 4))):
+        content[draw(st.integers(0, len(content) - 1))] = draw(st.integers(0, 255))
+    return bytes(content)
+
+
+def assert_plain(value):
+    if isinstance(value, dict):
+        assert_plain([*value.keys(), *value.values()])
+    elif isinstance(value, list | tuple):
+        for item in value:
+            assert_plain(item)
+    elif isinstance(value, np.ndarray):
+        assert value.dtype.kind in "biufcSU"
+    else:
+        assert value is None or type(value) in (bool, int, float, str)
+
+
+@pytest.mark.filterwarnings("ignore:invalid escape:DeprecationWarning")
+@settings(
+    deadline=5000,
+    max_examples=100,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(content=st.binary() | OPCODES | damaged_pickles(), wrapped=st.booleans())
+def test_any_bytes_end_in_plain_values_or_the_error(tmp_path, content, wrapped):
+    path = write(tmp_path, npy(content) if wrapped else content)
+    try:
+        value = restricted_pickle.load(path)
+    except ValueError as error:
+        assert f"{path} is refused" in str(error) or f"{path} cannot" in str(error)
+    else:
+        assert_plain(value)
+
+
+def twice_as_a_key(value):
+    """Whether bytes and text that are equal in Latin-1 are keys of one dict."""
+    if isinstance(value, list | tuple):
+        return any(map(twice_as_a_key, value))
+    if not isinstance(value, dict):
+        return False
+    texts = [k.decode("latin1") if isinstance(k, bytes) else k for k in value]
+    return len(set(texts)) < len(texts) or twice_as_a_key(list(value.values()))
+
+
+def as_text(value):
+    if isinstance(value, bytes):
+        return value.decode("latin1")
+    if isinstance(value, dict):
+        return {as_text(key): as_text(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(map(as_text, value))
+    return value
+
+
+@settings(
+    deadline=5000,
+    max_examples=50,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(value=VALUES, protocol=st.integers(0, 4))
+def test_any_plain_value_is_read(tmp_path, value, protocol):
+    assume(not twice_as_a_key(value))
+    path = write(tmp_path, pickle.dumps(value, protocol=protocol))
+    # NaN differs from itself.
+    assert repr(restricted_pickle.load(path)) == repr(as_text(value))
+
+
 class MakesMarker:
     def __init__(self, path):
         self.path = str(path)
@@ -228,14 +415,6 @@ def test_other_globals_are_refused(tmp_path, module, name):
     with pytest.raises(ValueError, match=f"the global {module}.{name}"):
         restricted_pickle.load(path)
     assert not marker.exists()
-
-
-WRITER = Python2Pickler(1)
-RECONSTRUCT = b"cnumpy.core.multiarray\n_reconstruct\n"
-NDARRAY = b"cnumpy\nndarray\n"
-EMPTY_ARRAY = RECONSTRUCT + b"(" + NDARRAY + WRITER.write((0,)) + b"U\x01btR"
-BYTES = WRITER.dtype(b"u1", b"|", 0)
-OBJECTS = WRITER.dtype(b"O8", b"|", 0)  # flags that claim plain memory
 
 
 def array_state(shape, dtype, content):
@@ -285,7 +464,7 @@ def array_state(shape, dtype, content):
         ),
         (b"c_codecs\nencode\n(V1\nVrot13\ntR.", "the codec 'rot13'"),
         (b"c_codecs\nencode\n(I1\nVlatin1\ntR.", "the codec 'latin1'"),
-        (b"\x80\x04\x8f.", "a value of type set"),
+        (b"\x80\x04\x8f.", "the opcode EMPTY_SET"),
         (b"]q\x00h\x00a.", "a list that contains itself"),
         (b"}q\x00U\x01ah\x00s.", "a dict that contains itself"),
     ],

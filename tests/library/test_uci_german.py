@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib.metadata
+import os
 import types
 
 import german
@@ -82,6 +83,42 @@ def test_a_damaged_file_is_refused_with_its_place(tmp_path, rows, message):
         uci_german.read(path)
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-8"])
+@pytest.mark.parametrize("line_end", ["\r\n", "\r"])
+def test_the_same_values_are_read_from_other_encodings(tmp_path, encoding, line_end):
+    text = german.text(ROWS).replace("\n", line_end)
+    path = tmp_path / "german.data"
+    path.write_bytes(text.encode(encoding))
+    assert uci_german.read(path).checksum == uci_german.SHA256
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (german.text(changed(0, "purpose", "\xe4")).encode("latin1"), "invalid cont"),
+        (german.text(ROWS).encode("utf-16-le"), r"'\\x00A\\x001.*line 2, column st"),
+        (german.text(ROWS).encode("utf-16")[:-1], "truncated data"),
+        (german.text(ROWS, ";").encode(), "Received: 1 fields in line 2"),
+        (german.text(changed(0, "amount", "NaN")).encode(), "'NaN' in line 1, co"),
+        (german.text(changed(0, "amount", "inf")).encode(), "'inf' in line 1, co"),
+        (german.text(changed(0, "amount", "-5")).encode(), "'-5' in line 1, co"),
+        (b"\x1f\x8b\x08" + bytes(200), "invalid start byte"),
+        (b"A" * 2**21, f"it has {2**21} bytes, more than"),
+    ],
+)
+def test_what_is_no_such_text_is_named(tmp_path, content, message):
+    path = tmp_path / "german.data"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=f"{path} (cannot be read|holds).*{message}"):
+        uci_german.read(path)
+
+
+def test_a_pipe_is_refused(tmp_path):
+    os.mkfifo(tmp_path / "german.data")
+    with pytest.raises(ValueError, match="cannot be read.*not a regular file"):
+        uci_german.read(tmp_path)
+
+
 def test_a_sorted_column_is_refused(tmp_path):
     # As in a copy that another package ships.
     column = NAMES.index("personal")
@@ -111,6 +148,16 @@ def test_the_file_is_downloaded_where_there_is_no_other(tmp_path, monkeypatch):
     monkeypatch.setattr(uci_german.keras.utils, "get_file", get_file(path))
     assert uci_german.find() == (path, "uci")
     assert uci_german.read().source == "uci"
+
+
+def test_a_failed_download_is_named(monkeypatch):
+    def get_file(origin, file_hash):
+        raise ValueError("Incomplete or corrupted file detected.")
+
+    monkeypatch.setattr(reachable, "probe", lambda url: None)
+    monkeypatch.setattr(uci_german.keras.utils, "get_file", get_file)
+    with pytest.raises(FileNotFoundError, match=r"Received: Incomplete.*pip install"):
+        uci_german.read()
 
 
 def test_what_keras_has_downloaded_needs_no_network(tmp_path, monkeypatch):
