@@ -10,6 +10,7 @@ import time
 import h5py
 import keras
 import numpy as np
+from keras.src.saving import saving_lib
 
 from reproduce.experiment import records, run_files
 from reproduce.experiment.run_files import DamagedError
@@ -117,13 +118,21 @@ class Backup(keras.callbacks.Callback):
         """Writes the state, unless the training was stopped."""
         if self.model.stop_training:
             return  # A diverged state is not worth continuing from.
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self.path.with_name(f"next-{self.path.name}")
-        self.model.save_weights(temporary, overwrite=True)
-        with h5py.File(temporary, "a") as file:
+        # On a full disk, HDF5 may crash. So it writes to memory.
+        content = io.BytesIO()
+        store = saving_lib.H5IOStore(content, mode="w")
+        saving_lib._save_state(
+            self.model,
+            weights_store=store,
+            assets_store=None,
+            inner_path="",
+            visited_saveables=set(),
+        )
+        store.close()
+        with h5py.File(content, "a") as file:
             file["history"] = np.frombuffer(self.history.text.encode(), np.uint8)
             file.attrs["digest"] = self._digest(file)
-        os.replace(temporary, self.path)
+        records.write_bytes(self.path, content.getbuffer())
 
     def _checked_history(self, file):
         # Earlier versions wrote neither.

@@ -313,11 +313,17 @@ def _locked(path, wait=True):
 def _leftovers(path):
     """Paths of what is in a run's directory while a process works there."""
     # The temporary names of `records.write_bytes`.
-    found = [*path.glob(".*.json.[0-9]*"), *path.glob(".history.csv.[0-9]*")]
+    found = [
+        place
+        for name in ("*.json", "history.csv", "latest.weights.h5")
+        for place in path.rglob(f".{name}.[0-9]*")
+    ]
     if (path / "record.json").exists():
         found += [path / "backup", path / ".lock"]
     else:
-        found += [path / "model", path / "model.keras", *path.glob("backup/next-*")]
+        found += [path / "model", path / "model.keras"]
+        # An earlier version wrote it.
+        found += path.glob("backup/next-*")
     return [place for place in found if place.exists()]
 
 
@@ -335,12 +341,12 @@ def _explained(path):
     try:
         yield
     except Exception as error:
-        full = (errno.ENOSPC, errno.EDQUOT)
-        if not any(os.strerror(code) in str(error) for code in full):
+        full = (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT))
+        said = next((words for words in full if words in str(error)), None)
+        if said is None:
             raise
         raise OSError(
-            f"The disk is full. Expected: room for the files of a run in {path}. "
-            f"Received: {shutil.disk_usage(path).free:,} free bytes, at an error of "
-            f"type {type(error).__name__}. Free some. Then the same command goes on "
-            "after the last epoch."
+            f"A file of the run could not be written: {said}. Expected: room on the "
+            f"disk of {path}. Received: none. Free some. Then the same command goes "
+            "on after the last epoch."
         ) from error
