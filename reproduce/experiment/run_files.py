@@ -306,7 +306,8 @@ def _locked(path, wait=True):
         yield
     finally:
         # One who waits finds this file removed, and makes another.
-        pathlib.Path(lock.lock_file).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            os.unlink(lock.lock_file)
         lock.release()
 
 
