@@ -23,6 +23,7 @@ from reproduce.experiment import (
     memory,
     records,
     run_files,
+    seeds,
 )
 from reproduce.experiment.build import build_model
 from reproduce.experiment.records import Record
@@ -84,20 +85,18 @@ def train(
             tf.config.threading.set_intra_op_parallelism_threads(threads)
             tf.config.threading.set_inter_op_parallelism_threads(threads)
         try:
-            with memory.released():
+            with memory.released(), seeds.seeded(settings.seed):
                 return _carry_out(settings, path, data_dir, threads)
         except run_files.DamagedError as error:
             run_files.set_aside(path, error)
         run_files.open_directory(settings, output_dir)
-        with memory.released():
+        with memory.released(), seeds.seeded(settings.seed):
             return _carry_out(settings, path, data_dir, threads)
 
 
 def _carry_out(settings, path, data_dir, threads):
     """Carries out a run in its directory, and writes its record."""
     started = time.monotonic()
-    keras.backend.clear_session()
-    keras.utils.set_random_seed(settings.seed)
     # A missing file of weights is reported before any image is read.
     weights = build.weights_facts(settings, data_dir)
     dataset = build.load_data(settings, data_dir)
