@@ -3,10 +3,15 @@
 import concurrent.futures.process
 import contextlib
 import dataclasses
+import multiprocessing
+import os
+import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import joblib
+from joblib.externals.loky.backend.utils import kill_process_tree
 
 BACKENDS = ("loky", "ray", "dask")
 
@@ -88,12 +93,38 @@ def connect(
         ) from error
 
 
+def end_with(parent: int) -> None:
+    """Lets this process, and those that it started, end soon after its parent.
+
+    Loky's workers would finish their runs beside the next sweep. Ray and Dask
+    do this for theirs.
+
+    Args:
+        parent: process id of the parent.
+    """
+
+    def watch():
+        while os.getppid() == parent:
+            time.sleep(0.2)
+        try:
+            kill_process_tree(multiprocessing.current_process())
+        finally:
+            os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
 @contextlib.contextmanager
 def _loky(jobs, address):
     # Without `inner_max_num_threads` joblib chooses OMP_NUM_THREADS itself.
     yield Workers(
         jobs or joblib.cpu_count(),
-        {"backend": "loky", "inner_max_num_threads": 1},
+        {
+            "backend": "loky",
+            "inner_max_num_threads": 1,
+            "initializer": end_with,
+            "initargs": (os.getpid(),),
+        },
         death=(concurrent.futures.process.BrokenProcessPool,),
     )
 

@@ -34,13 +34,19 @@ def train(
     Raises:
         ImportError: if fairlearn is needed and not installed.
     """
+    with run_files.exclusive(settings, output_dir) as path:
+        if (path / "record.json").exists():
+            return records.read(path / "record.json")
+        record = _carry_out(settings)
+        records.write(record, path / "record.json")
+    return record
+
+
+def _carry_out(settings):
     import fairlearn
 
     from reproduce.experiment import environment
 
-    path = run_files.open_directory(settings, output_dir) / "record.json"
-    if path.exists():
-        return records.read(path)
     rows = settings.data.rows
     problem = peer_problems.PROBLEMS[settings.data.problem]
     train_rows = problem.draw(rows, peer_problems.AGREEMENT, 2 * settings.seed)
@@ -52,7 +58,7 @@ def train(
         metrics = _audit(settings, problem, train_rows)
     else:
         metrics = _accuracy(settings, train_rows, test_rows)
-    record = records.Record(
+    return records.Record(
         settings=settings,
         status="done",
         metrics=metrics,
@@ -61,8 +67,6 @@ def train(
         environment=described,
         wall_seconds=round(time.monotonic() - began, 2),
     )
-    records.write(record, path)
-    return record
 
 
 def reweighing(labels: np.ndarray, attributes: pd.DataFrame) -> np.ndarray:

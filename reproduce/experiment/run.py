@@ -20,8 +20,10 @@ from reproduce.experiment import (
     build,
     environment,
     fresh_estimates,
+    memory,
     records,
     run_files,
+    seeds,
 )
 from reproduce.experiment.build import build_model
 from reproduce.experiment.records import Record
@@ -46,7 +48,9 @@ def train(
     `settings.json`, `history.csv` with a line per report, `data.json`,
     `backup/` while the run goes on, and at the end `model/` (a SavedModel),
     `model.keras` and `record.json`. A run of a baseline leaves no model. A
-    finished run is only read.
+    finished run is only read. While another process carries out the run, this
+    one waits for its record. Damaged files of an unfinished run are moved to
+    `damaged-1/`, and the run starts anew.
 
     The function clears Keras's session and sets its global seed.
 
@@ -67,21 +71,32 @@ def train(
             is that of another run, or if the run was begun on other data.
         FileNotFoundError: if the data or the file of weights are missing.
         PermissionError: if the output directory cannot be written.
+        OSError: if the disk is full.
     """
-    trains = settings.method.trains_network
     _check_known("data set", settings.data.name, data.DATASETS)
+    trains = settings.method.trains_network
     known = methods.METHODS if trains else baselines.BASELINES
     _check_known("method", settings.method.name, known)
-    path = run_files.open_directory(settings, output_dir)
-    if (path / "record.json").exists():
-        return records.read(path / "record.json")
-    if threads is not None:
-        # TensorFlow refuses to change them after its first operation.
-        tf.config.threading.set_intra_op_parallelism_threads(threads)
-        tf.config.threading.set_inter_op_parallelism_threads(threads)
+    with run_files.exclusive(settings, output_dir) as path:
+        if (path / "record.json").exists():
+            return records.read(path / "record.json")
+        if threads is not None:
+            # TensorFlow refuses to change them after its first operation.
+            tf.config.threading.set_intra_op_parallelism_threads(threads)
+            tf.config.threading.set_inter_op_parallelism_threads(threads)
+        try:
+            with memory.released(), seeds.seeded(settings.seed):
+                return _carry_out(settings, path, data_dir, threads)
+        except run_files.DamagedError as error:
+            run_files.set_aside(path, error)
+        run_files.open_directory(settings, output_dir)
+        with memory.released(), seeds.seeded(settings.seed):
+            return _carry_out(settings, path, data_dir, threads)
+
+
+def _carry_out(settings, path, data_dir, threads):
+    """Carries out a run in its directory, and writes its record."""
     started = time.monotonic()
-    keras.backend.clear_session()
-    keras.utils.set_random_seed(settings.seed)
     # A missing file of weights is reported before any image is read.
     weights = build.weights_facts(settings, data_dir)
     dataset = build.load_data(settings, data_dir)
@@ -89,7 +104,7 @@ def train(
     sizes = {"train_size": len(dataset.train), "test_size": len(dataset.test)}
     facts = {**sizes, **dataset.facts, **weights}
     run_files.check_data(path / "data.json", facts)
-    if trains:
+    if settings.method.trains_network:
         precision = settings.training.precision
         result, earlier = _train_network(settings, dataset, path, data_dir)
     else:
@@ -150,8 +165,8 @@ def _train_network(settings, dataset, path, data_dir):
     clock = backup.Clock()
     divergence = callbacks.StopOnDivergence(_attribute_entropy(dataset))
     test = dataset.batches("test", dataset.evaluation_batch)
-    _fit(settings, model, dataset, test, steps, path, [divergence, clock])
-    history = run_files.read_history(path / "history.csv")
+    reports = _fit(settings, model, dataset, test, steps, path, [divergence, clock])
+    history = run_files.read_history(path / "history.csv", reports)
     measured = {"test_accuracy": _evaluate(model, test)["accuracy"]}
     for name in ("train_accuracy", "mutual_information"):
         if name in history:
@@ -174,17 +189,20 @@ def _fit(settings, model, dataset, test, steps, path, observers):
     """Trains from the backup on, or from the start.
 
     An epoch of Keras is a report here, and `steps` is its number of steps.
+
+    Returns:
+        Int, the number of reports, of earlier attempts too.
     """
     training = settings.training
-    backups = backup.Backup(path / "backup" / "latest.weights.h5")
+    history = backup.HistoryFile(path / "history.csv")
+    backups = backup.Backup(path / "backup" / "latest.weights.h5", history, settings.id)
     # This creates the metrics. If the compiled step created them, then
     # TensorFlow would trace it twice.
     model.test_step(next(iter(test)))
     model.reset_metrics()
     first = backups.restore(model, steps)
-    run_files.trim_history(path / "history.csv", first)
     averaging = [keras.callbacks.SwapEMAWeights()] if model.optimizer.use_ema else []
-    model.fit(
+    fitted = model.fit(
         dataset.stream(
             training.batch_size,
             seed=settings.seed,
@@ -201,10 +219,11 @@ def _fit(settings, model, dataset, test, steps, path, observers):
         callbacks=[
             *averaging,
             *observers,
-            keras.callbacks.CSVLogger(path / "history.csv", append=True),
+            history,
             backups,
         ],
     )
+    return first + len(fitted.epoch)
 
 
 def _further_metrics(model, dataset, test):

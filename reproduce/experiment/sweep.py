@@ -99,6 +99,8 @@ def run(
     finished(runs, output_dir)
     failures = {}
     missing = _missing(runs, output_dir)
+    for settings in runs:
+        run_files.clean_finished(settings, output_dir)
     if missing:
         with clusters.connect(backend, jobs=jobs, address=address) as workers:
             failures = _run(missing, train, output_dir, data_dir, workers)
@@ -308,9 +310,11 @@ def _epochs_done(settings, output_dir):
     if run_files.record_path(settings, output_dir).exists():
         return _epochs(settings)
     history = run_files.directory(settings, output_dir) / "history.csv"
-    if not history.exists():
+    try:
+        reports = max(history.read_bytes().count(b"\n") - 1, 0)
+    # Its run may not have begun, or begin anew.
+    except OSError:
         return 0
-    reports = max(history.read_bytes().count(b"\n") - 1, 0)
     epochs = reports * settings.training.epochs_per_report
     return min(epochs, _epochs(settings))
 

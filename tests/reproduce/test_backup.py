@@ -1,12 +1,13 @@
 """The backup of a run, written whole or not at all, and its clock."""
 
+import pathlib
 import time
 
 import keras
 import numpy as np
 import pytest
 
-from reproduce.experiment.backup import Backup, Clock
+from reproduce.experiment.backup import Backup, Clock, HistoryFile
 
 
 def model_and_rows():
@@ -18,6 +19,11 @@ def model_and_rows():
     return model, rng.normal(size=(32, 2)), rng.normal(size=(32, 1))
 
 
+def backup_in(directory, run_id="a"):
+    history = HistoryFile(directory / "history.csv")
+    return Backup(directory / "backup" / "latest.weights.h5", history, run_id)
+
+
 def fit(model, *rows, backup, epochs, initial_epoch=0):
     model.fit(
         *rows,
@@ -25,13 +31,13 @@ def fit(model, *rows, backup, epochs, initial_epoch=0):
         shuffle=False,
         epochs=epochs,
         initial_epoch=initial_epoch,
-        callbacks=[backup],
+        callbacks=[Clock(), backup.history, backup],
         verbose=0,
     )
 
 
 def test_a_restored_training_equals_an_unbroken_one(tmp_path):
-    backup = Backup(tmp_path / "new" / "latest.weights.h5")
+    backup = backup_in(tmp_path)
     first, *rows = model_and_rows()
     assert backup.restore(first, steps=4) == 0
     fit(first, *rows, backup=backup, epochs=2)
@@ -42,7 +48,7 @@ def test_a_restored_training_equals_an_unbroken_one(tmp_path):
     assert epoch == 2
     fit(resumed, *rows, backup=backup, epochs=3, initial_epoch=epoch)
     unbroken, *rows = model_and_rows()
-    fit(unbroken, *rows, backup=Backup(tmp_path / "b.weights.h5"), epochs=3)
+    fit(unbroken, *rows, backup=backup_in(tmp_path / "b"), epochs=3)
     for one, other in zip(
         resumed.variables + resumed.optimizer.variables,
         unbroken.variables + unbroken.optimizer.variables,
@@ -53,15 +59,17 @@ def test_a_restored_training_equals_an_unbroken_one(tmp_path):
 
 def test_a_kill_while_writing_keeps_the_last_backup(tmp_path, monkeypatch):
     model, *rows = model_and_rows()
-    backup = Backup(tmp_path / "latest.weights.h5")
+    backup = backup_in(tmp_path)
     fit(model, *rows, backup=backup, epochs=1)
     before = backup.path.read_bytes()
 
-    def killed(path, overwrite):
-        path.write_bytes(before[:50])
+    write_bytes = pathlib.Path.write_bytes
+
+    def killed(path, content):
+        write_bytes(path, content[:50])
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(model, "save_weights", killed)
+    monkeypatch.setattr(pathlib.Path, "write_bytes", killed)
     with pytest.raises(KeyboardInterrupt):
         backup.on_epoch_end(1)
     assert backup.path.read_bytes() == before
@@ -69,7 +77,7 @@ def test_a_kill_while_writing_keeps_the_last_backup(tmp_path, monkeypatch):
 
 def test_a_diverged_state_is_not_kept(tmp_path):
     model, *_ = model_and_rows()
-    backup = Backup(tmp_path / "latest.weights.h5")
+    backup = backup_in(tmp_path)
     backup.set_model(model)
     model.stop_training = True
     backup.on_epoch_end(0)

@@ -3,9 +3,12 @@
 import os
 import pathlib
 import signal
+import subprocess
 import sys
+import time
 
 import numpy as np
+import psutil
 import pytest
 from joblib.externals import loky
 
@@ -54,6 +57,42 @@ def of_loky(tmp_path_factory):
     # Workers that joblib keeps from before a cluster hang after it.
     loky.get_reusable_executor().shutdown()
     return made
+
+
+def endless_train(settings, output_dir, **given):
+    """Starts a process of its own, and notes both."""
+    started = subprocess.Popen(["sleep", "600"])
+    path = run_files.open_directory(settings, output_dir) / "pids"
+    records.write_text(path, f"{os.getpid()} {started.pid}")
+    time.sleep(600)
+
+
+SWEEP = """
+import sys
+from test_clusters import RUNS, endless_train
+from reproduce.experiment import sweep
+
+sweep.run(RUNS, output_dir=sys.argv[1], jobs=2, train=endless_train)
+"""
+
+
+def test_workers_and_their_children_end_with_a_killed_parent(tmp_path):
+    parent = subprocess.Popen(
+        [sys.executable, "-c", SWEEP, str(tmp_path)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        stderr=subprocess.DEVNULL,
+    )
+    while len(notes := [*tmp_path.glob("*/*/pids")]) < len(RUNS):
+        assert parent.poll() is None
+        time.sleep(0.1)
+    pids = [int(pid) for note in notes for pid in note.read_text().split()]
+    processes = [psutil.Process(pid) for pid in pids]
+    parent.kill()
+    parent.wait()
+    ended, alive = psutil.wait_procs(processes, timeout=30)
+    for process in alive:
+        process.kill()
+    assert len(ended) == 2 * len(RUNS)
 
 
 @pytest.mark.filterwarnings("default")

@@ -1,8 +1,9 @@
 """A run, from its settings to its record."""
 
-import gc
 import json
+import shutil
 
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -90,32 +91,42 @@ class Killed(BaseException):
     """What no part of a run can catch."""
 
 
-@pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")
-def test_a_killed_run_goes_on_to_the_same_weights(tmp_path, monkeypatch):
-    settings = toy_runs.settings(epochs=3)
-    directory = run.directory(settings, tmp_path / "killed")
+def kill(settings, output_dir, monkeypatch):
+    """Kills a run after its second epoch; returns its directory."""
 
     def kill_once(self, epoch, logs=None):
         on_epoch_end(self, epoch, logs)
-        epochs.append(epoch)
-        if epochs == [0, 1]:
+        if epoch == 1:
             raise Killed
 
-    epochs, on_epoch_end = [], backup.Backup.on_epoch_end
-    monkeypatch.setattr(backup.Backup, "on_epoch_end", kill_once)
-    with pytest.raises(Killed):
-        run.train(settings, output_dir=tmp_path / "killed")
-    gc.collect()  # This closes its history, as the end of a process does.
+    on_epoch_end = backup.Backup.on_epoch_end
+    with monkeypatch.context() as patch:
+        patch.setattr(backup.Backup, "on_epoch_end", kill_once)
+        with pytest.raises(Killed):
+            run.train(settings, output_dir=output_dir)
+    directory = run.directory(settings, output_dir)
     assert not (directory / "record.json").exists()
     assert (directory / "backup" / "latest.weights.h5").exists()
+    return directory
 
+
+def test_a_killed_run_goes_on_to_the_same_weights(tmp_path, monkeypatch):
+    settings = toy_runs.settings(epochs=3)
+    kill(settings, tmp_path / "killed", monkeypatch)
+
+    def note(self, epoch, logs=None):
+        epochs.append(epoch)
+        on_epoch_end(self, epoch, logs)
+
+    epochs, on_epoch_end = [], backup.Backup.on_epoch_end
+    monkeypatch.setattr(backup.Backup, "on_epoch_end", note)
     models, made = [], []
     for name in ("killed", "unbroken"):
         made.append(run.train(settings, output_dir=tmp_path / name))
         directory = run.directory(settings, tmp_path / name)
         models.append(keras.saving.load_model(directory / "model.keras"))
         assert not (directory / "backup").exists()
-    assert epochs == [0, 1, 2, 0, 1, 2]
+    assert epochs == [2, 0, 1, 2]
     for parts in ("variables", "optimizer", "mi_optimizer", "estimator"):
         one, other = (getattr(model, parts) for model in models)
         if parts == "estimator":
@@ -128,6 +139,121 @@ def test_a_killed_run_goes_on_to_the_same_weights(tmp_path, monkeypatch):
     for name in ("loss", "test_accuracy", "mutual_information"):
         assert made[0].history[name] == made[1].history[name]
         assert len(made[0].history[name]) == 3
+
+
+@pytest.fixture(scope="module")
+def killed_and_unbroken(tmp_path_factory):
+    """Settings, the directory of all runs with a killed one, and a record."""
+    path = tmp_path_factory.mktemp("runs")
+    settings = toy_runs.settings("erm")
+    with pytest.MonkeyPatch.context() as patch:
+        toy_runs.register(patch.setitem)
+        patch.setattr(fresh_estimates, "held_out_information", lambda *a, **k: {})
+        kill(settings, path / "killed", patch)
+        unbroken = run.train(settings, output_dir=path / "unbroken")
+    return settings, path / "killed", unbroken
+
+
+def cut(path, share):
+    content = path.read_bytes()
+    path.write_bytes(content[: int(len(content) * share)])
+
+
+def flip(path):
+    """Changes a bit of the weights, which HDF5 does not notice."""
+    with h5py.File(path, "a") as file:
+        weights = file["classifier/vars/0"]
+        values = weights[()]
+        values.view("uint8").flat[0] ^= 1
+        weights[...] = values
+
+
+def of_an_earlier_version(path):
+    with h5py.File(path, "a") as file:
+        del file["history"], file.attrs["digest"]
+
+
+def of_another_run(path):
+    with h5py.File(path, "a") as file:
+        file.attrs["digest"] = "0f" * 32
+
+
+def of_other_shapes(path):
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.save_weights(path, overwrite=True)
+
+
+def within_an_epoch(path):
+    of_an_earlier_version(path)
+    with h5py.File(path, "a") as file:
+        file["optimizer/vars/0"][...] = 41
+
+
+WEIGHTS = "backup/latest.weights.h5"
+
+
+@pytest.mark.parametrize(
+    ("name", "damage", "warning"),
+    [
+        ("history.csv", lambda path: path.unlink(), None),
+        pytest.param(
+            "history.csv",
+            lambda path: path.write_text("step\n7\n"),
+            None,
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(WEIGHTS, of_an_earlier_version, None, marks=pytest.mark.slow),
+        (WEIGHTS, lambda path: cut(path, 0), "cannot be read. OSError"),
+        (WEIGHTS, flip, "Its content was changed"),
+        *(
+            pytest.param(*damage, marks=pytest.mark.slow)
+            for damage in (
+                (WEIGHTS, of_other_shapes, "cannot be read"),
+                (WEIGHTS, lambda path: cut(path, 0.5), "cannot be read. OSError"),
+                (WEIGHTS, lambda path: cut(path, 0.99), "cannot be read. OSError"),
+                (WEIGHTS, of_another_run, "or is that of another run"),
+                (WEIGHTS, within_an_epoch, "was not written after an epoch"),
+                ("data.json", lambda path: cut(path, 0.5), "data.json is not JSON"),
+                ("data.json", lambda path: path.unlink(), "data.json is missing"),
+                ("settings.json", lambda path: cut(path, 0.5), "not hold settings"),
+            )
+        ),
+    ],
+)
+def test_a_damaged_run_ends_like_an_unbroken_one(
+    name, damage, warning, killed_and_unbroken, tmp_path, caplog, monkeypatch
+):
+    settings, killed, unbroken = killed_and_unbroken
+    shutil.copytree(killed, tmp_path, dirs_exist_ok=True)
+    directory = run.directory(settings, tmp_path)
+    # For time.
+    monkeypatch.setattr(RepresentationClassifier, "export", lambda *a, **k: None)
+    damage(directory / name)
+    content = (directory / name).read_bytes() if (directory / name).exists() else None
+    record = run.train(settings, output_dir=tmp_path)
+    assert record.metrics == unbroken.metrics
+    assert {**record.history, "seconds": []} == {**unbroken.history, "seconds": []}
+    assert len(record.history["seconds"]) == 3
+    if warning is None:
+        assert not (directory / "damaged-1").exists()
+        return
+    (said,) = caplog.messages
+    assert warning in said
+    assert str(directory / name) in said
+    assert f"moved to {directory / 'damaged-1'}, and the run starts anew" in said
+    assert content is None or (directory / "damaged-1" / name).read_bytes() == content
+
+
+@pytest.mark.slow
+def test_a_history_of_other_columns_starts_anew(killed_and_unbroken, tmp_path):
+    settings, killed, unbroken = killed_and_unbroken
+    shutil.copytree(killed, tmp_path, dirs_exist_ok=True)
+    directory = run.directory(settings, tmp_path)
+    of_an_earlier_version(directory / WEIGHTS)
+    (directory / "history.csv").write_text("epoch,seconds\n0,1\n1,1\n")
+    record = run.train(settings, output_dir=tmp_path)
+    assert record.history["loss"] == unbroken.history["loss"]
+    assert (directory / "damaged-1" / "history.csv").exists()
 
 
 @pytest.mark.slow
