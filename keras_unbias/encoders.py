@@ -119,7 +119,7 @@ def table_encoder(table: np.ndarray, dropout: float = 0.2) -> keras.Model:
     scaler = preprocessing.StandardScaler().fit(table)
     largest = np.abs(table).max(0) * (scaler.var_ > 0)
     near = largest < FAR * scaler.scale_
-    usual = (1 / HUGE < scaler.scale_) & (scaler.scale_ < HUGE)
+    usual = (scaler.scale_ > 1 / HUGE) & (scaler.scale_ < HUGE)
     # Not all that serve models, such as TensorFlow Lite, know float64.
     dtype = "float32" if (near & usual).all() else "float64"
     return keras.Sequential(

@@ -106,10 +106,11 @@ class RepresentationClassifier(GatedModel):
         self.built = True
 
     def call(self, inputs: Any, training: bool = False) -> dict[str, tf.Tensor]:
-        """Computes logits and features."""
+        """Computes logits and features, which are NaN for inputs with NaN."""
         self._see(inputs)
         features = self.encoder(inputs, training=training)
-        return {"logits": self.classifier(features), "features": features}
+        outputs = {"logits": self.classifier(features), "features": features}
+        return outputs if training else export.nan_for_nan(inputs, outputs)
 
     def compile(
         self,

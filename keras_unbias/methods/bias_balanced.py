@@ -133,7 +133,10 @@ class LabelPrior(keras.layers.Layer):
         self.cells = self.add_weight((cells, width), trainable=False, name="cells")
         shape = cells, self.num_classes
         self.log_prior = self.add_weight(shape, trainable=False, name="log_prior")
-        self.counts = self.add_weight(shape, trainable=False, name="counts")
+        # Zeros draw no seed, so later layers have the same weights as ever.
+        self.counts = self.add_weight(
+            shape, trainable=False, initializer="zeros", name="counts"
+        )
         self.built = True
 
     def load_own_variables(self, store: Any) -> None:

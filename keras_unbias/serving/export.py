@@ -32,8 +32,8 @@ def inference_model(
     Returns:
         Functional model from inputs to `{"logits": (n, num_classes),
         "probabilities": (n, num_classes), "features": (n, d)}`. It computes
-        in inference mode. All outputs of a row are NaN if a float among its
-        inputs is not a finite float32. A single input has the name
+        in inference mode. All outputs of a row are NaN if a float that the
+        encoder gets is not a finite float32. A single input has the name
         `inputs`. Inputs in a dict are named by their keys, inputs in a list
         `inputs_0`, `inputs_1`, ...
 
@@ -73,7 +73,9 @@ def inference_model(
     if activation is not None:
         to_probabilities = keras.layers.Activation(activation, dtype="float32")
         outputs["probabilities"] = to_probabilities(logits)
-    return keras.Model(inputs, _without_answers_to_nan(inputs, outputs))
+    # A preprocessing may fill gaps. One that makes integers of them does not.
+    judged = encoded if _floats(encoded) else inputs
+    return keras.Model(inputs, nan_for_nan(judged, outputs))
 
 
 def export(
@@ -169,6 +171,31 @@ def specify(inputs: Any) -> Any:
     return keras.tree.map_structure(spec, inputs)
 
 
+def nan_for_nan(inputs: Any, outputs: dict[str, Any]) -> dict[str, Any]:
+    """Makes the outputs of rows NaN whose inputs are not finite.
+
+    A ReLU of NaN is 0, so the network would answer with confidence.
+
+    Args:
+        inputs: structure of tensors. Those that are no floats do not count.
+        outputs: dict of float tensors of shape `(n, ...)`.
+
+    Returns:
+        Dict of tensors like `outputs`.
+    """
+    # Keras's own operations, for a saved model to load without this package.
+    for part in _floats(inputs):
+        finite = keras.ops.isfinite(keras.ops.cast(part, "float32"))
+        if len(part.shape) > 1:
+            finite = keras.ops.all(finite, tuple(range(1, len(part.shape))))
+        finite = keras.ops.expand_dims(finite, -1)
+        outputs = {
+            name: keras.ops.where(finite, output, float("nan"))
+            for name, output in outputs.items()
+        }
+    return outputs
+
+
 class PreprocessingLayer(keras.layers.Layer):
     """Makes a layer of what stands in front of an encoder.
 
@@ -204,23 +231,13 @@ def _named_inputs(known):
     return keras.tree.pack_sequence_as(known, inputs)
 
 
-def _without_answers_to_nan(inputs, outputs):
-    """Makes the outputs of rows NaN whose inputs are not finite.
-
-    A ReLU of NaN is 0, so the network would answer with confidence.
-    """
-    # Keras's own operations, for a saved model to load without this package.
-    for part in keras.tree.flatten(inputs):
-        if keras.backend.is_float_dtype(part.dtype):
-            finite = keras.ops.isfinite(keras.ops.cast(part, "float32"))
-            if len(part.shape) > 1:
-                finite = keras.ops.all(finite, tuple(range(1, len(part.shape))))
-            finite = keras.ops.expand_dims(finite, -1)
-            outputs = {
-                name: keras.ops.where(finite, output, float("nan"))
-                for name, output in outputs.items()
-            }
-    return outputs
+def _floats(inputs):
+    return [
+        part
+        for part in keras.tree.flatten(inputs)
+        if not isinstance(part, (tf.RaggedTensor, tf.SparseTensor))
+        and keras.backend.is_float_dtype(keras.backend.standardize_dtype(part.dtype))
+    ]
 
 
 def _check_fractions(encoded, taken):

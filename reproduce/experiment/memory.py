@@ -11,10 +11,10 @@ from tensorflow.python.framework import ops
 def released() -> Iterator[None]:
     """Clears Keras's session; lets go, at its end, of the models made inside it.
 
-    TensorFlow registers the gradient of every `tf.nn.silu` in a compiled
-    function under a name of its own, for the rest of the process. This entry
-    holds the graph of the function, and with it the model. The critics have
-    such layers. No gradient is taken of a finished run's functions.
+    An optimizer sums its gradients over the replicas, one replica too.
+    TensorFlow registers the gradient of this sum under a name of its own, for
+    the rest of the process. The entry holds the graph of the training step,
+    and with it the model. No gradient is taken of a finished run's functions.
     """
     keras.backend.clear_session()
     registry = ops.gradient_registry._registry

@@ -352,6 +352,7 @@ def test_rows_with_nan_get_nan(tmp_path):
     for serve in (
         model.inference_model(),
         keras_unbias.load_classifier(tmp_path / "model"),
+        lambda inputs: model.predict(inputs, verbose=0),
     ):
         outputs = serve(inputs)
         np.testing.assert_allclose(outputs["logits"], expected, atol=1e-5)
@@ -359,3 +360,16 @@ def test_rows_with_nan_get_nan(tmp_path):
             np.testing.assert_array_equal(
                 np.isnan(output).all(1), [False, True, True, False]
             )
+
+
+def test_a_preprocessing_may_fill_gaps():
+    model = built(keras.Sequential([keras.layers.Dense(3)]), (None, 2))
+    rows = np.float32([[1, 2], [np.nan, 2], [np.inf, 2]])
+
+    def fill(x):
+        return tf.where(tf.math.is_nan(x), tf.zeros_like(x), x)
+
+    outputs = model.inference_model(preprocessing=fill)(rows)
+    expected = model.predict(np.float32([[1, 2], [0, 2]]), verbose=0)
+    np.testing.assert_allclose(outputs["logits"][:2], expected["logits"], atol=1e-6)
+    assert np.isnan(outputs["logits"][2]).all()
