@@ -132,24 +132,24 @@ def _not_a_classifier(received):
 
 def _cast_like(specs, inputs):
     """Casts inputs to the dtypes of the SavedModel, without loss of digits."""
-
-    def cast(spec, values):
-        if not tf.is_tensor(values):
-            # TensorFlow would make float32 of a list.
-            values = np.asarray(values)
-        values = tf.convert_to_tensor(values)
-        whole = spec.dtype.is_integer and values.dtype.is_integer
-        number = spec.dtype.is_floating and values.dtype != tf.string
-        return tf.cast(values, spec.dtype) if whole or number else values
-
-    try:
+    if isinstance(specs, dict) and isinstance(inputs, dict):
+        if specs.keys() == inputs.keys():
+            return {name: _cast_like(specs[name], inputs[name]) for name in specs}
+    elif isinstance(specs, (list, tuple)) and isinstance(inputs, (list, tuple)):
         # Lists and tuples of inputs are the same.
-        inputs = keras.tree.pack_sequence_as(specs, keras.tree.flatten(inputs))
-        return keras.tree.map_structure_up_to(specs, cast, specs, inputs)
-    except ValueError as error:
-        raise ValueError(
-            "The inputs are not those of the classifier. Expected: "
-            f"{keras.tree.map_structure(lambda spec: spec.name, specs)}. Received: "
-            f"{type(inputs).__name__} of {len(keras.tree.flatten(inputs))} arrays. "
-            "Pass what the encoder was trained on."
-        ) from error
+        if len(specs) == len(inputs):
+            return type(specs)(map(_cast_like, specs, inputs))
+    elif not isinstance(specs, (dict, list, tuple)) and not isinstance(inputs, dict):
+        if not tf.is_tensor(inputs):
+            # TensorFlow would make float32 of a list.
+            inputs = np.asarray(inputs)
+        values = tf.convert_to_tensor(inputs)
+        whole = specs.dtype.is_integer and values.dtype.is_integer
+        number = specs.dtype.is_floating and values.dtype != tf.string
+        return tf.cast(values, specs.dtype) if whole or number else values
+    received = sorted(inputs) if isinstance(inputs, dict) else type(inputs).__name__
+    raise ValueError(
+        "The inputs are not those of the classifier. Expected: "
+        f"{keras.tree.map_structure(lambda spec: spec.name, specs)}. Received: "
+        f"{received}. Pass what the encoder was trained on."
+    )

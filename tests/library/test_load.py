@@ -8,7 +8,8 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from served import check_outputs, images, small_classifier, softmax
+from served import built, check_outputs, images, small_classifier, softmax
+from small_models import TwoInputs
 
 import keras_unbias
 from keras_unbias.encoders import digit_encoder
@@ -140,3 +141,14 @@ def test_a_damaged_saved_model_is_named(tmp_path):
     (path / "saved_model.pb").unlink()
     with pytest.raises(FileNotFoundError, match=r"directory without saved_model\.pb"):
         keras_unbias.load_classifier(path)
+
+
+def test_other_inputs_than_the_classifiers_are_named(tmp_path):
+    model = built(TwoInputs(), {"a": (None, 5), "b": (None, 4)})
+    model.export(tmp_path / "model", verbose=False)
+    classifier = keras_unbias.load_classifier(tmp_path / "model")
+    a, b = np.zeros((3, 5)).tolist(), np.zeros((3, 4))
+    assert classifier({"a": a, "b": b})["logits"].shape == (3, 3)
+    for wrong in ({"a": a}, {"a": a, "c": b}, [a, b], b):
+        with pytest.raises(ValueError, match="Expected: {'a': 'a', 'b': 'b'}"):
+            classifier(wrong)

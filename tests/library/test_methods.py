@@ -182,15 +182,8 @@ def test_a_backup_finds_every_optimizer(problem, name):
     assert built and all(built)
 
 
-@pytest.mark.parametrize(
-    ("name", "metric"),
-    [
-        ("mi_backprop", "mutual_information"),
-        ("attribute_confusion", "attribute_loss"),
-    ],
-)
-def test_a_short_batch_counts_by_its_rows(problem, name, metric):
-    model = make(problem, name)
+def test_a_short_batch_counts_by_its_rows(problem):
+    model = make(problem, "attribute_confusion")
     model.compile()
     fit(model, problem.train, epochs=1)
     inputs, targets = problem.train
@@ -199,7 +192,7 @@ def test_a_short_batch_counts_by_its_rows(problem, name, metric):
         part = {key: v[rows] for key, v in targets.items()}
         return model.evaluate(
             inputs[rows], part, verbose=0, return_dict=True, **kwargs
-        )[metric]
+        )["attribute_loss"]
 
     long, short = slice(0, 100), slice(100, 104)
     found = value(slice(0, 104), batch_size=100)
