@@ -218,12 +218,6 @@ def check_vectors(attributes: Any) -> None:
         ValueError: if the shape is not `(n, a)`.
     """
     shape = getattr(attributes, "shape", None)
-    if isinstance(shape, tf.TensorShape) and shape.rank is None:
-        raise ValueError(
-            "The shape of the attribute must be known before training. Expected: "
-            "shape (n, a). Received: a data set that does not tell the rank. Map it "
-            "with `tf.ensure_shape(attribute, (None, width))`."
-        )
     if shape is None or len(shape) != 2:
         received = type(attributes).__name__ if shape is None else f"shape {shape}"
         raise ValueError(
@@ -262,9 +256,13 @@ def inputs_and_targets(x: Any, y: Any) -> tuple[Any, Any] | None:
         Pair of structures of arrays or `tf.TensorSpec`, or `None` where only
         a pass through the data would tell, as with a generator. The targets
         are `None` where the data have none.
+
+    Raises:
+        ValueError: if a data set does not tell the rank of its tensors.
     """
     if hasattr(x, "element_spec"):
         batch = x.element_spec
+        _check_ranks(batch)
     elif isinstance(x, keras.utils.PyDataset):
         batch = x[0]
     else:
@@ -272,3 +270,14 @@ def inputs_and_targets(x: Any, y: Any) -> tuple[Any, Any] | None:
     if isinstance(batch, (tuple, list)) and len(batch) > 1:
         return batch[0], batch[1]
     return batch, None
+
+
+def _check_ranks(batch):
+    for path, spec in keras.tree.flatten_with_path(batch):
+        if spec.shape.rank is None:
+            place = "".join(f"[{part!r}]" for part in path)
+            raise ValueError(
+                "The shapes of a batch must be known before training. Expected: a "
+                f"shape such as (None, 3). Received: batch{place} of unknown rank. "
+                "Map the data set with `tf.ensure_shape(tensor, shape)`."
+            )

@@ -2,7 +2,6 @@
 
 import collections.abc
 import inspect
-import json
 import os
 from typing import Any
 
@@ -18,13 +17,14 @@ from keras_unbias.data.targets import (
     labels_and_weights,
 )
 from keras_unbias.methods.gate import Gate, GatedModel
+from keras_unbias.methods.input_memory import InputMemory
 from keras_unbias.serving import export
 
 BINARY = (keras.losses.BinaryCrossentropy, keras.losses.BinaryFocalCrossentropy)
 
 
 @keras.saving.register_keras_serializable("keras_unbias")
-class RepresentationClassifier(GatedModel):
+class RepresentationClassifier(InputMemory, GatedModel):
     """An encoder and a linear classifier, trained by empirical risk (ERM).
 
     Batches are `(x, {"label": y, "attribute": c})` with `y` of shape `(n,)`
@@ -82,8 +82,6 @@ class RepresentationClassifier(GatedModel):
         self.num_classes = num_classes
         self.label_prior = label_prior
         self.class_weight = None
-        # JSON, for Keras would wrap a structure.
-        self._seen_inputs = None
         self.classifier = keras.layers.Dense(
             num_classes, dtype="float32", name="classifier"
         )
@@ -107,7 +105,7 @@ class RepresentationClassifier(GatedModel):
 
     def call(self, inputs: Any, training: bool = False) -> dict[str, tf.Tensor]:
         """Computes logits and features, which are NaN for inputs with NaN."""
-        self._see(inputs)
+        self.see(inputs)
         features = self.encoder(inputs, training=training)
         outputs = {"logits": self.classifier(features), "features": features}
         return outputs if training else export.nan_for_nan(inputs, outputs)
@@ -244,43 +242,12 @@ class RepresentationClassifier(GatedModel):
         """
         data = inputs_and_targets(x, y)
         if data is not None:
-            self._see(data[0])
+            self.see(data[0])
         taken = export.known_inputs(self.encoder)
         if not self.built and taken is not None:
             self.build(keras.tree.map_structure(lambda t: t.shape, taken))
         if self.compiled and all(layer.built for layer in self.layers):
             self.build_optimizers()
-
-    def _see(self, inputs):
-        """Keeps the structure and the dtypes of the first inputs."""
-        parts = keras.tree.flatten(inputs)
-        known = all(hasattr(part, "dtype") and len(part.shape) for part in parts)
-        if self._seen_inputs is None and known:
-            seen = keras.saving.serialize_keras_object(export.specify(inputs))
-            self._seen_inputs = json.dumps(seen)
-
-    @property
-    def seen_inputs(self) -> Any:
-        """The inputs as a structure of `keras.KerasTensor`, for any batch size."""
-        if self._seen_inputs is not None:
-            return keras.saving.deserialize_keras_object(json.loads(self._seen_inputs))
-        shapes = super().get_build_config()["input_shape"]
-        return keras.tree.map_shape_structure(
-            lambda shape: keras.KerasTensor((None, *shape[1:])),
-            # Keras wraps dicts that belong to a model in a type of its own.
-            dict(shapes) if isinstance(shapes, dict) else shapes,
-        )
-
-    def get_build_config(self) -> dict[str, Any]:
-        """Returns the shapes and the dtypes of the inputs."""
-        return {**super().get_build_config(), "seen_inputs": self._seen_inputs}
-
-    def build_from_config(self, config: dict[str, Any]) -> None:
-        """Creates the weights for the inputs of `get_build_config`."""
-        config = dict(config)
-        # Older files do not name them.
-        self._seen_inputs = config.pop("seen_inputs", None)
-        super().build_from_config(config)
 
     def _class_weights(self, class_weight):
         """Returns a weight for each class, or `None`."""
