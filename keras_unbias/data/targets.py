@@ -274,7 +274,8 @@ def inputs_and_targets(x: Any, y: Any) -> tuple[Any, Any] | None:
 
 def _check_ranks(batch):
     for path, spec in keras.tree.flatten_with_path(batch):
-        if spec.shape.rank is None:
+        shape = getattr(spec, "shape", None)
+        if isinstance(shape, tf.TensorShape) and shape.rank is None:
             place = "".join(f"[{part!r}]" for part in path)
             raise ValueError(
                 "The shapes of a batch must be known before training. Expected: a "
