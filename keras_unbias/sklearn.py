@@ -18,6 +18,7 @@ from sklearn.utils import multiclass, validation
 from keras_unbias import information, methods
 from keras_unbias.data import AttributeEncoder, rows
 from keras_unbias.data.attribute_encoder import as_frame
+from keras_unbias.data.targets import mean_one
 from keras_unbias.encoders import table_encoder
 from keras_unbias.methods.optimizers import LocalAdam
 from keras_unbias.methods.reweighing import divide_prior
@@ -174,9 +175,7 @@ class UnbiasedClassifier(
             )
             if len(rows.distinct(y[weight > 0])) > 1:
                 kept = weight > 0
-            # First the maximum, for the sum of huge weights to be finite.
-            weight = weight[kept] / weight.max()
-            weight = weight / weight.mean()
+            weight = mean_one(weight[kept])
         X, y = X[kept], y[kept]
         classes = rows.distinct(y)
         if len(classes) < 2:
