@@ -333,4 +333,5 @@ ENCODERS = {
     "colored_mnist": digit_encoder,
     "german_credit": customer_encoder,
     "imdb_faces": face_encoder,
+    "utk_faces": face_encoder,
 }

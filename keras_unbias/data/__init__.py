@@ -6,7 +6,7 @@ write a module with a `load` function and add a line to `DATASETS`.
 
 import inspect
 
-from keras_unbias.data import colored_mnist, german_credit, imdb_faces
+from keras_unbias.data import colored_mnist, german_credit, imdb_faces, utk_faces
 from keras_unbias.data.attribute_encoder import AttributeEncoder
 from keras_unbias.data.attributes import AttributeSpec
 from keras_unbias.data.dataset import BiasedDataset, Split
@@ -24,6 +24,7 @@ DATASETS = {
     "colored_mnist": colored_mnist.load,
     "german_credit": german_credit.load,
     "imdb_faces": imdb_faces.load,
+    "utk_faces": utk_faces.load,
 }
 
 

@@ -49,8 +49,38 @@ def read(path: str | os.PathLike, size: int) -> np.ndarray:
     ...     read(file.name, 8)[0, 0]
     array([77, 77, 77], dtype=uint8)
     """
+    name = os.fsdecode(path)
     try:
-        content = io.BytesIO(regular_file.read(path, largest=LARGEST))
+        content = regular_file.read(path, largest=LARGEST)
+    # A name may hold what no path can, such as a zero byte.
+    except (OSError, ValueError) as error:
+        raise _refusal(name, error) from error
+    return decode(content, size, name=name)
+
+
+def decode(content: bytes, size: int, *, name: str = "in memory") -> np.ndarray:
+    """Decodes the content of one image file.
+
+    Args:
+        content: bytes, the content of the file.
+        size: int, height and width of the result.
+        name: str, what an error calls the image. Defaults to `"in memory"`.
+
+    Returns:
+        Uint8 array of shape `(size, size, 3)`, as `read` returns it.
+
+    Raises:
+        ValueError: as `read`.
+
+    Example:
+
+    >>> file = io.BytesIO()
+    >>> Image.new("L", (20, 10), 77).save(file, "PNG")
+    >>> decode(file.getvalue(), 8)[0, 0]
+    array([77, 77, 77], dtype=uint8)
+    """
+    try:
+        content = io.BytesIO(content)
         with Image.open(content, formats=FORMATS) as image:
             width, height = image.size
             most = Image.MAX_IMAGE_PIXELS or width * height
@@ -67,12 +97,16 @@ def read(path: str | os.PathLike, size: int) -> np.ndarray:
             return np.asarray(image.resize((size, size), Image.Resampling.BILINEAR))
     # Pillow's plugins fail in many ways on damaged files.
     except Exception as error:
-        raise ValueError(
-            f"The image {os.fsdecode(path)} cannot be read. Expected: an image of 8 "
-            f"or 16 bits, of {MIN_SIDE} x {MIN_SIDE} to {Image.MAX_IMAGE_PIXELS} "
-            f"pixels, in one of the formats {', '.join(FORMATS)}. Received: {error}. "
-            "Fetch it again, save it as PNG of 8 bits, or leave it out."
-        ) from error
+        raise _refusal(name, error) from error
+
+
+def _refusal(name, reason):
+    return ValueError(
+        f"The image {name} cannot be read. Expected: an image of 8 or 16 bits, of "
+        f"{MIN_SIDE} x {MIN_SIDE} to {Image.MAX_IMAGE_PIXELS} pixels, in one of the "
+        f"formats {', '.join(FORMATS)}. Received: {reason}. Fetch it again, save it "
+        "as PNG of 8 bits, or leave it out."
+    )
 
 
 def _with_8_bits(image):
@@ -89,13 +123,17 @@ def _with_8_bits(image):
     return Image.fromarray(np.rint(values).astype(np.uint8))
 
 
-def decoder(size: int) -> Callable[[tf.Tensor], tf.Tensor]:
-    """Makes a function from paths to images, for `BiasedDataset.decode`.
+def decoder(
+    size: int, read: Callable[[str | bytes, int], np.ndarray] = read
+) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Makes a function from inputs to images, for `BiasedDataset.decode`.
 
     Several threads read the images of a batch.
 
     Args:
         size: int, height and width of the images.
+        read: function from an input and a size to an image. Defaults to
+            `read`, for paths. `decode` is for contents of files.
 
     Returns:
         Function from a string tensor of shape `(n,)` to a uint8 tensor of
@@ -112,27 +150,31 @@ def decoder(size: int) -> Callable[[tf.Tensor], tf.Tensor]:
     """
     threads = futures.ThreadPoolExecutor()
 
-    def read_all(paths):
-        images = list(threads.map(lambda path: read(path, size), paths))
+    def read_all(inputs):
+        images = list(threads.map(lambda one: read(one, size), inputs))
         return np.stack(images) if images else empty
 
     empty = np.empty((0, size, size, 3), np.uint8)
 
-    def decode(paths):
-        images = tf.numpy_function(read_all, [paths], tf.uint8, stateful=False)
+    def decode_batch(inputs):
+        images = tf.numpy_function(read_all, [inputs], tf.uint8, stateful=False)
         return tf.ensure_shape(images, (None, size, size, 3))
 
-    return decode
+    return decode_batch
 
 
-def unreadable(paths: Sequence[str]) -> dict[str, str]:
-    """Finds the files that cannot be read.
+def unreadable(
+    inputs: Sequence[str | bytes],
+    read: Callable[[str | bytes, int], np.ndarray] = read,
+) -> dict[str | bytes, str]:
+    """Finds the images that cannot be read.
 
     Args:
-        paths: sequence of paths.
+        inputs: sequence of paths, or of other inputs of `read`.
+        read: as in `decoder`.
 
     Returns:
-        Dict from those paths to the message of the error.
+        Dict from those inputs to the message of the error.
 
     Example:
 
@@ -140,13 +182,13 @@ def unreadable(paths: Sequence[str]) -> dict[str, str]:
     ['no such file.png']
     """
 
-    def problem(path):
+    def problem(one):
         try:
-            read(path, MIN_SIDE)
+            read(one, MIN_SIDE)
         except ValueError as error:
             return str(error)
         return None
 
     with futures.ThreadPoolExecutor() as threads:
-        problems = list(threads.map(problem, paths))
-    return {p: text for p, text in zip(paths, problems, strict=True) if text}
+        problems = list(threads.map(problem, inputs))
+    return {one: text for one, text in zip(inputs, problems, strict=True) if text}

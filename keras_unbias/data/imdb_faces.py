@@ -13,17 +13,11 @@ import numpy as np
 import pandas as pd
 
 from keras_unbias.checks import check_choice, check_integer
-from keras_unbias.data import image_files, imdb_wiki
-from keras_unbias.data.attributes import AttributeSpec
+from keras_unbias.data import age_bias, image_files, imdb_wiki
 from keras_unbias.data.dataset import BiasedDataset, Split, describe
 
 logger = logging.getLogger(__name__)
 
-# As in the paper's released code: one bin up to 20, then bins of five years,
-# one bin from 70 on.
-AGE_EDGES = (0, 20, 25, 30, 35, 40, 45, 50, 55, 60, 65, 70, 120)
-AGE_BINS = len(AGE_EDGES) - 1
-TRAIN_SPLITS = ("eb1", "eb2")
 SOURCES = ("imdb", "drawn")
 DRAWN = "synthetic miniature, not IMDB"
 
@@ -84,7 +78,7 @@ def load(
     """
     _check(train_split, seed, train_size, faces, image_size, data_dir)
     read = imdb_wiki.read(data_dir)
-    (other,) = set(TRAIN_SPLITS) - {train_split}
+    (other,) = set(age_bias.SPLITS) - {train_split}
     splits, bad = {}, 0
     for name in (train_split, other, "test"):
         wanted, frame = None, read.splits[name]
@@ -95,7 +89,7 @@ def load(
         splits[name] = Split(
             _paths(frame, read.images),
             frame.gender.to_numpy(),
-            np.eye(AGE_BINS, dtype=np.float32)[age_bin(frame.age)],
+            age_bias.one_hot_bins(frame.age),
         )
     train, test = splits[train_split], splits["test"]
     facts = describe(
@@ -117,27 +111,10 @@ def load(
         test=test,
         further={other: splits[other]},
         num_classes=2,
-        attribute_spec=AttributeSpec((AGE_BINS,), ("age",)),
+        attribute_spec=age_bias.SPEC,
         decode=image_files.decoder(image_size),
         facts=facts,
     )
-
-
-def age_bin(ages: np.ndarray) -> np.ndarray:
-    """Numbers the bins of ages.
-
-    Args:
-        ages: array of years in 0..119.
-
-    Returns:
-        Int array of the same shape, 0..11.
-
-    Example:
-
-    >>> age_bin([19, 20, 24, 25, 80])
-    array([ 0,  1,  1,  2, 11])
-    """
-    return np.digitize(ages, AGE_EDGES) - 1
 
 
 def _check(train_split, seed, train_size, faces, image_size, data_dir):
@@ -145,7 +122,7 @@ def _check(train_split, seed, train_size, faces, image_size, data_dir):
     check_integer("image_size", image_size, minimum=1)
     if train_size is not None:
         check_integer("train_size", train_size, minimum=1)
-    check_choice("train_split", train_split, TRAIN_SPLITS)
+    check_choice("train_split", train_split, age_bias.SPLITS)
     check_choice("faces", faces, SOURCES)
     if data_dir is None:
         raise FileNotFoundError(

@@ -18,7 +18,7 @@ import pathlib
 import numpy as np
 import pandas as pd
 
-from keras_unbias.data import imdb_mat, regular_file, restricted_pickle
+from keras_unbias.data import age_bias, imdb_mat, regular_file, restricted_pickle
 
 URL = "https://data.vision.ee.ethz.ch/cvl/rrothe/imdb-wiki/"
 IMAGES = "imdb_crop"
@@ -231,13 +231,9 @@ def _by_definition(frame):
     order = np.random.default_rng(0).permutation(len(frame))
     test = np.zeros(len(frame), bool)
     test[order[: round(TEST_SHARE * len(frame))]] = True
-    young, old = frame.age <= 30, frame.age > 40
-    man = frame.gender == 1
-    return {
-        "eb1": frame[~test & ((young & ~man) | (old & man))],
-        "eb2": frame[~test & ((young & man) | (old & ~man))],
-        "test": frame[test],
-    }
+    masks = age_bias.split_masks(frame.age, frame.gender)
+    splits = {name: frame[mask & ~test] for name, mask in masks.items()}
+    return {**splits, "test": frame[test]}
 
 
 def _read_split_files(data_dir):

@@ -85,6 +85,18 @@ class ImdbFaces(Data):
 
 
 @checked
+class UtkFaces(Data):
+    """Faces, `keras_unbias.data.utk_faces.load`."""
+
+    name: ClassVar[str] = "utk_faces"
+    has_backbone: ClassVar[bool] = True
+    train_split: Literal["eb1", "eb2"] = "eb1"
+    train_size: Count = 2000
+    test_size: Count = 2000
+    image_size: Count = 224
+
+
+@checked
 class Network:
     """The backbone of a face encoder, `keras_unbias.encoders.face_encoder`."""
 

@@ -11,6 +11,7 @@ import io
 import os
 import pickle
 import pickletools
+import shutil
 import signal
 import struct
 import zipfile
@@ -20,6 +21,7 @@ import faces
 import german
 import numpy as np
 import pytest
+import utk
 from PIL import Image
 
 from keras_unbias.data import (
@@ -30,6 +32,7 @@ from keras_unbias.data import (
     published_colored_mnist,
     restricted_pickle,
     uci_german,
+    utk_faces,
 )
 
 SECONDS = 60
@@ -177,6 +180,21 @@ def make_face(path, monkeypatch):
     return Place(path, os.path.relpath(first, path), read)
 
 
+def make_tar(path, monkeypatch, name="a.tar"):
+    utk.pack(utk.write(path / "faces"), path / name)
+    shutil.rmtree(path / "faces")
+
+    def read():
+        data = utk_faces.load(train_size=9, test_size=60, data_dir=path)
+        return data.facts["checksum"]
+
+    return Place(path, name, read)
+
+
+def make_tar_gz(path, monkeypatch):
+    return make_tar(path, monkeypatch, "a.tar.gz")
+
+
 # Whether a changed bit is found by a checksum. Otherwise the file may still be
 # one of its kind, with another value.
 MAKERS = {
@@ -193,6 +211,8 @@ MAKERS = {
     make_eb2: False,
     make_jpeg: False,
     make_face: False,
+    make_tar: False,
+    make_tar_gz: False,
 }
 
 

@@ -106,6 +106,7 @@ def test_features_have_the_widths_of_the_paper():
         "colored_mnist",
         "german_credit",
         "imdb_faces",
+        "utk_faces",
     }
 
 

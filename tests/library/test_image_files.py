@@ -58,6 +58,20 @@ def test_bad_images_are_named(tmp_path):
     assert "1 x 1 pixels" in problems[paths[3]]
 
 
+def test_the_content_of_a_file_is_the_image(tmp_path):
+    path = save(tmp_path / "a.jpg")
+    content = path.read_bytes()
+    expected = image_files.read(path, 16)
+    np.testing.assert_array_equal(image_files.decode(content, 16), expected)
+    decode = image_files.decoder(16, image_files.decode)
+    np.testing.assert_array_equal(decode(tf.constant([content])), expected[None])
+    bad = [content[:-20], b""]
+    for one, name in zip(bad, ["in memory", "mine"], strict=True):
+        with pytest.raises(ValueError, match=f"The image {name} cannot be read"):
+            image_files.decode(one, 8, name=name)
+    assert list(image_files.unreadable([content, *bad], image_files.decode)) == bad
+
+
 @pytest.mark.parametrize("shape", [(7, 20), (20, 7)])
 def test_images_of_less_than_8_pixels_are_placeholders(tmp_path, shape):
     path = save(tmp_path / "small.png", shape)

@@ -4,16 +4,7 @@ import numpy as np
 import pytest
 from faces import people, write
 
-from keras_unbias.data import imdb_faces
-
-
-def test_bins_of_age():
-    ages = [0, 19, 20, 24, 25, 29, 30, 65, 69, 70, 100, 119]
-    bins = [0, 0, 1, 1, 2, 2, 3, 10, 10, 11, 11, 11]
-    assert imdb_faces.age_bin(ages).tolist() == bins
-    # Bins of five years from 20 on.
-    for age in range(20, 70):
-        assert imdb_faces.age_bin(age) == 1 + (age - 20) // 5
+from keras_unbias.data import age_bias, imdb_faces
 
 
 def test_splits_labels_and_attributes(tmp_path):
@@ -24,7 +15,7 @@ def test_splits_labels_and_attributes(tmp_path):
     for name, split in (("eb1", data.further["eb1"]), ("eb2", data.train)):
         for label, age in ages[name].items():
             rows = split.attributes[split.labels == label]
-            expected = np.eye(12)[imdb_faces.age_bin(age)]
+            expected = np.eye(12)[age_bias.age_bin(age)]
             assert (rows == expected).all() and len(rows)
     assert len(data.train) == data.facts["train_size"] == 30
     assert data.facts["split_sizes"]["test"] == len(data.test) == 32

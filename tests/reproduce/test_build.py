@@ -224,7 +224,9 @@ def fields(group):
     return {field.name: field.default for field in dataclasses.fields(group)}
 
 
-@pytest.mark.parametrize("name", ["colored_mnist", "german_credit", "imdb_faces"])
+@pytest.mark.parametrize(
+    "name", ["colored_mnist", "german_credit", "imdb_faces", "utk_faces"]
+)
 def test_fields_of_the_data_are_arguments_of_the_loader(name):
     expected = defaults(data.DATASETS[name])
     for field, default in fields(groups.Data.known[name]).items():
