@@ -142,6 +142,7 @@ def face_encoder(
     shape: tuple[int, ...] = (224, 224, 3),
     *,
     backbone: str = "ResNet50",
+    alpha: float = 1.0,
     weights: str = "imagenet",
     batch_norm: str = "inference",
     preprocessing: str = "backbone",
@@ -159,6 +160,8 @@ def face_encoder(
         backbone: str, the name of a model in `keras.applications`, or
             `"small"`, four convolutions for small images and short tests.
             Defaults to `"ResNet50"`, the paper's.
+        alpha: float > 0, the width of a MobileNet as a multiple of the usual
+            one. Defaults to 1.
         weights: str, `"imagenet"`, which Keras downloads, `"none"`, or the
             name of a `.h5` or `.keras` file in `data_dir`. Defaults to
             `"imagenet"`.
@@ -191,7 +194,7 @@ def face_encoder(
     check_choice("batch_norm", batch_norm, BATCH_NORMS)
     check_choice("preprocessing", preprocessing, PREPROCESSINGS)
     path = weights_file(backbone, weights, data_dir)
-    body = _body(backbone, weights, path, dtype, shape)
+    body = _body(backbone, alpha, weights, path, dtype, shape)
     for layer in body.layers:
         if isinstance(layer, layers.BatchNormalization):
             layer.trainable = batch_norm == "training"
@@ -289,8 +292,15 @@ class Preprocessing(layers.Layer):
         return {**config, "of": self.of}
 
 
-def _body(backbone, weights, path, dtype, shape):
+def _body(backbone, alpha, weights, path, dtype, shape):
     """Creates the backbone without its top."""
+    make = getattr(keras.applications, backbone, None)
+    wide = make and "alpha" in inspect.signature(make).parameters
+    if alpha != 1 and not wide:
+        raise ValueError(
+            f"The backbone {backbone} has one width. Expected: alpha=1. Received: "
+            f"alpha={alpha}. Take a MobileNet, or leave `alpha` out."
+        )
     if backbone == SMALL:
         body = keras.Sequential([keras.Input(shape)], name=SMALL)
         for filters in (16, 32, 64, 64):
@@ -302,7 +312,8 @@ def _body(backbone, weights, path, dtype, shape):
         # The functions of keras.applications take no dtype.
         keras.config.set_dtype_policy(dtype)
         try:
-            body = getattr(keras.applications, backbone)(
+            body = make(
+                **({"alpha": alpha} if wide else {}),
                 include_top=False,
                 weights="imagenet" if weights == "imagenet" else None,
                 input_shape=shape,

@@ -101,6 +101,7 @@ class Network:
     """The backbone of a face encoder, `keras_unbias.encoders.face_encoder`."""
 
     backbone: Text = "ResNet50"
+    alpha: Positive = 1.0
     weights: Text = "imagenet"
     batch_norm: Literal["inference", "training"] = "inference"
     preprocessing: Literal["backbone", "released"] = "backbone"

@@ -110,6 +110,16 @@ def test_features_have_the_widths_of_the_paper():
     }
 
 
+def test_mobilenets_have_several_widths():
+    arguments = {"shape": (32, 32, 3), "weights": "none"}
+    narrow = encoders.face_encoder(backbone="MobileNet", alpha=0.25, **arguments)
+    # The last block has 1,024 channels at the usual width.
+    assert narrow.layers[1].output_shape[-1] == 256
+    for backbone in ("ResNet50", "small"):
+        with pytest.raises(ValueError, match="has one width.*alpha=0.25"):
+            encoders.face_encoder(backbone=backbone, alpha=0.25, **arguments)
+
+
 def test_weights_are_read_from_files(tmp_path):
     arguments = {"shape": (32, 32, 3), "backbone": "small"}
     body = encoders.face_encoder(weights="none", **arguments).layers[1]
