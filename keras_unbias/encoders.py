@@ -90,7 +90,7 @@ def customer_encoder(
 
 # In multiples of its deviation, the largest number of a column that keeps
 # enough digits in float32. And the range of deviations that float32 holds.
-FAR, HUGE = 1e3, 1e30
+MAX_DEVIATIONS, MAX_SCALE = 1e3, 1e30
 
 
 def table_encoder(table: np.ndarray, dropout: float = 0.2) -> keras.Model:
@@ -118,8 +118,8 @@ def table_encoder(table: np.ndarray, dropout: float = 0.2) -> keras.Model:
     # Unlike the `adapt` of Keras, StandardScaler keeps constant columns.
     scaler = preprocessing.StandardScaler().fit(table)
     largest = np.abs(table).max(0) * (scaler.var_ > 0)
-    near = largest < FAR * scaler.scale_
-    usual = (scaler.scale_ > 1 / HUGE) & (scaler.scale_ < HUGE)
+    near = largest < MAX_DEVIATIONS * scaler.scale_
+    usual = (scaler.scale_ > 1 / MAX_SCALE) & (scaler.scale_ < MAX_SCALE)
     # Not all that serve models, such as TensorFlow Lite, know float64.
     dtype = "float32" if (near & usual).all() else "float64"
     return keras.Sequential(

@@ -124,8 +124,14 @@ def collect_labels(dataset: BiasedDataset | tf.data.Dataset | tuple) -> Any:
 
 def _check_order(dataset, targets):
     """Checks that a second pass has the rows in the same order."""
-    if isinstance(dataset, (tuple, list)) or iter(dataset) is dataset:
+    if isinstance(dataset, (tuple, list)):
         return
+    if iter(dataset) is dataset:
+        raise ValueError(
+            "The order of the rows cannot be checked in a single pass. Expected: "
+            f"arrays, or a data set. Received: {type(dataset).__name__}. Pass "
+            "`(None, targets)` with arrays that are in the order of yours."
+        )
     if isinstance(dataset, keras.utils.PyDataset):
         # As Keras does after a pass. It is here that rows are shuffled.
         dataset.on_epoch_end()

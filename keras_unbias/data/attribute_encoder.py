@@ -124,7 +124,7 @@ class AttributeEncoder(base.TransformerMixin, base.BaseEstimator):
                 of another type.
         """
         validation.check_is_fitted(self)
-        frame = as_frame(X)
+        frame = as_frame(X, infer=False)
         values = frame.to_numpy()
         validation.validate_data(self, values, reset=False, skip_check_array=True)
         names = list(self.spec_.names)
@@ -155,6 +155,8 @@ class AttributeEncoder(base.TransformerMixin, base.BaseEstimator):
             moved = given.name != name and given.name in self.spec_.names
             categories = getattr(encoder, "categories_", [[]])[0]
             numbers = pd.api.types.is_numeric_dtype(given.dtype)
+            # A column of missing values alone has no type.
+            numbers = numbers and not given.isna().all()
             if moved or (
                 name in self.texts_
                 and numbers
@@ -228,11 +230,13 @@ def _is_text_of(text, dtype):
         return False
 
 
-def as_frame(columns: ArrayLike) -> pd.DataFrame:
+def as_frame(columns: ArrayLike, infer: bool = True) -> pd.DataFrame:
     """Returns columns of attributes as a frame with names that are strings.
 
     Args:
         columns: see `AttributeEncoder.fit`.
+        infer: bool, whether the values of lists and of columns of objects
+            decide on their types. Defaults to `True`.
 
     Returns:
         Frame of shape `(rows, columns)`, whose index counts the rows.
@@ -246,7 +250,8 @@ def as_frame(columns: ArrayLike) -> pd.DataFrame:
     try:
         if scalar:
             raise ValueError("no rows and columns")
-        frame = pd.DataFrame(columns)
+        typed = infer or not isinstance(columns, (list, tuple))
+        frame = pd.DataFrame(columns, dtype=None if typed else object)
     except (ValueError, TypeError) as error:
         received = repr(columns) if scalar else f"{type(columns).__name__}, {error}"
         raise ValueError(
@@ -255,9 +260,11 @@ def as_frame(columns: ArrayLike) -> pd.DataFrame:
             f"{received}. Pass the values of the column, such as table['sex'], not "
             "its name."
         ) from error
-    # Columns of objects may hold numbers, such as in an array with strings in
-    # other columns.
-    frame = frame.reset_index(drop=True).infer_objects()
+    frame = frame.reset_index(drop=True)
+    if infer:
+        # Columns of objects may hold numbers, such as in an array with strings
+        # in other columns.
+        frame = frame.infer_objects()
     frame.columns = [str(name) for name in frame.columns]
     if not frame.columns.is_unique:
         raise ValueError(

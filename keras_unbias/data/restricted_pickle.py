@@ -109,6 +109,9 @@ def _read_header(file):
     shape, _, dtype = readers[version](file)
     if dtype != np.dtype(object) and dtype.kind not in "biufcSU":
         raise _Refused(f"an npy header of dtype {short(dtype)} instead of object")
+    if not dtype.itemsize:
+        # Without bytes, any number of them fits into any file.
+        raise _Refused("strings of no characters")
     return shape, dtype
 
 

@@ -175,12 +175,14 @@ def check_row_weights(weights: Any) -> None:
     """
     weights = np.asarray(weights)
     # NaN fails every comparison.
-    valid = weights.dtype.kind in "biuf" and (weights >= 0) & (weights < np.inf)
-    if not np.all(valid):
+    numbers = weights.dtype.kind in "biuf"
+    valid = (weights >= 0) & (weights < np.inf) if numbers else np.zeros(1, bool)
+    if not valid.all():
+        received = weights[~valid][:3].tolist() if numbers else weights.dtype
         raise ValueError(
             "`sample_weight` must say how much each row counts. Expected: finite "
-            f"numbers >= 0. Received: {weights.dtype}, others among them. Use 0 for "
-            "rows that do not count."
+            f"numbers >= 0. Received: {received} among them. Use 0 for rows that do "
+            "not count."
         )
 
 

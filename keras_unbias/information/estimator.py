@@ -71,6 +71,7 @@ class MutualInformationEstimator(keras.layers.Layer):
     MIN_ROWS = 64
     # The rows that `evaluate` pairs with each other at a time.
     PART = 2048
+    PAIRINGS = 32
 
     def __init__(
         self,
@@ -180,7 +181,8 @@ class MutualInformationEstimator(keras.layers.Layer):
     ) -> float:
         """Computes the bound of the current critic over any number of rows.
 
-        The scores of parts of at most `PART` random rows are accumulated. The
+        The scores of parts of at most `PART` random rows are accumulated, and
+        those of `PAIRINGS` random pairings where a critic pairs at random. The
         bound is no mean of the bounds of the parts.
 
         Args:
@@ -204,20 +206,21 @@ class MutualInformationEstimator(keras.layers.Layer):
         joint_sum, log_sums, log_counts = 0.0, {}, {}
         for part in np.array_split(order, math.ceil(len(order) / self.PART)):
             classes = tf.gather(numbers, part)
-            joint, marginal, pairs = self._scores(
-                tf.gather(features, part),
-                tf.gather(attributes, part),
-                classes,
-                self.updates + 0,
-            )
+            rows = tf.gather(features, part), tf.gather(attributes, part), classes
+            classes = np.asarray(classes)
+            for pairing in range(self.PAIRINGS):
+                joint, marginal, pairs = self._scores(*rows, self.updates + pairing)
+                marginal = np.asarray(marginal, float)
+                pairs = np.ones_like(marginal) if pairs is None else np.asarray(pairs)
+                for label in np.unique(classes):
+                    own = classes == label
+                    total = special.logsumexp(marginal[own], b=pairs[own])
+                    log_sums.setdefault(label, []).append(total)
+                    log_counts.setdefault(label, []).append(np.log(pairs[own].sum()))
+                if marginal.shape[1] > 1:
+                    # These are all pairs.
+                    break
             joint_sum += np.sum(joint, dtype=float)
-            marginal, classes = np.asarray(marginal, float), np.asarray(classes)
-            pairs = np.ones_like(marginal) if pairs is None else np.asarray(pairs)
-            for label in np.unique(classes):
-                rows = classes == label
-                total = special.logsumexp(marginal[rows], b=pairs[rows])
-                log_sums.setdefault(label, []).append(total)
-                log_counts.setdefault(label, []).append(np.log(pairs[rows].sum()))
         values, counts = np.unique(numbers, return_counts=True)
         means = [
             special.logsumexp(log_sums[label]) - special.logsumexp(log_counts[label])

@@ -21,6 +21,12 @@ from keras_unbias.methods.input_memory import InputMemory
 from keras_unbias.serving import export
 
 BINARY = (keras.losses.BinaryCrossentropy, keras.losses.BinaryFocalCrossentropy)
+# Losses whose labels are shares of classes.
+SHARES = (
+    *BINARY,
+    keras.losses.CategoricalCrossentropy,
+    keras.losses.CategoricalFocalCrossentropy,
+)
 
 
 @keras.saving.register_keras_serializable("keras_unbias")
@@ -151,7 +157,9 @@ class RepresentationClassifier(InputMemory, GatedModel):
         if isinstance(self.loss, keras.losses.SparseCategoricalCrossentropy):
             ignored = getattr(self.loss, "ignore_class", None)
             return Gate(num_classes=self.num_classes, ignored_label=ignored)
-        return Gate(label_range=(0, 1) if isinstance(self.loss, BINARY) else None)
+        if self.class_weight is not None:
+            return Gate(num_classes=len(self.class_weight))
+        return Gate(label_range=(0, 1) if isinstance(self.loss, SHARES) else None)
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
         """Compiles a loaded model and creates its optimizers' weights."""
@@ -212,11 +220,10 @@ class RepresentationClassifier(InputMemory, GatedModel):
                 "replicas. Build and fit the model outside the strategy's scope."
             )
         weights = self._class_weights(class_weight)
-        if weights is not None:
-            self.gate.num_classes = len(weights)
         if weights != self.class_weight:
             # The compiled step holds the weights as constants.
             self.class_weight, self.train_function = weights, None
+            self.gate = self.make_gate()
         given = inspect.signature(super().fit).bind(x, y, *args, **kwargs).arguments
         self._check_arrays(x, y, given.get("sample_weight"))
         if isinstance(given.get("validation_data"), (tuple, list)):

@@ -73,6 +73,8 @@ class ChiSquaredPenalty(RepresentationClassifier):
         """Returns what the rows of every batch must hold, see `Gate`."""
         made = super().make_gate()
         made.needs_variety = True
+        # The penalty is on the rows of the positive class.
+        made.num_classes, made.ignored_label = self.num_classes, None
         # One attribute: one-hot codes, or a number in 0..1.
         made.categories = lambda width: AttributeSpec((width,))
         return made

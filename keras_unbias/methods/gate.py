@@ -36,6 +36,9 @@ INPUTS, LABEL, ATTRIBUTE, WEIGHT = "inputs", "label", "attribute", "sample_weigh
 class Gate:
     """What the rows of a method must hold.
 
+    Of the labels of a loss that Keras does not have, only finite numbers are
+    asked.
+
     Args:
         num_classes: int, for labels that are class numbers. Defaults to
             `None`, for other labels.
@@ -80,6 +83,9 @@ class Gate:
     def _check(self, columns):
         for name, values in columns.items():
             values = np.asarray(values)
+            if values.dtype.kind == "V":
+                # NumPy knows no bfloat16.
+                values = values.astype(np.float32)
             if name == LABEL:
                 self._check_labels(values)
             elif name == ATTRIBUTE:
@@ -104,18 +110,18 @@ class Gate:
 
     def suspects(self, columns: dict[str, tf.Tensor], training: bool) -> tf.Tensor:
         """Returns a scalar bool tensor, `False` if the host need not look."""
+        columns = {
+            name: tf.cast(values, tf.float32)
+            for name, values in columns.items()
+            if values.dtype.is_floating or name in (LABEL, ATTRIBUTE, WEIGHT)
+        }
         # A sum is not finite if one of its numbers is not.
-        sums = [
-            tf.reduce_sum(tf.cast(values, tf.float32))
-            for values in columns.values()
-            if values.dtype.is_floating
-        ]
-        suspicions = [~tf.math.is_finite(tf.add_n(sums))] if sums else []
+        sums = [tf.reduce_sum(values) for values in columns.values()]
+        suspicions = [~tf.math.is_finite(tf.add_n(sums))]
         labels, attributes = columns[LABEL], columns.get(ATTRIBUTE)
         if self.num_classes is not None:
             suspicions.append(_leaves(labels, 0, self.num_classes - 1))
-            if labels.dtype.is_floating:
-                suspicions.append(tf.reduce_any(labels != tf.round(labels)))
+            suspicions.append(tf.reduce_any(labels != tf.round(labels)))
         elif self.label_range is not None:
             suspicions.append(_leaves(labels, *self.label_range))
         if WEIGHT in columns:
@@ -123,13 +129,13 @@ class Gate:
         if attributes is not None and self.categories is not None:
             suspicions.append(_leaves(attributes, 0, 1))
             spec = self.categories(attributes.shape[-1])
-            for part in spec.split(tf.cast(attributes, tf.float32)):
+            for part in spec.split(attributes):
                 if part.shape[-1] > 1:
                     sums = tf.reduce_sum(part, 1)
                     suspicions.append(tf.reduce_any(tf.abs(sums**2 - sums) > 1e-6))
         if training and self.needs_variety:
             suspicions.append(_uniform(attributes))
-        return tf.reduce_any(tf.stack(suspicions)) if suspicions else tf.constant(False)
+        return tf.reduce_any(tf.stack(suspicions))
 
     def inspect(self, names: list[str], values: list, training: bool) -> bool:
         """Checks a batch on the host, and keeps what it finds."""
@@ -165,16 +171,23 @@ class GatedModel(keras.Model):
         if self.train_function is None or force:
             self._gated = "training"
             super().make_train_function(force)
-            self._gated = None
-            self.train_function = _named_refusals(self.gate, self.train_function)
+            self.train_function = self._behind_gate(self.train_function)
 
     def make_test_function(self, force: bool = False) -> None:
         """Makes the function of an evaluation step, behind the gate."""
         if self.test_function is None or force:
             self._gated = "evaluation"
             super().make_test_function(force)
-            self._gated = None
-            self.test_function = _named_refusals(self.gate, self.test_function)
+            self.test_function = self._behind_gate(self.test_function)
+
+    def _behind_gate(self, function):
+        if self._gated is not None:
+            raise RuntimeError(
+                "Batches are not checked. Expected: a Keras that calls "
+                "`_autoconvert_optionals`, as 3.15 does. Received: Keras "
+                f"{keras.__version__}. Use a version of Keras that was tested."
+            )
+        return _named_refusals(self.gate, function)
 
     def _autoconvert_optionals(self, step_func):
         # Keras has no public place between the iterator and what XLA compiles.
@@ -183,6 +196,7 @@ class GatedModel(keras.Model):
         if self._gated is None:
             return step
         gate, training = self.gate, self._gated == "training"
+        self._gated = None
 
         def gated(data):
             rows = keras.utils.unpack_x_y_sample_weight(data)
@@ -224,16 +238,18 @@ def _admit(gate, rows, training, jit_compile):
     if tf.executing_eagerly():
         gate.inspect(names, values, training)
         return tf.constant(True)
-    suspects = functools.partial(gate.suspects, training=training)
-    if jit_compile:
-        suspects = tf.function(suspects, jit_compile=True)
     numbers = {
         name: tf.convert_to_tensor(column)
         for name, column in columns.items()
         if not _is_text(column)
     }
+    suspects = functools.partial(gate.suspects, training=training)
+    if jit_compile:
+        suspects = tf.function(suspects, jit_compile=True)
+    # Only inputs may be texts.
+    strange = {LABEL, ATTRIBUTE, WEIGHT} & columns.keys() - numbers.keys()
     return tf.cond(
-        suspects(numbers),
+        tf.constant(True) if strange else suspects(numbers),
         lambda: tf.py_function(
             lambda *arrays: gate.inspect(names, arrays, training), values, tf.bool
         ),

@@ -154,7 +154,7 @@ class MutualInformationBackpropagation(RepresentationClassifier):
         self.shuffle_rows = False
         self.bound_tracker = keras.metrics.Mean(name="mutual_information")
         # Features, attributes and labels of the rows that are evaluated.
-        self.evaluated = []
+        self._evaluated, self._in_step = [], False
 
     @property
     def mi_weight(self) -> float:
@@ -312,8 +312,10 @@ class MutualInformationBackpropagation(RepresentationClassifier):
         """Makes the function of an evaluation step, without XLA."""
         # XLA cannot hand features to the host.
         jit_compile, self.jit_compile = self.jit_compile, False
-        super().make_test_function(force)
-        self.jit_compile = jit_compile
+        try:
+            super().make_test_function(force)
+        finally:
+            self.jit_compile = jit_compile
 
     def test_step(self, data: Any) -> dict[str, Any]:
         """Takes a step of the evaluation, and keeps what the bound needs."""
@@ -321,22 +323,26 @@ class MutualInformationBackpropagation(RepresentationClassifier):
         y_pred = self(x, training=False)
         self.track_loss(self.compute_loss(x, y, y_pred, sample_weight, False), y)
         tf.py_function(
-            lambda *rows: self.evaluated.append([part.numpy() for part in rows]),
+            lambda *rows: self._evaluated.append([part.numpy() for part in rows]),
             [y_pred["features"], attribute_of(y), y["label"]],
             [],
         )
-        return self.compute_metrics(x, y, y_pred, sample_weight)
+        self._in_step = True
+        try:
+            return self.compute_metrics(x, y, y_pred, sample_weight)
+        finally:
+            self._in_step = False
 
     def reset_metrics(self) -> None:
         """Resets the metrics, and forgets the rows that were evaluated."""
         super().reset_metrics()
-        self.evaluated.clear()
+        self._evaluated.clear()
 
     def get_metrics_result(self) -> dict[str, Any]:
         """Returns the metrics. The bound of an evaluation is that of all rows."""
         results = super().get_metrics_result()
-        if self.evaluated and not tf.inside_function():
-            rows = map(np.concatenate, zip(*self.evaluated, strict=True))
+        if self._evaluated and not self._in_step:
+            rows = map(np.concatenate, zip(*self._evaluated, strict=True))
             results[self.bound_tracker.name] = self.estimator.evaluate(*rows)
         return results
 

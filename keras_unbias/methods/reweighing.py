@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from keras_unbias.data import AttributeSpec
+from keras_unbias.data.targets import mean_one
 from keras_unbias.methods.bias_balanced import LabelPrior
 
 
@@ -53,7 +54,7 @@ def divide_prior(
     """
     given, rows = sample_weight, np.arange(len(labels))
     if sample_weight is not None:
-        sample_weight = sample_weight / sample_weight.mean()
+        sample_weight = mean_one(sample_weight)
     counts = np.bincount(labels, sample_weight) + 1 / len(labels)
     shares = counts / counts.sum()
     # The smoothing pulls cells of few rows towards the shares of all rows.

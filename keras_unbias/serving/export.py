@@ -32,7 +32,7 @@ def inference_model(
     Returns:
         Functional model from inputs to `{"logits": (n, num_classes),
         "probabilities": (n, num_classes), "features": (n, d)}`. It computes
-        in inference mode. All outputs of a row are NaN if a float that the
+        in inference mode by default. All outputs of a row are NaN if a float that the
         encoder gets is not a finite float32. A single input has the name
         `inputs`. Inputs in a dict are named by their keys, inputs in a list
         `inputs_0`, `inputs_1`, ...

@@ -71,7 +71,7 @@ class Backup(keras.callbacks.Callback):
         path: the `.weights.h5` file to write.
         history: the `HistoryFile` of the run, which precedes the backup in the
             list of callbacks.
-        run_id: str, the id of the run, for no other goes on from its backup.
+        run_id: str, the id of the run. No other run can use the backup.
     """
 
     def __init__(self, path: str | os.PathLike, history: HistoryFile, run_id: str):

@@ -265,6 +265,6 @@ def _check_writable_again(values):
         json.dumps(values, allow_nan=False, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise ValueError(
-            "A value is none that a run writes. Expected: finite numbers, text, and "
+            "A value cannot be written as JSON. Expected: finite numbers, text, and "
             f"lists and objects of them. Received: {error}."
         ) from error

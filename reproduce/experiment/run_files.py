@@ -19,7 +19,6 @@ import math
 import os
 import pathlib
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -32,7 +31,8 @@ from reproduce.experiment.settings import Settings, from_json, to_json
 logger = logging.getLogger(__name__)
 
 # What an unfinished run leaves to the next attempt.
-STATE = ("settings.json", "data.json", "history.csv", "backup")
+FILES = ("settings.json", "data.json", "history.csv")
+STATE = (*FILES, "backup")
 
 # The columns of a history that Keras calls otherwise.
 COLUMNS = {
@@ -85,10 +85,13 @@ def exclusive(
     """
     path = directory(settings, output_dir)
     with _explained(path):
-        _make_directory(path, output_dir)
+        _make_directory(path)
         with _locked(path):
             _clean(path)
             if not (path / "record.json").exists():
+                for name in FILES:
+                    if (path / name).is_dir():
+                        set_aside(path, f"{path / name} is a directory.")
                 open_directory(settings, output_dir)
             yield path
 
@@ -122,7 +125,7 @@ def open_directory(settings: Settings, output_dir: str | os.PathLike) -> pathlib
         ValueError: if the directory is that of other settings.
     """
     path = directory(settings, output_dir)
-    _make_directory(path, output_dir)
+    _make_directory(path)
     file = path / "settings.json"
     content = to_json(settings)
     found = content
@@ -273,23 +276,20 @@ def _parse(file, path, reports):
     return frame
 
 
-def _make_directory(path, output_dir):
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=path):
-            pass
-    except OSError as error:
-        raise PermissionError(
-            f"The output directory cannot be written: {error}. Expected: a "
-            f"directory of yours. Received: output_dir={output_dir}. Choose "
-            "another."
-        ) from error
+def _make_directory(path):
+    records.check_writable(path)
+    path.mkdir(parents=True, exist_ok=True)
 
 
 @contextlib.contextmanager
 def _locked(path, wait=True):
     """Holds the lock of a run's directory."""
     lock = filelock.FileLock(path / ".lock")
+    if os.path.isdir(lock.lock_file):
+        raise ValueError(
+            "The lock of a run is a file. Expected: none, or one that a process left. "
+            f"Received: the directory {lock.lock_file}. Remove it."
+        )
     try:
         lock.acquire(timeout=0)
     except filelock.Timeout:

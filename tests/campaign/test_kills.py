@@ -6,6 +6,7 @@ Afterwards the same command must end with the records of an unbroken sweep.
 import contextlib
 import os
 import random
+import re
 import subprocess
 import sys
 import time
@@ -21,6 +22,9 @@ from reproduce.experiment import fresh_estimates, records, run, run_files
 KILLS = int(os.environ.get("CAMPAIGN_KILLS", "100"))
 # A sweep that takes so many seconds hangs.
 PATIENCE = 400
+# What loky says in a worker whose parent is killed while the worker starts. No
+# code of this project has run in it by then.
+ORPHAN = re.compile(r"LokyProcess-\d+ failed with traceback.*?EOFError[^\n]*", re.S)
 LEFT = {
     *("settings.json", "data.json", "history.csv", "record.json"),
     *("model", "model.keras"),
@@ -89,6 +93,7 @@ def faults(output_dir, settings_list, expected):
         elif (found := {p.name for p in path.parent.iterdir()}) != LEFT:
             yield "unequal", f"{settings.id} leaves {found ^ LEFT}"
     log = output_dir.with_suffix(".log").read_text(errors="replace")
+    log = ORPHAN.sub("", log)
     if "Traceback" in log:
         yield "raw", log[log.index("Traceback") :][:2000]
 

@@ -157,3 +157,15 @@ def test_the_unit_of_a_number_has_no_effect(unit, offset):
     np.testing.assert_array_equal(AttributeEncoder().fit_transform(number), expected)
     scored = AttributeEncoder(bins=None).fit_transform(number)[:, 0]
     np.testing.assert_allclose(scored, (values - 49.5) / values.std(), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "unknown",
+    [[np.nan], [None], [pd.NA], [3], [True], ["green"], np.array([3], object)],
+)
+def test_the_code_of_a_row_does_not_depend_on_the_others(unknown):
+    encoder = AttributeEncoder().fit(["red", "blue"])
+    alone = encoder.transform(unknown)
+    among = encoder.transform([*unknown, "red"])
+    np.testing.assert_array_equal(alone, [[0, 0]])
+    np.testing.assert_array_equal(among, [[0, 0], [0, 1]])

@@ -178,6 +178,9 @@ def test_arrays_need_rows_in_one_order():
         # A model sees the rows that come with their targets.
         outputs = collect_outputs(lambda x: {"features": x}, dataset)
         np.testing.assert_array_equal(outputs.features, outputs.attributes)
+    # Of a single pass the order cannot be checked.
+    with pytest.raises(ValueError, match="in a single pass"):
+        collect_outputs(attribute, iter([(None, {"attribute": attribute})]))
     fixed = slices.shuffle(60, reshuffle_each_iteration=False).batch(30)
     assert len(collect_outputs(attribute, fixed).attributes) == 60
 

@@ -510,3 +510,13 @@ def test_foreign_npy_headers_are_refused(tmp_path):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"none.npy does not exist"):
         restricted_pickle.load(tmp_path / "none.npy")
+
+
+@pytest.mark.parametrize("dtype", ["<U0", "|S0"])
+def test_strings_of_no_characters_are_refused(tmp_path, dtype):
+    """They would be any number of objects in a file of a hundred bytes."""
+    header = {"descr": dtype, "fortran_order": False, "shape": (10**11,)}
+    with open(tmp_path / "many.npy", "wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+    with pytest.raises(ValueError, match="strings of no characters"):
+        restricted_pickle.load(tmp_path / "many.npy")

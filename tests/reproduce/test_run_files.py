@@ -41,7 +41,7 @@ def test_the_directory_of_another_run_is_refused(tmp_path):
 
 def test_a_directory_below_a_file(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(PermissionError, match=r"Received: output_dir=.*file"):
+    with pytest.raises(PermissionError, match=r"cannot be written.*Received: .*file"):
         run_files.open_directory(SETTINGS, tmp_path / "file")
 
 
@@ -50,7 +50,7 @@ def test_a_directory_without_the_right_to_write(tmp_path, monkeypatch):
         raise PermissionError(13, "Permission denied", str(dir))
 
     monkeypatch.setattr(tempfile, "TemporaryFile", refuse)
-    with pytest.raises(PermissionError, match=f"output_dir={tmp_path}"):
+    with pytest.raises(PermissionError, match=f"Received: {tmp_path}"):
         run_files.open_directory(SETTINGS, tmp_path)
 
 
@@ -219,3 +219,21 @@ def test_a_full_disk_is_named(kind, tmp_path):
         raise kind("write failed: No space left on device")
     with pytest.raises(kind, match="^other$"), run_files.exclusive(SETTINGS, tmp_path):
         raise kind("other")
+
+
+@pytest.mark.parametrize("name", run_files.FILES)
+def test_a_directory_in_place_of_a_file_is_set_aside(tmp_path, name):
+    path = run_files.directory(SETTINGS, tmp_path)
+    (path / name).mkdir(parents=True)
+    with run_files.exclusive(SETTINGS, tmp_path):
+        assert (path / "damaged-1" / name).is_dir()
+        assert not (path / name).is_dir()
+
+
+def test_a_directory_in_place_of_the_lock_is_named(tmp_path):
+    (run_files.directory(SETTINGS, tmp_path) / ".lock").mkdir(parents=True)
+    with (
+        pytest.raises(ValueError, match=r"Received: the directory .*\.lock. Remove"),
+        run_files.exclusive(SETTINGS, tmp_path),
+    ):
+        pass
