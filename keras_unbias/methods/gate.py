@@ -36,8 +36,8 @@ INPUTS, LABEL, ATTRIBUTE, WEIGHT = "inputs", "label", "attribute", "sample_weigh
 class Gate:
     """What the rows of a method must hold.
 
-    Of the labels of a loss that Keras does not have, only finite numbers are
-    asked.
+    Labels of a loss of your own must be finite numbers, and no more is known
+    of them.
 
     Args:
         num_classes: int, for labels that are class numbers. Defaults to
@@ -218,12 +218,11 @@ def _named_refusals(gate, function):
         except tf.errors.InvalidArgumentError:
             if gate.refusal is None:
                 raise
-            refusal, gate.refusal = gate.refusal, None
-            raise refusal from None
+            raise gate.refusal from None
         finally:
-            if gate.warning is not None:
-                warnings.warn(gate.warning, stacklevel=4)
-                gate.warning = None
+            warning, gate.refusal, gate.warning = gate.warning, None, None
+            if warning is not None:
+                warnings.warn(warning, stacklevel=4)
 
     return named
 
