@@ -539,7 +539,9 @@ def test_an_assigned_weight_reaches_the_gradient(problem):
         model.mi_weight = -1
 
 
-@pytest.mark.parametrize("conditional", [False, True])
+@pytest.mark.parametrize(
+    "conditional", [pytest.param(False, marks=pytest.mark.slow), True]
+)
 def test_an_evaluation_is_over_all_rows_whatever_the_batches(problem, conditional):
     model = make(problem, "mi_backprop", conditional=conditional)
     model.compile()
