@@ -147,9 +147,11 @@ def _cast_like(specs, inputs):
         whole = specs.dtype.is_integer and values.dtype.is_integer
         number = specs.dtype.is_floating and values.dtype != tf.string
         return tf.cast(values, specs.dtype) if whole or number else values
-    received = sorted(inputs) if isinstance(inputs, dict) else type(inputs).__name__
+    expected, received = (
+        sorted(part) if isinstance(part, dict) else type(part).__name__
+        for part in (specs, inputs)
+    )
     raise ValueError(
-        "The inputs are not those of the classifier. Expected: "
-        f"{keras.tree.map_structure(lambda spec: spec.name, specs)}. Received: "
+        f"The inputs are not those of the classifier. Expected: {expected}. Received: "
         f"{received}. Pass what the encoder was trained on."
     )

@@ -128,7 +128,6 @@ class Record:
             for name, value in part.items():
                 _check_range(name, value)
         self._check_history()
-        self._check_end()
         if bool(self.reason) != (self.status == "diverged"):
             raise ValueError(
                 "A diverged run, and no other, has a reason. Expected: both or "
@@ -169,23 +168,6 @@ class Record:
                 "A run that is not finite has diverged. Expected: numbers in the "
                 f"history, or status='diverged'. Received: null in {gaps}."
             )
-
-    def _check_end(self) -> None:
-        """Checks the values at the end of a finished run."""
-        if self.status != "done" or not self.settings.method.trains_network:
-            return
-        if self.metrics.get("test_accuracy") is None:
-            raise ValueError(
-                "A finished run was tested. Expected: test_accuracy. Received: the "
-                f"metrics {sorted(self.metrics)}."
-            )
-        for name in ("train_accuracy", "mutual_information"):
-            last = self.history.get(name, [None])[-1]
-            if last is not None and self.metrics.get(name, last) != last:
-                raise ValueError(
-                    f"The metric {name} is that of the last report. Expected: {last}. "
-                    f"Received: {self.metrics[name]}."
-                )
 
 
 def finite(value: Any) -> Any:

@@ -197,7 +197,7 @@ def test_attributes_that_are_no_categories_are_refused_in_batches(problem, name)
 )
 def test_labels_suit_the_loss(problem, loss, classes, good, bad):
     model = RepresentationClassifier(problem.encoder(), classes)
-    model.compile(loss=loss, metrics=[])
+    model.compile(loss=loss, metrics=[], run_eagerly=True)
     x, y, _ = rows(problem)
     y["label"] = np.resize(np.float32(good), (ROWS, 1))
     model.fit(pipeline((x, y)), verbose=0)

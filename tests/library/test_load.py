@@ -150,5 +150,5 @@ def test_other_inputs_than_the_classifiers_are_named(tmp_path):
     a, b = np.zeros((3, 5)).tolist(), np.zeros((3, 4))
     assert classifier({"a": a, "b": b})["logits"].shape == (3, 3)
     for wrong in ({"a": a}, {"a": a, "c": b}, [a, b], b):
-        with pytest.raises(ValueError, match="Expected: {'a': 'a', 'b': 'b'}"):
+        with pytest.raises(ValueError, match=r"Expected: \['a', 'b'\]"):
             classifier(wrong)

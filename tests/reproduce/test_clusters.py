@@ -96,7 +96,9 @@ def test_workers_and_their_children_end_with_a_killed_parent(tmp_path):
 
 
 @pytest.mark.filterwarnings("default")
-@pytest.mark.parametrize("backend", ["ray", "dask"])
+@pytest.mark.parametrize(
+    "backend", [pytest.param("ray", marks=pytest.mark.slow), "dask"]
+)
 @pytest.mark.parametrize(
     "function",
     [pytest.param(train, marks=pytest.mark.slow), once_dying_train],

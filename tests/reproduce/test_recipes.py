@@ -181,6 +181,7 @@ def test_table2_of_the_paper_to_the_letter(column, split, weight):
         "image_size": 224,
         "skip_bad_images": False,
         "backbone": "ResNet50",
+        "alpha": 1.0,
         "weights": "imagenet",
         "batch_norm": "inference",
         "preprocessing": "backbone",

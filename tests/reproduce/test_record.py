@@ -19,15 +19,7 @@ from reproduce.experiment.settings import change, to_json
         ({"wall_seconds": "3"}, "wall_seconds"),
         ({"settings": to_json(SETTINGS)}, "instance of Settings"),
         ({"metrics": {"test_accuracy": 2.0}}, "test_accuracy is out of range"),
-        ({"metrics": {}}, "A finished run was tested"),
         ({"history": {"loss": [1.0, -5.0]}}, "loss is out of range"),
-        (
-            {
-                "metrics": {"test_accuracy": 0.5, "train_accuracy": 0.1},
-                "history": {"train_accuracy": [0.1, 0.6]},
-            },
-            r"train_accuracy is that of the last report. Expected: 0.6",
-        ),
         ({"reason": "loss is nan"}, "no other, has a reason"),
     ],
 )
