@@ -8,6 +8,8 @@ import pkgutil
 import subprocess
 import sys
 
+import pytest
+
 import keras_unbias
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -183,6 +185,7 @@ print(ku.audit(model, (x, {{"attribute": c}}), resamples=3))
 """
 
 
+@pytest.mark.slow
 def test_training_and_audit_need_no_optional_package():
     text = run(TRAINING_WITHOUT_OPTIONAL_PACKAGES)
     assert text.startswith("Audit of 90 rows")

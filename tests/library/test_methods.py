@@ -91,6 +91,7 @@ def test_export_holds_the_inference_path_alone(problem, name, tmp_path):
     assert len(loaded.variables) == 6
 
 
+@pytest.mark.slow
 def test_it_unlearns_the_attribute(problem):
     accuracy = {}
     for name, kwargs in {

@@ -110,6 +110,7 @@ def kill(settings, output_dir, monkeypatch):
     return directory
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_to_the_same_weights(tmp_path, monkeypatch):
     settings = toy_runs.settings(epochs=3)
     kill(settings, tmp_path / "killed", monkeypatch)

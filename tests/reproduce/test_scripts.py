@@ -176,6 +176,7 @@ NULLS = {
 }
 
 
+@pytest.mark.slow
 @each
 def test_what_a_record_lacks_is_no_crash(name, call, tmp_path):
     experiment = EXPERIMENTS[name]
