@@ -539,9 +539,8 @@ def test_an_assigned_weight_reaches_the_gradient(problem):
         model.mi_weight = -1
 
 
-@pytest.mark.parametrize(
-    "conditional", [pytest.param(False, marks=pytest.mark.slow), True]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("conditional", [False, True])
 def test_an_evaluation_is_over_all_rows_whatever_the_batches(problem, conditional):
     model = make(problem, "mi_backprop", conditional=conditional)
     model.compile(run_eagerly=True)
