@@ -37,9 +37,10 @@ def read(path: str | os.PathLike, size: int) -> np.ndarray:
         transparency is ignored.
 
     Raises:
-        ValueError: if the file is missing, damaged, no regular one, less than
-            8 pixels high or wide, more than Pillow's `MAX_IMAGE_PIXELS`, or
-            if its values have no known range, as floats do.
+        ValueError: if the file is missing, damaged or not a regular file, if
+            the image has less than 8 pixels in height or width or more than
+            Pillow's `MAX_IMAGE_PIXELS`, or if its values have no known range,
+            as floats do.
 
     Example:
 

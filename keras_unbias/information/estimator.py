@@ -182,8 +182,8 @@ class MutualInformationEstimator(keras.layers.Layer):
         """Computes the bound of the current critic over any number of rows.
 
         The scores of parts of at most `PART` random rows are accumulated, and
-        those of `PAIRINGS` random pairings where a critic pairs at random. The
-        bound is no mean of the bounds of the parts.
+        those of `PAIRINGS` random pairings where a critic pairs at random. So
+        the batches of an evaluation do not matter.
 
         Args:
             features: float array of shape `(rows, d)`.

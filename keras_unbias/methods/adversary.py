@@ -1,5 +1,6 @@
 """The base class of methods with an attribute classifier."""
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -116,10 +117,11 @@ class AttributeAdversary(RepresentationClassifier):
 
     def make_gate(self) -> Gate:
         """Returns what the rows of every batch must hold, see `Gate`."""
-        made = super().make_gate()
-        made.needs_variety = True
-        made.categories = lambda width: self.attribute_spec
-        return made
+        return dataclasses.replace(
+            super().make_gate(),
+            needs_variety=True,
+            categories=lambda width: self.attribute_spec,
+        )
 
     task_variables = RepresentationClassifier.network_variables
 

@@ -4,6 +4,7 @@ Reference: Mary, Calauzenes & El Karoui, "Fairness-Aware Learning for
 Continuous Attributes and Treatments", ICML 2019.
 """
 
+import dataclasses
 from typing import Any
 
 import keras
@@ -71,13 +72,15 @@ class ChiSquaredPenalty(RepresentationClassifier):
 
     def make_gate(self) -> Gate:
         """Returns what the rows of every batch must hold, see `Gate`."""
-        made = super().make_gate()
-        made.needs_variety = True
-        # The penalty is on the rows of the positive class.
-        made.num_classes, made.ignored_label = self.num_classes, None
-        # One attribute: one-hot codes, or a number in 0..1.
-        made.categories = lambda width: AttributeSpec((width,))
-        return made
+        return dataclasses.replace(
+            super().make_gate(),
+            needs_variety=True,
+            # The penalty is on the rows of the positive class.
+            num_classes=self.num_classes,
+            ignored_label=None,
+            # One attribute: one-hot codes, or a number in 0..1.
+            categories=lambda width: AttributeSpec((width,)),
+        )
 
     def compute_loss(
         self,

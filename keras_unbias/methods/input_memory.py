@@ -13,7 +13,7 @@ class InputMemory(keras.Model):
     """A Keras model that remembers the structure and the dtypes of its inputs.
 
     A subclassed encoder knows neither before it is called. An exported model
-    needs both: word numbers, for example, are no floats.
+    needs both, for word numbers are integers, for example.
     """
 
     def __init__(self, *args: Any, **kwargs: Any):

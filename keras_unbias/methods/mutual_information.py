@@ -13,6 +13,7 @@ Reference: Ragonesi et al., "Learning Unbiased Representations via Mutual
 Information Backpropagation", Algorithm 1.
 """
 
+import dataclasses
 from typing import Any
 
 import keras
@@ -204,11 +205,12 @@ class MutualInformationBackpropagation(RepresentationClassifier):
 
     def make_gate(self) -> Gate:
         """Returns what the rows of every batch must hold, see `Gate`."""
-        made = super().make_gate()
-        made.needs_variety = True
-        if self.conditional:
-            made.num_classes, made.ignored_label = self.estimator.num_classes, None
-        return made
+        classes = {"num_classes": self.estimator.num_classes, "ignored_label": None}
+        return dataclasses.replace(
+            super().make_gate(),
+            needs_variety=True,
+            **(classes if self.conditional else {}),
+        )
 
     task_variables = RepresentationClassifier.network_variables
 

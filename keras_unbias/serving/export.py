@@ -177,7 +177,7 @@ def nan_for_nan(inputs: Any, outputs: dict[str, Any]) -> dict[str, Any]:
     A ReLU of NaN is 0, so the network would answer with confidence.
 
     Args:
-        inputs: structure of tensors. Those that are no floats do not count.
+        inputs: structure of tensors. Only floats count.
         outputs: dict of float tensors of shape `(n, ...)`.
 
     Returns:

@@ -271,7 +271,7 @@ def _parse(file, path, reports):
             f"0..{reports - 1}, one a line. Received: {epochs}. The same command "
             "restores it."
         )
-    # Raises the ValueError of what is no number.
+    # Raises a ValueError for text.
     frame.astype(float)
     return frame
 

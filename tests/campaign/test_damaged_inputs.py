@@ -262,7 +262,7 @@ def png_bomb():
 
 
 def foreign(canary):
-    """Yields contents that are no file of any of these kinds."""
+    """Yields contents that none of the readers may accept."""
     yield "empty", b""
     yield "zeros", bytes(1000)
     yield "random", np.random.default_rng(1).bytes(5000)

@@ -181,6 +181,9 @@ def test_arrays_need_rows_in_one_order():
     # Of a single pass the order cannot be checked.
     with pytest.raises(ValueError, match="in a single pass"):
         collect_outputs(attribute, iter([(None, {"attribute": attribute})]))
+    unlabeled = {"attribute": attribute, "label": np.full(60, np.nan)}
+    whole = tf.data.Dataset.from_tensor_slices((attribute, unlabeled)).batch(30)
+    assert collect_outputs(attribute, whole).labels is None
     fixed = slices.shuffle(60, reshuffle_each_iteration=False).batch(30)
     assert len(collect_outputs(attribute, fixed).attributes) == 60
 
