@@ -14,7 +14,8 @@ import pytest
 import tensorflow as tf
 
 # For time: there is no garbage among the many objects of a trace, and whole
-# tracebacks cost less than shortened ones.
+# tracebacks cost less than shortened ones. To free the graphs of many tests in
+# one collection takes most of a minute, so each test freezes what it leaves.
 gc.set_threshold(100_000, 50, 100)
 keras.config.disable_traceback_filtering()
 tf.debugging.disable_traceback_filtering()
@@ -58,6 +59,8 @@ class Problem:
 def seeds():
     """Every test draws the same weights, alone or in company."""
     keras.utils.set_random_seed(0)
+    yield
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
