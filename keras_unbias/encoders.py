@@ -144,6 +144,7 @@ def face_encoder(
     backbone: str = "ResNet50",
     alpha: float = 1.0,
     weights: str = "imagenet",
+    frozen: bool = False,
     batch_norm: str = "inference",
     preprocessing: str = "backbone",
     data_dir: str | os.PathLike | None = None,
@@ -165,6 +166,8 @@ def face_encoder(
         weights: str, `"imagenet"`, which Keras downloads, `"none"`, or the
             name of a `.h5` or `.keras` file in `data_dir`. Defaults to
             `"imagenet"`.
+        frozen: bool, whether the backbone keeps its weights, and the dense
+            layer alone is trained. Defaults to `False`.
         batch_norm: str, `"inference"` or `"training"`. In inference mode the
             layers keep the statistics and scales of `weights`, so that a
             batch of 24 or the rows of the estimator do not change them.
@@ -196,8 +199,8 @@ def face_encoder(
     path = weights_file(backbone, weights, data_dir)
     body = _body(backbone, alpha, weights, path, dtype, shape)
     for layer in body.layers:
-        if isinstance(layer, layers.BatchNormalization):
-            layer.trainable = batch_norm == "training"
+        if frozen or isinstance(layer, layers.BatchNormalization):
+            layer.trainable = not frozen and batch_norm == "training"
     return keras.Sequential(
         [
             keras.Input(shape, dtype="uint8", name="images"),

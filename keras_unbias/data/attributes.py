@@ -106,6 +106,30 @@ class AttributeSpec:
         starts = [0, *ends[:-1]]
         return [rows[:, start:end] for start, end in zip(starts, ends, strict=True)]
 
+    def positions(self, attributes: np.ndarray) -> np.ndarray:
+        """Reads off vectors where rows lie, if categories have an order.
+
+        Args:
+            attributes: float array of shape `(rows, size)`. The columns of a
+                part of width 2 or more are in order, as those of bins are.
+
+        Returns:
+            Float array of shape `(rows, parts)`: the number of the category,
+            or the number itself where the width is 1.
+
+        Example:
+
+        >>> AttributeSpec((3, 1)).positions(np.array([[0, 0, 1, 0.3]]))
+        array([[2. , 0.3]])
+        """
+        return np.stack(
+            [
+                part.argmax(1) if part.shape[1] > 1 else part[:, 0]
+                for part in self.split(np.asarray(attributes, float))
+            ],
+            axis=1,
+        )
+
     def check_categories(self, attributes: np.ndarray) -> None:
         """Checks that vectors are what an attribute classifier can name.
 

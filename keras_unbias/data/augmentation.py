@@ -65,3 +65,24 @@ def random_affine(
         fill_mode="CONSTANT",
     )
     return tf.ensure_shape(moved, images.shape)
+
+
+def random_mirror(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    """Exchanges left and right in every second image, at random.
+
+    Args:
+        images: tensor of shape `(n, height, width, channels)`.
+        seed: int tensor of shape `(2,)`. The same seed mirrors alike.
+
+    Returns:
+        Tensor of the shape and dtype of `images`.
+
+    Example:
+
+    >>> images = np.zeros((5, 48, 48, 3), "uint8")
+    >>> random_mirror(images, (0, 1)).shape
+    TensorShape([5, 48, 48, 3])
+    """
+    images = tf.convert_to_tensor(images)
+    draws = tf.random.stateless_uniform([tf.shape(images)[0], 1, 1, 1], seed)
+    return tf.where(draws < 0.5, tf.reverse(images, [2]), images)

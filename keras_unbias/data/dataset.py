@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 import tensorflow as tf
 
-from keras_unbias.checks import check_integer
+from keras_unbias.checks import check_integer, check_same_length
 from keras_unbias.data import streams
 from keras_unbias.data.attributes import AttributeSpec, check_finite
 from keras_unbias.information import discrete
@@ -229,6 +229,7 @@ class BiasedDataset:
         seed: int,
         first_epoch: int = 0,
         estimator_batches: int = 0,
+        sample_weight: np.ndarray | None = None,
     ) -> tf.data.Dataset:
         """Makes the endless stream of training elements.
 
@@ -251,13 +252,17 @@ class BiasedDataset:
                 to 0.
             estimator_batches: int, further mini-batches per element. Defaults
                 to 0.
+            sample_weight: float array, the weight of each training row.
+                Defaults to `None`, no weights.
 
         Returns:
-            An endless `tf.data.Dataset` of elements as in `batches`.
+            An endless `tf.data.Dataset` of elements as in `batches`. With
+            weights, an element also has those of its rows, float32.
 
         Raises:
-            ValueError: if a number is out of range, or if `batch_size` is
-                larger than the training split.
+            ValueError: if a number is out of range, if `batch_size` is larger
+                than the training split, or if it has another number of rows
+                than there are weights.
         """
         check_integer("batch_size", batch_size, minimum=1)
         check_integer("seed", seed, minimum=0)
@@ -271,6 +276,9 @@ class BiasedDataset:
                 f"batch_size={batch_size}. Lower the batch size or use more rows."
             )
         gather = self._gather(self.train)
+        if sample_weight is not None:
+            check_same_length(train=self.train, sample_weight=sample_weight)
+            weights = tf.constant(sample_weight, tf.float32)
 
         def orders(epoch):
             numbers = streams.epoch_order(
@@ -282,7 +290,9 @@ class BiasedDataset:
             batch, targets = gather(order)
             if self.augment is not None:
                 batch = self.augment(batch, seed)
-            return batch, targets
+            if sample_weight is None:
+                return batch, targets
+            return batch, targets, tf.gather(weights, order)
 
         epochs = tf.data.Dataset.counter(first_epoch)
         endless = tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY)

@@ -19,6 +19,7 @@ import pandas as pd
 
 from keras_unbias.checks import check_choice, check_integer
 from keras_unbias.data import age_bias, image_files, regular_file
+from keras_unbias.data.augmentation import random_mirror
 from keras_unbias.data.dataset import BiasedDataset, Split, describe
 
 logger = logging.getLogger(__name__)
@@ -46,7 +47,9 @@ def load(
     seed: int = 0,
     train_size: int | None = 2000,
     test_size: int = 2000,
+    held_out: int = 0,
     image_size: int = 224,
+    augment: bool = False,
     data_dir: str | os.PathLike | None = None,
 ) -> BiasedDataset:
     """Loads pictures, ages and genders of the faces.
@@ -81,8 +84,14 @@ def load(
         train_size: int, number of training rows, or `None` for all. Defaults
             to 2,000, as in the paper for IMDB faces.
         test_size: int, number of test rows. Defaults to 2,000.
+        held_out: int, number of further rows of all ages that are left out of
+            EB1 and EB2. If it is not 0, they take the place of the test
+            split, and those of the other split among them take its place: to
+            choose settings without a look at what is reported. Defaults to 0.
         image_size: int, height and width to which images are resized.
             Defaults to 224.
+        augment: bool, whether `stream` mirrors training faces with
+            `augmentation.random_mirror`. Defaults to `False`.
         data_dir: path of a directory with the pictures, in it or in folders
             in it, named `<age>_<gender>_<race>_<date>.jpg.chip.jpg`. Or path
             of a `.tar` or `.tar.gz` file of them, or of a directory with one
@@ -114,11 +123,11 @@ def load(
     >>> len(dataset.train), dataset.input_shape, list(dataset.further)
     (9, (48, 48, 3), ['eb2'])
     """
-    _check(train_split, seed, train_size, test_size, image_size, data_dir)
+    _check(train_split, seed, train_size, test_size, held_out, image_size, data_dir)
     source, files = _read(pathlib.Path(data_dir))
     faces, left_out = _usable(files)
     (other,) = set(age_bias.SPLITS) - {train_split}
-    pools = _draw(faces, test_size, seed)
+    pools = _draw(faces, test_size, held_out, seed, other)
     _check_sizes(pools, left_out, {train_split: train_size or 1, other: 1})
     train = _split(pools[train_split][:train_size])
     test = _split(pools["test"])
@@ -141,12 +150,14 @@ def load(
         num_classes=2,
         attribute_spec=age_bias.SPEC,
         decode=image_files.decoder(image_size, image_files.decode),
+        augment=random_mirror if augment else None,
         facts=facts,
     )
 
 
-def _check(train_split, seed, train_size, test_size, image_size, data_dir):
+def _check(train_split, seed, train_size, test_size, held_out, image_size, data_dir):
     check_integer("seed", seed, minimum=0)
+    check_integer("held_out", held_out, minimum=0)
     check_integer("image_size", image_size, minimum=1)
     check_integer("test_size", test_size, minimum=1)
     if train_size is not None:
@@ -269,12 +280,21 @@ def _usable(files):
     return pd.DataFrame(faces, columns=Face._fields), left_out
 
 
-def _draw(faces, test_size, seed):
+def _draw(faces, test_size, held_out, seed, other):
     """Returns the faces of the splits in random order."""
     order = np.random.default_rng(seed).permutation(len(faces))
-    test, rest = faces.iloc[order[:test_size]], faces.iloc[order[test_size:]]
-    masks = age_bias.split_masks(rest.age, rest.gender)
-    return {**{name: rest[mask] for name, mask in masks.items()}, "test": test}
+    shuffled = faces.iloc[order]
+    test, rest = shuffled[:test_size], shuffled[test_size:]
+    pools = {"test": test, **_biased(rest[held_out:])}
+    if held_out:
+        chosen = rest[:held_out]
+        pools |= {"test": chosen, other: _biased(chosen)[other]}
+    return pools
+
+
+def _biased(faces):
+    masks = age_bias.split_masks(faces.age, faces.gender)
+    return {name: faces[mask] for name, mask in masks.items()}
 
 
 def _check_sizes(pools, left_out, wanted):

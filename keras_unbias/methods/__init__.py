@@ -7,6 +7,7 @@ from keras_unbias.methods.base import RepresentationClassifier
 from keras_unbias.methods.bias_balanced import BiasBalanced, LabelPrior
 from keras_unbias.methods.chi_squared import ChiSquaredPenalty
 from keras_unbias.methods.mutual_information import MutualInformationBackpropagation
+from keras_unbias.methods.overlap import overlap_weights
 
 __all__ = [
     "METHODS",
@@ -18,6 +19,7 @@ __all__ = [
     "LabelPrior",
     "MutualInformationBackpropagation",
     "RepresentationClassifier",
+    "overlap_weights",
 ]
 
 # Experiments choose a method by its name here.

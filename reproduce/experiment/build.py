@@ -5,6 +5,7 @@ import logging
 import os
 
 import keras
+import numpy as np
 
 from keras_unbias import backend, data, encoders, methods
 from keras_unbias.data import BiasedDataset
@@ -67,7 +68,8 @@ def build_model(
     """Builds and compiles the model of a run and creates all its state.
 
     The method takes the fields of `settings.method`, except that a
-    `prior_strength` above 0 makes its `label_prior`. A method with an
+    `prior_strength` above 0 makes its `label_prior`, and `overlap_width` is
+    for `row_weights`. A method with an
     estimator also takes `estimator`, `estimator_batches` and
     `attribute_size`, and an `AttributeAdversary` takes `attribute_parts`.
 
@@ -103,6 +105,24 @@ def build_model(
     return model
 
 
+def row_weights(settings: Settings, dataset: BiasedDataset) -> np.ndarray | None:
+    """Computes the weights of the training rows.
+
+    Args:
+        settings: the `Settings` of the run.
+        dataset: its `BiasedDataset`.
+
+    Returns:
+        Float32 array of shape `(rows,)`, or `None` for equal weights.
+    """
+    width = settings.method.overlap_width
+    if not width:
+        return None
+    train = dataset.train
+    positions = dataset.attribute_spec.positions(train.attributes)
+    return methods.overlap_weights(train.labels, positions, width=width)
+
+
 def _encoder(settings, dataset, data_dir):
     arguments = {}
     if settings.data.has_backbone:
@@ -124,6 +144,7 @@ def _encoder(settings, dataset, data_dir):
 def _arguments(settings, dataset):
     """The method's arguments after the encoder and the number of classes."""
     arguments = dict(vars(settings.method))
+    del arguments["overlap_width"]
     strength = arguments.pop("prior_strength")
     if strength:
         prior = methods.LabelPrior(dataset.num_classes, strength=strength)

@@ -93,7 +93,9 @@ class UtkFaces(Data):
     train_split: Literal["eb1", "eb2"] = "eb1"
     train_size: Count = 2000
     test_size: Count = 2000
+    held_out: CountOrZero = 0
     image_size: Count = 224
+    augment: bool = False
 
 
 @checked
@@ -103,6 +105,7 @@ class Network:
     backbone: Text = "ResNet50"
     alpha: Positive = 1.0
     weights: Text = "imagenet"
+    frozen: bool = False
     batch_norm: Literal["inference", "training"] = "inference"
     preprocessing: Literal["backbone", "released"] = "backbone"
 
@@ -186,9 +189,12 @@ class TrainingMethod(Method):
     Args:
         prior_strength: factor of log p(y|c) in the training logits; 0 for no
             prior.
+        overlap_width: width of `keras_unbias.overlap_weights`, in bins of the
+            attribute; 0 for equal weights.
     """
 
     prior_strength: Weight = 0.0
+    overlap_width: Weight = 0.0
 
 
 @checked

@@ -208,6 +208,7 @@ def _fit(settings, model, dataset, test, steps, path, observers):
             seed=settings.seed,
             first_epoch=first * training.epochs_per_report,
             estimator_batches=settings.estimator.estimator_batches,
+            sample_weight=build.row_weights(settings, dataset),
         ),
         initial_epoch=first,
         epochs=training.epochs // training.epochs_per_report,

@@ -1,0 +1,76 @@
+"""Weights for rows where the attributes of the classes are close.
+
+Reference: Li, Morgan & Zaslavsky, "Balancing Covariates via Propensity Score
+Weighting", JASA 2018.
+"""
+
+import numpy as np
+
+from keras_unbias.checks import check_same_length
+from keras_unbias.data.attributes import check_finite
+
+# Below it, the ratios of weights are rounding errors.
+SMALLEST = 1e-9
+
+
+def overlap_weights(
+    labels: np.ndarray, positions: np.ndarray, *, width: float
+) -> np.ndarray:
+    """Weights each row by how well the attribute hides its label.
+
+    The weight of a row is 1 - p(y|c), the overlap weight of Li, Morgan &
+    Zaslavsky. A kernel exp(-distance / width) estimates p(y|c), with equal
+    shares of the classes. So the weights also work where no value of the
+    attribute is common to two classes, such as young women and older men. Then
+    rows near the other class count most, because there the attribute explains
+    the least.
+
+    Pass the weights to `fit` as `sample_weight`.
+
+    Args:
+        labels: array of shape `(rows,)`, one class per row.
+        positions: float array of shape `(rows,)` or `(rows, a)`, where the
+            rows lie in the attribute, such as ages in years. See
+            `AttributeSpec.positions` for bins.
+        width: float > 0, the distance at which the kernel falls to 1/e, in the
+            unit of the positions. Distances add up over the columns.
+
+    Returns:
+        Float32 array of shape `(rows,)`, with mean 1 in every class.
+
+    Raises:
+        ValueError: if `width` is not positive, if lengths differ, if a
+            position is not finite, or if no row of a class lies near another
+            class, compared with the width.
+
+    Example:
+
+    >>> overlap_weights([0, 0, 1, 1], [25, 30, 41, 46], width=5.0).round(2).tolist()
+    [0.55, 1.45, 1.45, 0.55]
+    """
+    if not 0 < width < np.inf:
+        raise ValueError(
+            "The width is a distance between attributes. Expected: a finite number > "
+            f"0. Received: width={width}. Take about the gap between two classes."
+        )
+    check_same_length(labels=labels, positions=positions)
+    check_finite(positions)
+    classes, codes = np.unique(labels, return_inverse=True)
+    sizes = np.bincount(codes)
+    positions = np.asarray(positions, float).reshape(len(codes), -1)
+    # Many rows share few positions.
+    cells, cell = np.unique(positions, axis=0, return_inverse=True)
+    cell = cell.ravel()
+    shares = np.zeros((len(cells), len(classes)))
+    np.add.at(shares, (cell, codes), 1 / sizes[codes])
+    distances = sum(np.abs(column[:, None] - column) for column in cells.T)
+    near = (np.exp(-distances / width) @ shares)[cell]
+    own = np.eye(len(classes), dtype=bool)[codes]
+    weights = np.where(own, 0, near).sum(1) / near.sum(1)
+    means = np.bincount(codes, weights) / sizes
+    if means.min() < SMALLEST:
+        raise ValueError(
+            "A class has no row near another class. Expected: a width of about the "
+            f"gap between the classes. Received: width={width}. Raise it."
+        )
+    return (weights / means[codes]).astype(np.float32)
