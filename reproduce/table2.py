@@ -12,8 +12,12 @@ NOTES = (
     "men of 0 to 30 and women over 40; test: all ages. A column names what was "
     "trained on, then what was tested on.",
 )
-DRAWN = "The published rows are of IMDB faces: no comparison with drawn ones."
+NOT_IMDB = (
+    "The paper's numbers are of IMDB faces and of ResNet-50, so they do not stand "
+    "beside these faces."
+)
 PUBLISHED_SIZES = published("table2_sizes")["IMDB faces"]
+SOURCES = {"imdb": "IMDB faces", "utk": "UTKFace", "drawn": "drawn faces"}
 OTHER = {"EB1": "EB2", "EB2": "EB1"}
 
 
@@ -27,14 +31,19 @@ def tables(results, title, notes):
             Column(f"on {split}: test", accuracy("test"), split),
         )
     ]
-    drawn = results.cells[0].settings.data.faces == "drawn"
+    settings = results.cells[0].settings
+    faces = getattr(settings.data, "faces", "utk")
+    network, size = settings.network, settings.data.image_size
+    width = f" {network.alpha:g}" if network.alpha != 1 else ""
+    about = f"{SOURCES[faces]}, {network.backbone}{width} at {size} x {size}"
+    real = faces == "imdb"
     return [
         make_table(
             results,
             columns,
-            title=f"Table 2. Gender of faces, {title}",
-            published=published("table2"),
-            notes=[*notes, *sizes(results), *NOTES, *[DRAWN] * drawn],
+            title=f"Table 2. Gender of {about}, {title}",
+            published=published("table2") if real else None,
+            notes=[*notes, *sizes(results, real), *NOTES, *[NOT_IMDB] * (not real)],
         )
     ]
 
@@ -44,12 +53,12 @@ def accuracy(split):
     return lambda record: record.metrics.get(f"{split}_accuracy")
 
 
-def sizes(results):
+def sizes(results, real):
     """Says how many faces there were, beside the published numbers."""
     for _, record in results.found[:1]:
         counts = ", ".join(
-            f"{name.upper() if name != 'test' else name} {count:,} (published "
-            f"{PUBLISHED_SIZES[name][0]:,})"
+            f"{name.upper() if name != 'test' else name} {count:,}"
+            + f" (published {PUBLISHED_SIZES[name][0]:,})" * real
             for name, count in record.data["split_sizes"].items()
             if name in PUBLISHED_SIZES
         )

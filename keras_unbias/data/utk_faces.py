@@ -124,7 +124,7 @@ def load(
     (9, (48, 48, 3), ['eb2'])
     """
     _check(train_split, seed, train_size, test_size, held_out, image_size, data_dir)
-    source, files = _read(pathlib.Path(data_dir))
+    source, files = _read(data_dir)
     faces, left_out = _usable(files)
     (other,) = set(age_bias.SPLITS) - {train_split}
     pools = _draw(faces, test_size, held_out, seed, other)
@@ -171,27 +171,46 @@ def _check(train_split, seed, train_size, test_size, held_out, image_size, data_
         )
 
 
-def _read(path):
-    """Returns the kind of the source, and pairs of names and contents."""
-    if path.is_dir():
-        pictures = sorted(path.rglob("*.jpg"))
-        if pictures:
-            return "folder", _bounded(_of_folder(pictures), path)
-        archives = [p for p in path.iterdir() if p.name.endswith((".tar", ".tar.gz"))]
-        if len(archives) != 1:
-            raise FileNotFoundError(
-                f"There are no faces in {path}. Expected: pictures named {FORM}, or "
-                f"one .tar or .tar.gz file of them. Received: {len(archives)} such "
-                f"files and no .jpg file. Download the faces from {URL}, or pass the "
-                "path of one archive."
-            )
-        (path,) = archives
+def find(data_dir: str | os.PathLike) -> pathlib.Path | list[pathlib.Path]:
+    """Finds the faces, and reads none of them.
+
+    Args:
+        data_dir: as in `load`.
+
+    Returns:
+        Path of the archive, or sorted list of the paths of the pictures.
+
+    Raises:
+        FileNotFoundError: if there are none.
+    """
+    path = pathlib.Path(data_dir)
     if not path.exists():
         raise FileNotFoundError(
             "There are no faces. Expected: a directory or a tar file of UTKFace. "
             f"Received: nothing at {path}. Download the faces from {URL}."
         )
-    return "tar", _bounded(_of_tar(path), path)
+    if not path.is_dir():
+        return path
+    pictures = sorted(path.rglob("*.jpg"))
+    if pictures:
+        return pictures
+    archives = [p for p in path.iterdir() if p.name.endswith((".tar", ".tar.gz"))]
+    if len(archives) != 1:
+        raise FileNotFoundError(
+            f"There are no faces in {path}. Expected: pictures named {FORM}, or one "
+            f".tar or .tar.gz file of them. Received: {len(archives)} such files and "
+            f"no .jpg file. Download the faces from {URL}, or pass the path of one "
+            "archive."
+        )
+    return archives[0]
+
+
+def _read(data_dir):
+    """Returns the kind of the source, and pairs of names and contents."""
+    found = find(data_dir)
+    if isinstance(found, list):
+        return "folder", _bounded(_of_folder(found), data_dir)
+    return "tar", _bounded(_of_tar(found), found)
 
 
 def _of_folder(paths):

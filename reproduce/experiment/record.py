@@ -33,13 +33,20 @@ RANGES = {
     "share_predicted_positive": SHARE,
     "true_positive_rates": SHARE,
     "positives": AMOUNT,
+    "accuracy_by_group": SHARE,
+    "rows_by_group": AMOUNT,
     "seconds": AMOUNT,
     "loss": AMOUNT,
     "truth": AMOUNT,
     "information": INFORMATION,
 }
-# These have a number for each value of the attribute.
-BY_GROUP = ("true_positive_rates", "positives")
+# These have a number for each value of the attribute, or for each label and value.
+BY_GROUP = (
+    "true_positive_rates",
+    "positives",
+    "accuracy_by_group",
+    "rows_by_group",
+)
 # Columns of a history that are finite unless the run diverged.
 FINITE = ("loss", "mutual_information", "test_accuracy", "test_loss", "train_accuracy")
 

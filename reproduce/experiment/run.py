@@ -8,6 +8,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import pandas as pd
 import tensorflow as tf
 
 from keras_unbias import callbacks, data, methods
@@ -236,7 +237,22 @@ def _further_metrics(model, dataset, test):
     if _is_binary(dataset):
         logits = model.predict(test, verbose=0)["logits"]
         found.update(_binary_metrics(dataset, logits.argmax(-1)))
+    if len(dataset.attribute_spec.widths) == 1 < dataset.attribute_size:
+        logits = model.predict(test, verbose=0)["logits"]
+        found.update(_by_group(dataset.test, logits.argmax(-1)))
     return found
+
+
+def _by_group(split, predictions):
+    """Rows and accuracies by label and category of the attribute."""
+    correct = pd.Series(predictions == split.labels)
+    names = pd.Series(split.labels.astype(str)) + ", "
+    names += split.attributes.argmax(1).astype(str)
+    groups = correct.groupby(names)
+    return {
+        "rows_by_group": groups.size().to_dict(),
+        "accuracy_by_group": groups.mean().to_dict(),
+    }
 
 
 def _estimates(settings, model, dataset):

@@ -57,28 +57,32 @@ def _prepare_digits(settings, options):
 
 
 def _find_faces(options):
-    if options.profile == "quick":
-        if options.data_dir is not None:
-            raise ValueError(
-                "The profile quick draws its faces. Expected: no --data-dir, "
-                f"or --profile paper. Received: {options.data_dir}."
-            )
-        return {}
-    with sweep.environment():
-        from keras_unbias.data import imdb_wiki
     if options.data_dir is None:
+        if options.profile == "quick":
+            return {"faces": "drawn"}
         raise FileNotFoundError(
-            f"The profile {options.profile} is for IMDB faces, which have to "
-            "be fetched by hand. Expected: --data-dir. Received: none. "
-            f"{IMDB_GUIDE} says what to download and where to put it; "
-            "--profile quick runs on drawn faces."
+            f"The profile {options.profile} is for real faces, which have to be "
+            "fetched by hand. Expected: --data-dir. Received: none. "
+            f"{IMDB_GUIDE} says what to download and where to put it; --profile "
+            "quick runs on drawn faces, too."
         )
-    imdb_wiki.read(options.data_dir)
-    return {}
+    with sweep.environment():
+        from keras_unbias.data import imdb_wiki, utk_faces
+    if pathlib.Path(options.data_dir, imdb_wiki.IMAGES).exists():
+        if options.profile != "paper":
+            raise ValueError(
+                f"The profile {options.profile} is not for IMDB faces. Expected: "
+                "--profile paper, or --data-dir with UTKFace. Received: "
+                f"{options.data_dir}, with {imdb_wiki.IMAGES}. Change one of the two."
+            )
+        imdb_wiki.read(options.data_dir)
+        return {"faces": "imdb"}
+    utk_faces.find(options.data_dir)
+    return {"faces": "utk"}
 
 
 def _prepare_faces(settings, options):
-    if any(chosen.data.faces == "drawn" for chosen in settings):
+    if any(getattr(chosen.data, "faces", "") == "drawn" for chosen in settings):
         with sweep.environment():
             from keras_unbias.data import drawn_faces
         return drawn_faces.write(pathlib.Path(options.output_dir, "faces"))
@@ -98,5 +102,9 @@ DIGITS = Source(
     find=_find_digits,
     prepare=_prepare_digits,
 )
-FACES = Source(find=_find_faces, prepare=_prepare_faces)
+FACES = Source(
+    choices=[{"faces": f} for f in ("imdb", "utk", "drawn")],
+    find=_find_faces,
+    prepare=_prepare_faces,
+)
 CREDIT = Source(prepare=_prepare_credit)
