@@ -2,6 +2,7 @@
 
 import numpy as np
 from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import cross_val_score
 
 from keras_unbias import BiasedDataset, RepresentationClassifier
 from keras_unbias.auditing.critics import choose_batch_size, held_out_bound
@@ -65,6 +66,32 @@ def probe_auc(model: RepresentationClassifier, dataset: BiasedDataset) -> float:
     )
     scores = probe.decision_function(_features(model, dataset, "test"))
     return float(roc_auc_score(dataset.test.attributes[:, 0], scores))
+
+
+def probe_accuracy(
+    model: RepresentationClassifier, dataset: BiasedDataset
+) -> dict[str, float]:
+    """Computes how often a linear probe names the category of the attribute.
+
+    The probe is fitted to one half of the test rows and evaluated on the
+    other, and the reverse.
+
+    Args:
+        model: a `RepresentationClassifier`.
+        dataset: a `BiasedDataset` whose attribute is one category.
+
+    Returns:
+        Dict of floats: the `probe_accuracy`, and the `majority_accuracy` of
+        the most frequent category.
+    """
+    categories = dataset.test.attributes.argmax(1)
+    features = _features(model, dataset, "test")
+    scores = cross_val_score(linear_probe(), features, categories, cv=2)
+    shares = np.bincount(categories) / len(categories)
+    return {
+        "probe_accuracy": float(scores.mean()),
+        "majority_accuracy": float(shares.max()),
+    }
 
 
 def _features(model, dataset, split_name, rows=None):

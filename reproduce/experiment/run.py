@@ -237,7 +237,7 @@ def _further_metrics(model, dataset, test):
     if _is_binary(dataset):
         logits = model.predict(test, verbose=0)["logits"]
         found.update(_binary_metrics(dataset, logits.argmax(-1)))
-    if len(dataset.attribute_spec.widths) == 1 < dataset.attribute_size:
+    if _has_one_category(dataset):
         logits = model.predict(test, verbose=0)["logits"]
         found.update(_by_group(dataset.test, logits.argmax(-1)))
     return found
@@ -261,11 +261,18 @@ def _estimates(settings, model, dataset):
     if _is_binary(dataset):
         auc = fresh_estimates.probe_auc(model, dataset)
         return {**found, "probe_auc": auc}
+    if _has_one_category(dataset):
+        return {**found, **fresh_estimates.probe_accuracy(model, dataset)}
     return found
 
 
 def _evaluate(model, batches):
     return model.evaluate(batches, verbose=0, return_dict=True)
+
+
+def _has_one_category(dataset: BiasedDataset) -> bool:
+    """Whether the attribute is one category of several, such as a bin of ages."""
+    return len(dataset.attribute_spec.widths) == 1 < dataset.attribute_size
 
 
 def _is_binary(dataset: BiasedDataset) -> bool:
