@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_unbias.data.augmentation import random_affine
+from keras_unbias.data.augmentation import random_affine, random_mirror
 
 SIZE = 41
 MIDDLE = (SIZE - 1) / 2
@@ -76,3 +76,14 @@ def test_the_color_stays():
 def test_the_seed_tells():
     np.testing.assert_array_equal(distorted(3, shift=2), distorted(3, shift=2))
     assert np.any(distorted(3, shift=2) != distorted(4, shift=2))
+
+
+def test_every_second_image_is_mirrored_at_random():
+    images = np.random.default_rng(0).integers(0, 255, (400, 4, 5, 3)).astype("uint8")
+    found = random_mirror(images, (0, 1)).numpy()
+    assert found.dtype == np.uint8
+    turned = (found != images).any((1, 2, 3))
+    assert 150 < turned.sum() < 250
+    np.testing.assert_array_equal(found[turned], images[turned][:, :, ::-1])
+    np.testing.assert_array_equal(random_mirror(images, (0, 1)), found)
+    assert (random_mirror(images, (0, 2)).numpy() != found).any()

@@ -210,6 +210,26 @@ def test_stream_alone_augments_and_leaves_the_attribute():
         np.testing.assert_array_equal(a, b)
 
 
+def test_weights_go_with_their_rows():
+    dataset = make_dataset()
+    weights = np.arange(len(dataset.train)) + 0.5
+    settings = {"seed": 5, "estimator_batches": 2}
+    plain = dataset.stream(6, **settings)
+    weighted = dataset.stream(6, **settings, sample_weight=weights)
+    assert len(plain.element_spec) == 2
+    for number, ((x, y), (same, targets, found)) in enumerate(
+        zip(plain, weighted, strict=False)
+    ):
+        np.testing.assert_array_equal(same, x)
+        np.testing.assert_array_equal(targets["label"], y["label"])
+        assert found.dtype == tf.float32
+        np.testing.assert_array_equal(found, weights[x.numpy()[:, 0].astype(int)])
+        if number == 9:
+            break
+    with pytest.raises(ValueError, match=r"same rows.*sample_weight"):
+        dataset.stream(6, seed=5, sample_weight=weights[1:])
+
+
 def test_task_rows_do_not_depend_on_the_estimator_batches():
     dataset = make_dataset()
     plain = row_numbers(dataset.stream(6, seed=2), 7)

@@ -54,6 +54,15 @@ def test_batch_normalization_is_as_the_argument_says(resnet):
     assert all(len(layer.trainable_variables) == 2 for layer in norms(trained))
 
 
+def test_a_frozen_backbone_keeps_all_of_its_weights():
+    encoder = encoders.face_encoder(
+        shape=(32, 32, 3), backbone="MobileNet", alpha=0.25, weights="none", frozen=True
+    )
+    assert [w.shape for w in encoder.trainable_weights] == [(256, 128), (128,)]
+    layers = [layer for layer in encoder.layers[1].layers if layer.weights]
+    assert layers and not any(layer.trainable for layer in layers)
+
+
 def test_preprocessing_is_the_backbones_own():
     images = np.random.default_rng(0).integers(0, 256, (2, 5, 5, 3), "uint8")
     rgb = images.astype(float)

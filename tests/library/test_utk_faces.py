@@ -109,6 +109,39 @@ def test_the_seed_draws_the_splits(folder):
     assert len(everything.train) == everything.facts["split_sizes"]["eb1"]
 
 
+@pytest.mark.parametrize("train_split", ["eb1", "eb2"])
+def test_held_out_faces_are_in_no_other_split(folder, train_split):
+    other = {"eb1": "eb2", "eb2": "eb1"}[train_split]
+    reported = names(load(folder, seed=1, train_split=train_split), folder)
+    held = load(folder, seed=1, train_split=train_split, held_out=50, train_size=15)
+    found = names(held, folder)
+    assert len(found["test"]) == 50
+    assert not {*found["test"]} & {*reported["test"]}
+    # The other split is chosen on, too, and is a part of the same faces.
+    belongs = {"eb1": is_eb1, "eb2": is_eb2}
+    assert found[other] == list(filter(belongs[other], found["test"]))
+    everything = load(
+        folder, seed=1, train_split=train_split, held_out=50, train_size=None
+    )
+    train = names(everything, folder)["train"]
+    assert found["train"] == train[:15]
+    rest = {path.name for path in folder.iterdir()}
+    rest -= {*found["test"], *reported["test"]}
+    assert sorted(train) == sorted(filter(belongs[train_split], rest))
+
+
+def test_training_faces_alone_are_mirrored(folder):
+    plain, mirrored = load(folder), load(folder, augment=True)
+    for split in ("train", "test"):
+        pair = [next(iter(d.batches(split, 20)))[0] for d in (plain, mirrored)]
+        np.testing.assert_array_equal(*pair)
+    one, other = (next(iter(d.stream(20, seed=1)))[0] for d in (plain, mirrored))
+    turned = [not np.array_equal(a, b) for a, b in zip(one, other, strict=True)]
+    assert 0 < sum(turned) < 20
+    for a, b, turn in zip(one, other, turned, strict=True):
+        np.testing.assert_array_equal(b, a[:, ::-1] if turn else a)
+
+
 def test_images_are_those_of_the_files(folder):
     data = load(folder)
     for split, found in names(data, folder).items():

@@ -13,7 +13,7 @@ ROOT = pathlib.Path(__file__).parents[2]
 RECORDS = ROOT / "reproduce" / "records"
 SCRIPTS = sorted((ROOT / "reproduce").glob("*.py"))
 # What is neither a table nor a figure of cells.
-OTHERS = {"benchmark", "figure3", "release"}
+OTHERS = {"benchmark", "figure3", "figure_faces", "figure_features", "release"}
 
 
 def specifications():
@@ -87,12 +87,13 @@ def publish(directory, cells, **changes):
 
 
 def cells_of(experiment, *words):
-    """The cells that flags ask for, on the best data."""
+    """The cells that flags ask for, on the best data that have some."""
     parser = flags.make_parser("", experiment.profiles, experiment.variances)
     experiment.add_flags(parser)
     options = flags.parse(parser, words)
     options.profile = options.profile or "fast"
-    return experiment.make_cells(options, experiment.source.choices[0])
+    choices = experiment.source.choices
+    return next(filter(None, (experiment.make_cells(options, c) for c in choices)))
 
 
 def listed(answer):

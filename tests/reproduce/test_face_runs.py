@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from keras_unbias import data, encoders, load_classifier
@@ -57,9 +58,26 @@ def test_an_epoch_from_files_to_a_served_classifier(drawn, tmp_path):
             for x, y in faces.batches(name, 50)
         ]
         assert record.metrics[metric] == pytest.approx(np.concatenate(right).mean())
-    assert {"mutual_information", "conditional_mutual_information"} == set(
-        record.estimates
-    )
+    assert set(record.estimates) == {
+        "mutual_information",
+        "conditional_mutual_information",
+        "probe_accuracy",
+        "majority_accuracy",
+    }
+    outputs = classifier(next(iter(faces.batches("test", 2000)))[0])
+    expected = pd.DataFrame(
+        {
+            "label": faces.test.labels,
+            "bin": faces.test.attributes.argmax(1),
+            "correct": outputs["logits"].numpy().argmax(1) == faces.test.labels,
+        }
+    ).pivot_table("correct", ["label", "bin"], aggfunc=["mean", "size"])
+    for (label, age), row in expected.iterrows():
+        group = f"{label}, {age}"
+        assert record.metrics["rows_by_group"][group] == row["size"].item()
+        accuracy = record.metrics["accuracy_by_group"][group]
+        assert accuracy == pytest.approx(row["mean"].item())
+    assert len(record.metrics["rows_by_group"]) == len(expected)
     text = json.dumps(record.data)
     assert "split_sizes" in text and imdb_faces.DRAWN in text
 

@@ -1,21 +1,24 @@
 """Table 2 and its curves."""
 
 import dataclasses
+import functools
 
 import pytest
+import utk
 from faces import people, write
-from scripts import EXPERIMENTS, cells_of, drawn, listed, publish, record, rows
+from scripts import EXPERIMENTS, drawn, listed, publish, record, rows
 
-from keras_unbias.data import drawn_faces
+from keras_unbias.data import drawn_faces, imdb_faces, utk_faces
+from reproduce import figure_faces
 from reproduce.experiment import records
 from reproduce.experiment.settings import change
-from reproduce.recipes import faces
+from reproduce.recipes import face_studies, faces
 
 
 def faces_record(row, column, seed, other, test):
     (cell,) = [
         cell
-        for cell in faces.cells("quick", seeds=3)
+        for cell in faces.cells("quick", faces="drawn", seeds=3)
         if (cell.row, cell.column, cell.settings.seed) == (row, column, seed)
     ]
     name = {"EB1": "eb2", "EB2": "eb1"}[column]
@@ -47,13 +50,9 @@ def test_table2(call, tmp_path):
     assert found["ERM"] == [
         *("0.550 ± 0.071", "0.750 ± 0.071", "0.250 (n=1)", "0.750 (n=1)")
     ]
-    row = "MI backpropagation, lambda = 0.5, 0.9 (published)"
-    assert found[row][0] == "0.684 ± 0.010"
-    assert found[row][3] == "0.745 ± 0.022"
-    assert "EB1 4,000 (published 36,003)" in out
-    assert "test 2,000 (published 22,468)" in out
+    assert "EB1 4,000, " in out and "(published" not in out
     assert "Left out: 7 unknown gender" in out
-    assert "no comparison with drawn ones" in out
+    assert "do not stand beside these faces" in out
     assert "To run them, and others of these rows" in out
 
 
@@ -64,14 +63,108 @@ def test_without_the_faces_the_guide_is_named(name, call):
     assert "--data-dir" in err and "reproduce/IMDB.md" in err
 
 
-@pytest.mark.parametrize("name", ["table2", "figure_table2"])
-def test_drawn_faces_need_no_files(name, call):
-    code, _, err = call(
-        EXPERIMENTS[name], "--profile", "quick", "--data-dir", "somewhere"
+@pytest.mark.parametrize(
+    ("profile", "count"), [("quick", 3), ("fast", 42), ("paper", 36)]
+)
+def test_a_directory_of_utkface_is_enough(profile, count, call, tmp_path):
+    words = ["--data-dir", str(utk.write(tmp_path / "faces", rows=3)), "--dry-run"]
+    code, out, _ = call(EXPERIMENTS["table2"], "--profile", profile, *words)
+    assert code == 0
+    assert f"{count} cells: 0 done, {count} missing" in out
+
+
+def test_the_published_numbers_stand_beside_imdb_alone(call, tmp_path):
+    released = [
+        record(faces.cells(profile, faces=kind)[0].settings)
+        for profile, kind in (("paper", "imdb"), ("paper", "utk"), ("fast", "utk"))
+    ]
+    places = [tmp_path / str(number) for number in range(3)]
+    for place, one in zip(places, released, strict=True):
+        records.release([one], place)
+    titles = (
+        "IMDB faces, ResNet50 at 224 x 224, profile paper",
+        "UTKFace, MobileNet 0.25 at 96 x 96, profile paper",
+        "UTKFace, MobileNet 0.25 at 96 x 96, profile fast",
     )
-    assert code == 2
-    assert "The profile quick draws its faces" in err
-    assert "Received: somewhere" in err
+    for place, title in zip(places, titles, strict=True):
+        profile = title.split()[-1]
+        words = ["--profile", profile, "--from-records", str(place)]
+        code, out, _ = call(EXPERIMENTS["table2"], *words)
+        assert code == 0
+        assert f"Table 2. Gender of {title}" in out
+        real = title.startswith("IMDB")
+        assert ("(published)" in out) == ("(published 36,003)" in out) == real
+        assert ("do not stand beside these faces" in out) != real
+        assert ("(oracle)" in out) == (profile == "fast")
+
+
+def test_groups_of_age_and_gender(call, tmp_path):
+    (cell,) = faces.cells("fast", faces="utk", rows=["ERM"], seeds=1)[:1]
+    one = record(cell.settings)
+    groups = {
+        "rows_by_group": {"0, 0": 10, "0, 1": 30, "0, 2": 10, "1, 11": 4},
+        "accuracy_by_group": {"0, 0": 0.3, "0, 1": 0.5, "0, 2": 0.9, "1, 11": 0.75},
+    }
+    estimates = {"probe_accuracy": 0.4, "majority_accuracy": 0.25}
+    one = dataclasses.replace(
+        one,
+        metrics={**one.metrics, **groups},
+        estimates={**one.estimates, **estimates},
+    )
+    records.release([one], tmp_path)
+    words = ["--profile", "fast", "--seeds", "1", "--from-records", str(tmp_path)]
+    code, out, _ = call(EXPERIMENTS["table2_groups"], *words)
+    assert code == 0
+    by_group, by_age, *_ = out.split(", trained on EB")[1:]
+    assert rows(by_group)["ERM"] == [
+        # The worst group, women and men. (30 x 0.5 + 10 x 0.9) / 40 = 0.6.
+        *("0.300", "0.300", "0.600", "-", "-", "-", "-", "-", "0.750")
+    ]
+    assert rows(by_age)["ERM"][2:] == ["0.400", "0.250"]
+
+
+def test_studies_beside_table2(call, tmp_path):
+    place = str(utk.write(tmp_path / "faces", rows=3))
+    for name in ("search_faces", "ablation_faces"):
+        words = ["--profile", "fast", "--data-dir", place, "--dry-run"]
+        cells = listed(call(EXPERIMENTS[name], *words))
+        assert len(cells) == len(set(cells))
+    held = face_studies.search("fast", faces="utk")
+    assert {c.settings.seed for c in held} == {0}
+    assert all(c.settings.data.held_out for c in held)
+    changed = face_studies.ablation("fast", faces="utk", seeds=1)
+    table = faces.cells("fast", faces="utk", seeds=1)
+    assert changed[0].settings in [cell.settings for cell in table]
+    assert {c.settings.data.train_split for c in changed} == {"eb2"}
+
+
+def test_faces_of_the_splits_are_drawn(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(figure_faces, "PICTURES", 3)
+    drawn_faces.write(tmp_path / "runs" / "faces", rows=600)
+    words = [
+        "--figures-dir",
+        str(tmp_path / "figures"),
+        "--output-dir",
+        str(tmp_path / "runs"),
+    ]
+    monkeypatch.setattr(
+        imdb_faces, "load", functools.partial(imdb_faces.load, train_size=60)
+    )
+    assert figure_faces.main(words) == 0
+    found = drawn(tmp_path, "figure_faces")
+    young = [[bin < 4 for bin in p["age_bin"]] for p in found["points"]]
+    women = [[label == 0 for label in p["label"]] for p in found["points"]]
+    assert young[0] == women[0]
+    assert young[1] == [not woman for woman in women[1]]
+    assert len(young[2]) == 3
+    place = utk.write(tmp_path / "utk")
+    monkeypatch.setattr(
+        utk_faces,
+        "load",
+        functools.partial(utk_faces.load, train_size=20, test_size=60),
+    )
+    assert figure_faces.main([*words, "--data-dir", str(place)]) == 0
+    assert drawn(tmp_path, "figure_faces_utk")["about"] == "UTKFace, seed 1"
 
 
 def test_weights_of_ones_own_are_other_runs(call, tmp_path):
@@ -87,10 +180,11 @@ def test_weights_of_ones_own_are_other_runs(call, tmp_path):
 
 def test_curves_beside_table2(call, tmp_path):
     experiment = EXPERIMENTS["figure_table2"]
-    made = cells_of(experiment, "--profile", "quick", "--seeds", "2")
+    made = faces.curves("quick", faces="drawn", seeds=2)
     shown = publish(tmp_path / "records", made)
-    assert call(experiment, *shown, "--seeds", "2")[0] == 0
-    found = drawn(tmp_path, "figure_table2_quick_seeds_2")
+    shown += ["--profile", "quick", "--seeds", "2"]
+    assert call(experiment, *shown)[0] == 0
+    found = drawn(tmp_path, "figure_table2_quick_seeds_2_faces_drawn")
     lines = {(p["panel"], p["line"]) for p in found["points"] if "runs" in p}
     assert lines == {
         (f"trained on {split}", f"λ = {weight}")

@@ -1,10 +1,17 @@
 """Fresh estimates of a run, against information in closed form."""
 
+import keras
 import numpy as np
 import pytest
 from known_information import binary
 from sklearn import linear_model, metrics
 
+from keras_unbias import (
+    AttributeSpec,
+    BiasedDataset,
+    RepresentationClassifier,
+    Split,
+)
 from keras_unbias.auditing.critics import held_out_bound
 from reproduce.experiment import fresh_estimates
 
@@ -25,6 +32,24 @@ def test_the_probe_finds_what_the_features_name(agreement):
         metrics.roc_auc_score(attribute, probe.predict_proba(features)[:, 1]),
         abs=1e-3,
     )
+
+
+def test_a_probe_names_categories_of_rows_that_it_was_not_fitted_to():
+    rng = np.random.default_rng(0)
+    category = rng.choice(3, 900, p=[0.5, 0.3, 0.2])
+    # A third of the inputs names the category, the others name none.
+    known = rng.random(900) < 1 / 3
+    inputs = np.eye(3)[category] * known[:, None]
+    split = Split(inputs, np.zeros(900, int), np.eye(3)[category])
+    dataset = BiasedDataset("c", split, split, 2, AttributeSpec((3,)))
+    model = RepresentationClassifier(
+        keras.Sequential([keras.Input((3,)), keras.layers.ReLU()]), 2
+    )
+    found = fresh_estimates.probe_accuracy(model, dataset)
+    majority = np.mean(category == 0)
+    assert found["majority_accuracy"] == pytest.approx(majority)
+    right = np.where(known, True, category == 0).mean()
+    assert found["probe_accuracy"] == pytest.approx(right, abs=0.01)
 
 
 @pytest.mark.slow

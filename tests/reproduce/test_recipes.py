@@ -60,6 +60,7 @@ def test_table1_of_the_paper_to_the_letter(row, variance):
         "jit_compile": None,
         "epochs_per_report": 1,
         "prior_strength": 0.0,
+        "overlap_width": 0.0,
         "seed": 1,
     }
     if row == "ERM":
@@ -183,6 +184,7 @@ def test_table2_of_the_paper_to_the_letter(column, split, weight):
         "backbone": "ResNet50",
         "alpha": 1.0,
         "weights": "imagenet",
+        "frozen": False,
         "batch_norm": "inference",
         "preprocessing": "backbone",
         "batch_size": 24,
@@ -200,6 +202,7 @@ def test_table2_of_the_paper_to_the_letter(column, split, weight):
         "own_optimizer": True,
         "clip": True,
         "prior_strength": 0.0,
+        "overlap_width": 0.0,
         "critic": "concatenated",
         "critic_hidden": (512, 512, 512),
         "standardize": False,
@@ -278,6 +281,7 @@ def test_table3_of_the_paper_to_the_letter(weight):
         "own_optimizer": False,
         "clip": True,
         "prior_strength": 0.0,
+        "overlap_width": 0.0,
         "critic": "concatenated",
         "critic_hidden": (64,),
         "standardize": False,

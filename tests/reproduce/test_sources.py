@@ -5,6 +5,7 @@ import hashlib
 import pathlib
 
 import pytest
+import utk
 from faces import people, write
 
 from keras_unbias.data import colored_mnist, drawn_faces, mnist, uci_german
@@ -76,10 +77,23 @@ def test_mnist_is_downloaded_once(kind, data_dir, times, monkeypatch):
     assert len(calls) == times
 
 
-def test_quick_draws_its_faces():
-    assert sources.FACES.find(options(profile="quick")) == {}
-    with pytest.raises(ValueError, match=r"draws its faces.*Received: here"):
+def test_without_a_directory_quick_draws_its_faces():
+    assert sources.FACES.find(options(profile="quick")) == {"faces": "drawn"}
+    with pytest.raises(FileNotFoundError, match=r"nothing at here"):
         sources.FACES.find(options(profile="quick", data_dir="here"))
+
+
+@pytest.mark.parametrize("profile", ["quick", "fast", "paper"])
+def test_the_files_tell_which_faces_they_are(profile, tmp_path):
+    given = options(profile=profile, data_dir=utk.write(tmp_path / "utk", rows=3))
+    assert sources.FACES.find(given) == {"faces": "utk"}
+    assert sources.FACES.prepare([], given) == given.data_dir
+    given.data_dir = write(tmp_path / "imdb", people(), images=False)
+    if profile == "paper":
+        assert sources.FACES.find(given) == {"faces": "imdb"}
+        return
+    with pytest.raises(ValueError, match=f"profile {profile} is not for IMDB faces"):
+        sources.FACES.find(given)
 
 
 def test_faces_are_drawn_once_beside_the_runs(tmp_path, monkeypatch):
@@ -91,11 +105,12 @@ def test_faces_are_drawn_once_beside_the_runs(tmp_path, monkeypatch):
     assert directory == tmp_path / "faces"
 
 
-def test_without_faces_the_guide_is_named():
+@pytest.mark.parametrize("profile", ["fast", "paper"])
+def test_without_faces_the_guide_is_named(profile):
     with pytest.raises(
         FileNotFoundError, match=r"Expected: --data-dir.*reproduce/IMDB\.md"
     ):
-        sources.FACES.find(options(profile="paper"))
+        sources.FACES.find(options(profile=profile))
 
 
 def test_the_guide_is_there():
@@ -108,7 +123,7 @@ def test_faces_are_looked_at_before_any_run(tmp_path):
     with pytest.raises(FileNotFoundError):
         sources.FACES.find(given)
     given.data_dir = write(tmp_path / "faces", people(), images=False)
-    assert sources.FACES.find(given) == {}
+    assert sources.FACES.find(given) == {"faces": "imdb"}
     cells = faces.cells("paper", seeds=1)
     assert sources.FACES.prepare(settings(cells), given) == given.data_dir
 
