@@ -3,14 +3,17 @@
 import dataclasses
 import functools
 
+import numpy as np
 import pytest
 import utk
 from faces import people, write
 from scripts import EXPERIMENTS, drawn, listed, publish, record, rows
 
+from keras_unbias import RepresentationClassifier
 from keras_unbias.data import drawn_faces, imdb_faces, utk_faces
-from reproduce import figure_faces
-from reproduce.experiment import records
+from keras_unbias.encoders import face_encoder
+from reproduce import figure_faces, figure_features
+from reproduce.experiment import records, run_files
 from reproduce.experiment.settings import change
 from reproduce.recipes import face_studies, faces
 
@@ -165,6 +168,49 @@ def test_faces_of_the_splits_are_drawn(tmp_path, monkeypatch, capsys):
     )
     assert figure_faces.main([*words, "--data-dir", str(place)]) == 0
     assert drawn(tmp_path, "figure_faces_utk")["about"] == "UTKFace, seed 1"
+
+
+def test_features_are_those_of_finished_runs(tmp_path, monkeypatch, capsys):
+    place = utk.write(tmp_path / "faces")
+    fast = faces.PROFILES_OF["utk"]["fast"]
+    tiny = {"backbone": "small", "alpha": 1.0, "weights": "none", "image_size": 32}
+    base = change(fast.base, train_size=20, test_size=60, **tiny)
+    small = dataclasses.replace(fast, base=base)
+    monkeypatch.setitem(faces.PROFILES_OF["utk"], "fast", small)
+    monkeypatch.setattr(figure_features, "FACES", 40)
+    words = ["--data-dir", str(place), "--output-dir", str(tmp_path / "runs")]
+    words += ["--figures-dir", str(tmp_path / "figures")]
+    with pytest.raises(SystemExit):
+        figure_features.main(words)
+    assert "has no model" in capsys.readouterr().err
+    encoders = {}
+    for cell in small.cells(figure_features.ROWS, None, 1):
+        encoder = face_encoder(shape=(32, 32, 3), backbone="small", weights="none")
+        path = run_files.directory(cell.settings, tmp_path / "runs")
+        path.mkdir(parents=True)
+        model = RepresentationClassifier(encoder, 2)
+        model.build(encoder.input_shape)
+        model.save(path / "model.keras")
+        encoders[cell.settings.id] = encoder
+    assert figure_features.main(words) == 0
+    found = drawn(tmp_path, "figure_features")["points"]
+    assert [(p["row"], p["column"]) for p in found] == [
+        (row, column) for row in figure_features.ROWS for column in ("EB1", "EB2")
+    ]
+    test = utk_faces.load(
+        seed=1, train_size=20, test_size=60, image_size=32, data_dir=place
+    )
+    images, targets = next(iter(test.batches("test", 40)))
+    for point in found:
+        z = encoders[point["run"]](images).numpy()
+        left, scales, _ = np.linalg.svd(z - z.mean(0), full_matrices=False)
+        plane = left[:, :2] * scales[:2]
+        # The sign of a component means nothing.
+        np.testing.assert_allclose(
+            np.abs(point["place"]), np.abs(plane) / np.abs(plane).max(), atol=2e-3
+        )
+        assert point["label"] == targets["label"].numpy().tolist()
+        assert point["age_bin"] == targets["attribute"].numpy().argmax(1).tolist()
 
 
 def test_weights_of_ones_own_are_other_runs(call, tmp_path):
