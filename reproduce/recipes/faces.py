@@ -112,7 +112,7 @@ FAST = change(
 )
 FAST_ROWS = {
     **ROWS,
-    MI: {"mi_weight": 0.5},
+    MI: {"mi_weight": 0.9},
     CONDITIONAL: {"conditional": True, "mi_weight": 1.0},
     OVERLAP: {"method": Erm(overlap_width=0.7)},
 }
