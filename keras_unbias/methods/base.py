@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from keras_unbias import backend
+from keras_unbias import backend, replicas
 from keras_unbias.checks import check_weight
 from keras_unbias.data.targets import (
     as_class_numbers,
@@ -61,10 +61,6 @@ class RepresentationClassifier(InputMemory, GatedModel):
     >>> model.predict(x, verbose=0)["logits"].shape
     (8, 3)
     """
-
-    # Whether a training step needs all rows of the batch on one device.
-    # Keras would divide the objective between replicas.
-    single_device = False
 
     def __init__(
         self,
@@ -208,17 +204,9 @@ class RepresentationClassifier(InputMemory, GatedModel):
             The `History` of the training.
 
         Raises:
-            ValueError: if `class_weight` has other labels, if the data do not
-                suit the method, or if the method is trained on several
-                replicas and needs one device.
+            ValueError: if `class_weight` has other labels, or if the data do
+                not suit the method.
         """
-        replicas = self.distribute_strategy.num_replicas_in_sync
-        if self.single_device and replicas > 1:
-            raise ValueError(
-                f"{type(self).__name__} needs all rows of a step on one device. "
-                f"Expected: training on one device. Received: a strategy of {replicas} "
-                "replicas. Build and fit the model outside the strategy's scope."
-            )
         weights = self._class_weights(class_weight)
         if weights != self.class_weight:
             # The compiled step holds the weights as constants.
@@ -276,6 +264,8 @@ class RepresentationClassifier(InputMemory, GatedModel):
         """Updates the metric `loss`, as Keras's own training step does."""
         for metric in self.metrics:
             if metric.name == "loss":
+                # The loss is a replica's share of the objective.
+                loss = loss * replicas.count() if replicas.in_step() else loss
                 metric.update_state(loss, tf.shape(y["label"])[0])
 
     def compute_loss(
@@ -296,6 +286,11 @@ class RepresentationClassifier(InputMemory, GatedModel):
             if sample_weight is not None:
                 row_weight = row_weight * tf.reshape(sample_weight, [-1])
             sample_weight = row_weight
+        if training and getattr(self.loss, "reduction", None) != "sum":
+            # A mean over the rows of all replicas, which may have uneven numbers.
+            labels, logits, sample_weight = replicas.gather(
+                (labels, logits, sample_weight)
+            )
         return super().compute_loss(x, labels, logits, sample_weight, training)
 
     def compute_metrics(

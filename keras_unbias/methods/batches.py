@@ -5,6 +5,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from keras_unbias import replicas
+
 
 def split(
     data: tuple, estimator_batches: int, seed: tf.Tensor | None = None
@@ -35,6 +37,11 @@ def split(
     labels, parts = data[1]["label"], 1 + estimator_batches
     # In eager execution the length of a short last batch is also known.
     known = None if tf.executing_eagerly() else labels.shape[0]
+    if known is not None:
+        # All replicas have the same number then.
+        known *= replicas.count()
+    data = replicas.gather(data)
+    labels = data[1]["label"]
     if known is not None and known % parts:
         raise ValueError(
             f"estimator_batches={estimator_batches} divides every batch into "
@@ -49,7 +56,7 @@ def split(
         # XLA cannot shuffle, but it can sort noise.
         order = tf.argsort(tf.random.stateless_uniform([present], seed))
     order = tf.gather(order, tf.range(parts * rows) % present)
-    order = tf.reshape(order, (parts, rows))
+    order = replicas.own_columns(tf.reshape(order, (parts, rows)))
 
     def take(structure, numbers):
         return keras.tree.map_structure(

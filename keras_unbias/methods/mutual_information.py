@@ -20,6 +20,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_unbias import replicas
 from keras_unbias.checks import check_integer, check_weight, check_width
 from keras_unbias.data.targets import (
     attribute_of,
@@ -100,8 +101,6 @@ class MutualInformationBackpropagation(RepresentationClassifier):
     >>> float(model.mi_weight_variable)
     0.25
     """
-
-    single_device = True
 
     def __init__(
         self,
@@ -198,10 +197,12 @@ class MutualInformationBackpropagation(RepresentationClassifier):
         super().compile(*args, **kwargs)
         if estimator_optimizer is not None:
             self.estimator.compile(estimator_optimizer)
+        replicas.apply_alike(self.optimizer)
         if self.own_optimizer:
             self.mi_optimizer = companion_optimizer(
                 self.optimizer, self.mi_weight_variable, "mi"
             )
+            replicas.apply_alike(self.mi_optimizer)
 
     def make_gate(self) -> Gate:
         """Returns what the rows of every batch must hold, see `Gate`."""
@@ -269,29 +270,35 @@ class MutualInformationBackpropagation(RepresentationClassifier):
                 self.estimator_batches,
                 seed if self.shuffle_rows else None,
             )
-        attributes = attribute_of(y)
         with tf.GradientTape(persistent=True) as tape:
             y_pred = self(x, training=True)
-            features = y_pred["features"]
+            features, attributes, labels = replicas.gather(
+                (y_pred["features"], attribute_of(y), y["label"])
+            )
             loss = self.compute_loss(x, y, y_pred, sample_weight, True)
             # Lines 5 to 8: the estimator follows the current features.
             with tape.stop_recording():
                 if mini_batches is None:
-                    pool = features[None], attributes[None], y["label"][None]
+                    pool = features[None], attributes[None], labels[None]
                 else:
-                    pool = self._embedded(*mini_batches)
+                    pool = replicas.gather(self._embedded(*mini_batches), axis=1)
                 self.estimator.update(*pool)
             # Lines 9 and 10: the two terms of the objective. They are scaled
             # for 16-bit floats, and `apply` divides by the scale.
-            bound = self.estimator.bound(features, attributes, y["label"])
+            bound = self.estimator.bound(features, attributes, labels)
             scaled_loss = self.optimizer.scale_loss(loss)
-            scaled_bound = (self.mi_optimizer or self.optimizer).scale_loss(bound)
+            scaled_bound = (self.mi_optimizer or self.optimizer).scale_loss(
+                replicas.share(bound)
+            )
         theta = self.encoder.trainable_variables
         psi = self.classifier.trainable_variables
         zero = tf.UnconnectedGradients.ZERO
         task_theta, task_psi = tape.gradient(scaled_loss, [theta, psi], None, zero)
         mi_theta = tape.gradient(scaled_bound, theta, None, zero)
         del tape
+        task_theta, task_psi, mi_theta = map(
+            replicas.total, (task_theta, task_psi, mi_theta)
+        )
         if self.clip:
             mi_theta = clip_to_reference(mi_theta, task_theta)
         # Lines 11 and 12: the encoder descends on both terms, the classifier
@@ -324,11 +331,13 @@ class MutualInformationBackpropagation(RepresentationClassifier):
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         y_pred = self(x, training=False)
         self.track_loss(self.compute_loss(x, y, y_pred, sample_weight, False), y)
-        tf.py_function(
-            lambda *rows: self._evaluated.append([part.numpy() for part in rows]),
-            [y_pred["features"], attribute_of(y), y["label"]],
-            [],
-        )
+        rows = replicas.gather((y_pred["features"], attribute_of(y), y["label"]))
+        if replicas.is_first_here():
+            tf.py_function(
+                lambda *rows: self._evaluated.append([part.numpy() for part in rows]),
+                rows,
+                [],
+            )
         self._in_step = True
         try:
             return self.compute_metrics(x, y, y_pred, sample_weight)
@@ -350,21 +359,34 @@ class MutualInformationBackpropagation(RepresentationClassifier):
 
     def _embedded(self, inputs, targets):
         """Returns features, attributes and labels of the mini-batches."""
-        features = tf.map_fn(
-            lambda batch: tf.cast(self.encoder(batch, training=True), tf.float32),
-            inputs,
-            fn_output_signature=tf.float32,
-            parallel_iterations=1,
-        )
+
+        def embed(batch):
+            return tf.cast(self.encoder(batch, training=True), tf.float32)
+
+        if replicas.in_step():
+            # Replicas do not exchange statistics of batches inside a loop.
+            features = tf.stack(
+                [
+                    embed(keras.tree.map_structure(lambda part: part[number], inputs))
+                    for number in range(self.estimator_batches)
+                ]
+            )
+        else:
+            features = tf.map_fn(
+                embed,
+                inputs,
+                fn_output_signature=tf.float32,
+                parallel_iterations=1,
+            )
         return features, targets["attribute"], targets["label"]
 
     def compute_metrics(
         self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None
     ) -> dict[str, Any]:
         """Updates the metrics, `mutual_information` among them."""
+        rows = replicas.gather((y_pred["features"], attribute_of(y), y["label"]))
         self.bound_tracker.update_state(
-            self.estimator.bound(y_pred["features"], attribute_of(y), y["label"]),
-            tf.shape(y["label"])[0],
+            self.estimator.bound(*rows), tf.shape(y["label"])[0]
         )
         return super().compute_metrics(x, y, y_pred, sample_weight)
 
