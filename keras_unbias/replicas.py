@@ -14,6 +14,18 @@ import keras
 import tensorflow as tf
 
 
+# What TensorFlow sends between devices, and how it can send other numbers.
+SENT = (tf.float16, tf.float32, tf.float64, tf.int32, tf.int64)
+SENT_AS = {
+    tf.bfloat16: tf.float32,
+    tf.uint8: tf.float16,
+    tf.int8: tf.float16,
+    tf.bool: tf.float16,
+    tf.uint16: tf.int32,
+    tf.int16: tf.int32,
+}
+
+
 def count() -> int:
     """Returns the number of replicas that train together.
 
@@ -50,7 +62,7 @@ def gather(rows: Any, axis: int = 0) -> Any:
         The same structure, with the rows in the order of the replicas.
 
     Raises:
-        ValueError: if a tensor is ragged or sparse.
+        ValueError: if a tensor is ragged or sparse, or holds no numbers.
 
     Example:
 
@@ -65,11 +77,13 @@ def gather(rows: Any, axis: int = 0) -> Any:
 
 
 def _gathered(part, axis):
-    if isinstance(part, (tf.RaggedTensor, tf.SparseTensor)):
+    dense = not isinstance(part, (tf.RaggedTensor, tf.SparseTensor))
+    sent = SENT_AS.get(part.dtype, part.dtype)
+    if not dense or sent not in SENT:
         raise ValueError(
-            "Replicas exchange dense tensors only. Expected: a dense tensor of each "
-            f"input. Received: a {type(part).__name__}. Pad the rows, or use "
-            "estimator_batches=0."
+            "Replicas exchange dense tensors of numbers. Expected: such a tensor of "
+            f"each input. Received: a {type(part).__name__} of {part.dtype.name}. "
+            "Encode or pad the rows first, or use estimator_batches=0."
         )
     context = tf.distribute.get_replica_context()
 
@@ -84,10 +98,11 @@ def _gathered(part, axis):
 
         return context.all_gather(own, axis), gradient
 
-    part = tf.convert_to_tensor(part)
     shape = part.shape.as_list()
     shape[axis] = None
-    return tf.ensure_shape(joined(part), shape)
+    # The identity lies on the replica's device, which the message needs to know.
+    joint = joined(tf.identity(tf.cast(part, sent)))
+    return tf.ensure_shape(tf.cast(joint, part.dtype), shape)
 
 
 def share(value: tf.Tensor) -> tf.Tensor:
@@ -135,6 +150,18 @@ def total(tensors: Sequence[tf.Tensor]) -> list[tf.Tensor]:
         return tensors
     context = tf.distribute.get_replica_context()
     return context.all_reduce(tf.distribute.ReduceOp.SUM, list(tensors))
+
+
+def several_workers(strategy: tf.distribute.Strategy) -> bool:
+    """Returns whether the replicas of a strategy are on several machines.
+
+    Example:
+
+    >>> several_workers(tf.distribute.get_strategy())
+    False
+    """
+    replicas = strategy.num_replicas_in_sync
+    return replicas > 1 and len(strategy.extended.worker_devices) < replicas
 
 
 def is_first_here() -> bool:

@@ -220,6 +220,19 @@ class RepresentationClassifier(InputMemory, GatedModel):
             self.prepare(x, y)
         return super().fit(x, y, *args, **kwargs)
 
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        # Keras takes the shapes from the mean of the replicas' rows, which fails
+        # where their numbers differ. One replica's rows tell them too.
+        strategy = self.distribute_strategy
+        if iterator is not None and strategy.num_replicas_in_sync > 1:
+            _, _, batches = next(iter(iterator))
+            data_batch = keras.tree.map_structure(
+                lambda part: strategy.experimental_local_results(part)[0],
+                next(batches),
+            )
+            iterator = None
+        super()._maybe_symbolic_build(iterator, data_batch)
+
     def _check_arrays(self, x, y=None, sample_weight=None):
         """Checks all rows of arrays before training."""
         if y is not None:

@@ -314,6 +314,7 @@ class MutualInformationBackpropagation(RepresentationClassifier):
                 for task, mi in zip(task_theta, mi_theta, strict=True)
             ]
         self.optimizer.apply(task_theta + task_psi, theta + psi)
+        self.bound_tracker.update_state(bound, tf.shape(y["label"])[0])
         self.track_loss(loss, y)
         return self.compute_metrics(x, y, y_pred, sample_weight)
 
@@ -338,6 +339,8 @@ class MutualInformationBackpropagation(RepresentationClassifier):
                 rows,
                 [],
             )
+        bound = self.estimator.bound(*rows)
+        self.bound_tracker.update_state(bound, tf.shape(y["label"])[0])
         self._in_step = True
         try:
             return self.compute_metrics(x, y, y_pred, sample_weight)
@@ -379,16 +382,6 @@ class MutualInformationBackpropagation(RepresentationClassifier):
                 parallel_iterations=1,
             )
         return features, targets["attribute"], targets["label"]
-
-    def compute_metrics(
-        self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None
-    ) -> dict[str, Any]:
-        """Updates the metrics, `mutual_information` among them."""
-        rows = replicas.gather((y_pred["features"], attribute_of(y), y["label"]))
-        self.bound_tracker.update_state(
-            self.estimator.bound(*rows), tf.shape(y["label"])[0]
-        )
-        return super().compute_metrics(x, y, y_pred, sample_weight)
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""
