@@ -13,7 +13,6 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-
 # What TensorFlow sends between devices, and how it can send other numbers.
 SENT = (tf.float16, tf.float32, tf.float64, tf.int32, tf.int64)
 SENT_AS = {
@@ -226,9 +225,7 @@ def with_own_state(
 
     def own_copy(next_creator, **kwargs):
         # Keras takes the count of steps from the first replica, a message.
-        return next_creator(
-            **{**kwargs, "aggregation": tf.VariableAggregation.NONE}
-        )
+        return next_creator(**{**kwargs, "aggregation": tf.VariableAggregation.NONE})
 
     with tf.variable_creator_scope(own_copy):
         optimizer = type(optimizer).from_config(optimizer.get_config())

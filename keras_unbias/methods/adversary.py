@@ -160,9 +160,7 @@ class AttributeAdversary(RepresentationClassifier):
         with tf.GradientTape() as tape:
             y_pred = self(x, training=True)
             loss = self.compute_loss(x, y, y_pred, sample_weight, True)
-            features, attributes = replicas.gather(
-                (y_pred["features"], y["attribute"])
-            )
+            features, attributes = replicas.gather((y_pred["features"], y["attribute"]))
             adversarial_loss = self.adversarial_loss(features, attributes)
             objective = self.optimizer.scale_loss(
                 loss + replicas.share(adversarial_loss)

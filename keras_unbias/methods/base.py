@@ -131,7 +131,8 @@ class RepresentationClassifier(InputMemory, GatedModel):
             **kwargs: arguments of `keras.Model.compile`.
 
         Raises:
-            ValueError: if the loss takes probabilities.
+            ValueError: if the loss takes probabilities, or if
+                `steps_per_execution` is not 1 on several replicas.
         """
         for name, value in (("loss", loss), ("metrics", metrics)):
             if isinstance(value, dict):
@@ -146,6 +147,13 @@ class RepresentationClassifier(InputMemory, GatedModel):
         if metrics is None:
             metrics = [_default_accuracy(loss)]
         super().compile(optimizer=optimizer, loss=loss, metrics=metrics, **kwargs)
+        several = self.distribute_strategy.num_replicas_in_sync
+        if several > 1 and self.steps_per_execution > 1:
+            raise ValueError(
+                "Keras takes one step at a time on several replicas. Expected: "
+                f"steps_per_execution=1 for {several} replicas. Received: "
+                f"steps_per_execution={self.steps_per_execution}. Leave it out."
+            )
         self.gate = self.make_gate()
 
     def make_gate(self) -> Gate:

@@ -187,7 +187,9 @@ class GatedModel(keras.Model):
             # Keras takes the mean of a metric over the first axis of what each
             # worker returns, and a scalar has none.
             def step(data):
-                return {name: value[None] for name, value in step_function(data).items()}
+                return keras.tree.map_structure(
+                    lambda value: value[None], step_function(data)
+                )
 
         return super()._make_function(step)
 

@@ -366,14 +366,12 @@ class MutualInformationBackpropagation(RepresentationClassifier):
         def embed(batch):
             return tf.cast(self.encoder(batch, training=True), tf.float32)
 
+        def embed_one(number):
+            return embed(keras.tree.map_structure(lambda part: part[number], inputs))
+
         if replicas.in_step():
             # Replicas do not exchange statistics of batches inside a loop.
-            features = tf.stack(
-                [
-                    embed(keras.tree.map_structure(lambda part: part[number], inputs))
-                    for number in range(self.estimator_batches)
-                ]
-            )
+            features = tf.stack(list(map(embed_one, range(self.estimator_batches))))
         else:
             features = tf.map_fn(
                 embed,
