@@ -22,7 +22,7 @@ import small_models
 import tensorflow as tf
 from conftest import Problem
 
-from keras_unbias import replicas
+from keras_unbias import data, replicas
 from keras_unbias.information import (
     ConcatenatedCritic,
     MutualInformationEstimator,
@@ -249,6 +249,26 @@ def normalization(strategy):
     compare(strategy, "normalized", tolerance=1e-4)
 
 
+def streaming(strategy):
+    """A stream that is shared trains as on one device, with estimator batches."""
+    split = data.Split(PROBLEM.train[0], *PROBLEM.train[1].values())
+    rows = data.BiasedDataset("rows", split, split, PROBLEM.classes)
+
+    def stream(context=None):
+        return rows.stream(
+            12, seed=0, first_epoch=1, estimator_batches=2, input_context=context
+        )
+
+    alone = make("accumulated")
+    alone.fit(stream(), steps_per_epoch=10, epochs=2, verbose=0)
+    with strategy.scope():
+        model = make("accumulated")
+    shared = strategy.distribute_datasets_from_function(stream)
+    model.fit(shared, steps_per_epoch=10, epochs=2, verbose=0)
+    assert_alike(model)
+    assert_close(model, alone)
+
+
 class Interruption(keras.callbacks.Callback):
     """Ends the training before its second epoch."""
 
@@ -304,6 +324,7 @@ CHECKS = (
     normalization,
     resuming,
     serving,
+    streaming,
 )
 
 

@@ -229,6 +229,7 @@ class BiasedDataset:
         seed: int,
         first_epoch: int = 0,
         estimator_batches: int = 0,
+        input_context: tf.distribute.InputContext | None = None,
     ) -> tf.data.Dataset:
         """Makes the endless stream of training elements.
 
@@ -244,20 +245,29 @@ class BiasedDataset:
         resumed run that starts with `first_epoch` sees what an unbroken run
         would have seen.
 
+        With an `input_context`, an element is what one replica computes on: its
+        share of the rows of each mini-batch. The elements of the worker's
+        replicas follow each other. No other rows are decoded, and all replicas
+        together have the rows, and the augmentation, of one device.
+
         Args:
-            batch_size: int, rows per mini-batch.
+            batch_size: int, rows per mini-batch, of all replicas together.
             seed: non-negative int that determines order and augmentation.
             first_epoch: int, the epoch that the stream begins with. Defaults
                 to 0.
             estimator_batches: int, further mini-batches per element. Defaults
                 to 0.
+            input_context: `tf.distribute.InputContext`, what
+                `distribute_datasets_from_function` passes on. Defaults to
+                `None`, one device.
 
         Returns:
             An endless `tf.data.Dataset` of elements as in `batches`.
 
         Raises:
-            ValueError: if a number is out of range, or if `batch_size` is
-                larger than the training split.
+            ValueError: if a number is out of range, if `batch_size` is larger
+                than the training split, or if it is not a multiple of the
+                number of replicas.
         """
         check_integer("batch_size", batch_size, minimum=1)
         check_integer("seed", seed, minimum=0)
@@ -284,10 +294,29 @@ class BiasedDataset:
                 batch = self.augment(batch, seed)
             return batch, targets
 
-        epochs = tf.data.Dataset.counter(first_epoch)
+        def element_of_share(order, seed, share):
+            batch, targets = gather(tf.gather(order, share))
+            if self.augment is not None:
+                # The distortion of a row depends on its place among all rows.
+                shape = tf.concat([tf.shape(order), tf.shape(batch)[1:]], 0)
+                batch = tf.scatter_nd(share[:, None], batch, shape)
+                batch = tf.gather(self.augment(batch, seed), share)
+            return batch, targets
+
+        elements = tf.data.Dataset.counter(first_epoch).flat_map(orders)
+        if input_context is not None:
+            shares = streams.replica_shares(
+                batch_size, 1 + estimator_batches, input_context
+            )
+            elements = elements.flat_map(
+                lambda order, seed: tf.data.Dataset.from_tensor_slices(shares).map(
+                    lambda share: (order, seed, share)
+                )
+            )
+            element = element_of_share
         endless = tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY)
         return streams.without_autotune(
-            epochs.flat_map(orders).apply(endless).map(element).prefetch(2)
+            elements.apply(endless).map(element).prefetch(2)
         )
 
     @property

@@ -9,7 +9,11 @@ from keras_unbias import replicas
 
 
 def split(
-    data: tuple, estimator_batches: int, seed: tf.Tensor | None = None
+    data: tuple,
+    estimator_batches: int,
+    seed: tf.Tensor | None = None,
+    *,
+    exchange: bool = True,
 ) -> tuple[tuple, Any]:
     """Splits a batch into the task's rows and the estimator's mini-batches.
 
@@ -25,6 +29,10 @@ def split(
         estimator_batches: int, the number P of the estimator's mini-batches.
         seed: int tensor of shape `(2,)`, to shuffle the rows first. Defaults
             to `None`, which takes them in order.
+        exchange: bool, whether several replicas exchange their rows, so that
+            the parts are those of one device, and each replica has an even
+            share of them. Otherwise each splits its own rows. Defaults to
+            `True`.
 
     Returns:
         The task's part, a tuple like `data` with tensors of shape `(n, ...)`,
@@ -37,11 +45,12 @@ def split(
     labels, parts = data[1]["label"], 1 + estimator_batches
     # In eager execution the length of a short last batch is also known.
     known = None if tf.executing_eagerly() else labels.shape[0]
-    if known is not None:
-        # All replicas have the same number then.
-        known *= replicas.count()
-    data = replicas.gather(data)
-    labels = data[1]["label"]
+    if exchange:
+        if known is not None:
+            # All replicas have the same number then.
+            known *= replicas.count()
+        data = replicas.gather(data)
+        labels = data[1]["label"]
     if known is not None and known % parts:
         raise ValueError(
             f"estimator_batches={estimator_batches} divides every batch into "
@@ -56,7 +65,9 @@ def split(
         # XLA cannot shuffle, but it can sort noise.
         order = tf.argsort(tf.random.stateless_uniform([present], seed))
     order = tf.gather(order, tf.range(parts * rows) % present)
-    order = replicas.own_columns(tf.reshape(order, (parts, rows)))
+    order = tf.reshape(order, (parts, rows))
+    if exchange:
+        order = replicas.own_columns(order)
 
     def take(structure, numbers):
         return keras.tree.map_structure(

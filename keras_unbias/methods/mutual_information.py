@@ -46,6 +46,9 @@ class MutualInformationBackpropagation(RepresentationClassifier):
 
     With P > 0, arrays are shuffled in every batch, so that all rows come to
     the task. A data set has to do this itself, as `BiasedDataset.stream` does.
+    Several replicas then exchange the inputs, for each to compute on its share
+    of the n rows. In a data set that you distribute yourself, each replica's
+    batch has to consist of its shares.
     Batch normalization and dropout see the estimator's rows too.
 
     The metrics are `loss`, the task's, those of `compile`, and
@@ -151,7 +154,8 @@ class MutualInformationBackpropagation(RepresentationClassifier):
         self.clip = clip
         self.attribute_size = attribute_size
         self.mi_optimizer = None
-        self.shuffle_rows = False
+        # Whether batches are shuffled, and whether replicas have their shares.
+        self.shuffle_rows = self.shared_rows = False
         self.bound_tracker = keras.metrics.Mean(name="mutual_information")
         # Features, attributes and labels of the rows that are evaluated.
         self._evaluated, self._in_step = [], False
@@ -226,8 +230,10 @@ class MutualInformationBackpropagation(RepresentationClassifier):
         # With a set seed, Keras shuffles arrays to one order for all epochs,
         # and the estimator's rows would never come to the task.
         shuffle = y is not None and kwargs.get("shuffle", True)
-        if self.shuffle_rows != shuffle:
-            self.shuffle_rows, self.train_function = shuffle, None
+        shared = isinstance(x, tf.distribute.DistributedDataset)
+        if (self.shuffle_rows, self.shared_rows) != (shuffle, shared):
+            self.shuffle_rows, self.shared_rows = shuffle, shared
+            self.train_function = None
         return super().fit(x, y, *args, **kwargs)
 
     def prepare(self, x: Any, y: Any) -> None:
@@ -269,6 +275,7 @@ class MutualInformationBackpropagation(RepresentationClassifier):
                 (x, y, sample_weight),
                 self.estimator_batches,
                 seed if self.shuffle_rows else None,
+                exchange=not self.shared_rows,
             )
         with tf.GradientTape(persistent=True) as tape:
             y_pred = self(x, training=True)
