@@ -213,21 +213,9 @@ def _fit(settings, model, dataset, test, steps, path, observers):
     model.reset_metrics()
     first = backups.restore(model, steps)
     averaging = [keras.callbacks.SwapEMAWeights()] if model.optimizer.use_ema else []
-    stream = functools.partial(
-        dataset.stream,
-        training.batch_size,
-        seed=settings.seed,
-        first_epoch=first * training.epochs_per_report,
-        estimator_batches=settings.estimator.estimator_batches,
-    )
-    strategy = model.distribute_strategy
-    several = strategy.num_replicas_in_sync > 1
+    first_epoch = first * training.epochs_per_report
     fitted = model.fit(
-        strategy.distribute_datasets_from_function(
-            lambda context: stream(input_context=context)
-        )
-        if several
-        else stream(),
+        stream(settings, dataset, model.distribute_strategy, first_epoch),
         initial_epoch=first,
         epochs=training.epochs // training.epochs_per_report,
         steps_per_epoch=steps,
@@ -243,6 +231,27 @@ def _fit(settings, model, dataset, test, steps, path, observers):
         ],
     )
     return first + len(fitted.epoch)
+
+
+def stream(
+    settings: Settings,
+    dataset: BiasedDataset,
+    strategy: tf.distribute.Strategy,
+    first_epoch: int = 0,
+) -> Any:
+    """Makes the data of a training, shared between the devices of a strategy."""
+    make = functools.partial(
+        dataset.stream,
+        settings.training.batch_size,
+        seed=settings.seed,
+        first_epoch=first_epoch,
+        estimator_batches=settings.estimator.estimator_batches,
+    )
+    if strategy.num_replicas_in_sync == 1:
+        return make()
+    return strategy.distribute_datasets_from_function(
+        lambda context: make(input_context=context)
+    )
 
 
 def _further_metrics(model, dataset, test):
