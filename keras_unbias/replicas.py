@@ -217,8 +217,9 @@ def with_own_state(
 
     Example:
 
-    >>> with_own_state(keras.optimizers.Adam(0.01)).learning_rate.numpy().item()
-    0.01...
+    >>> optimizer = keras.optimizers.Adam(0.01)
+    >>> with_own_state(optimizer) is optimizer
+    True
     """
     if count() == 1:
         return optimizer
