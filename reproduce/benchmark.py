@@ -1,6 +1,8 @@
 """Microseconds per update of the estimator: ours against plain Keras.
 
-Those of a training step of Table 3's network, divided by its K updates.
+Those of a training step of Table 3's network, divided by its K updates. With
+--devices, the milliseconds of its step on one device and on several, and what the
+replicas of each network exchange in a step.
 """
 
 import argparse
@@ -19,6 +21,13 @@ LOOPS = {
     "XLA, a call a step": {"jit_compile": True, "epochs_per_report": 1},
     "XLA, a call for 50 epochs (Table 3)": {},
 }
+# The paper's settings of Tables 1 and 2, as arguments of `exchanged`.
+NETWORKS = {
+    "digits": (1024, 8, 64, 24, 10, 664_960),
+    "faces, ResNet50": (24, 20, 128, 1, 2, 36_326_656),
+}
+# Bytes per second between two GPUs, those of PCIe 4 and of NVLink 3.
+LINKS = {"PCIe": 20e9, "NVLink": 250e9}
 
 
 def main(argv=None):
@@ -28,54 +37,124 @@ def main(argv=None):
         "--data-dir", type=flags.path, help="directory of the customers"
     )
     parser.add_argument("--repeats", type=flags.count, default=5)
+    parser.add_argument("--devices", type=flags.count, help="to compare with one")
     options = parser.parse_args(argv)
-    with flags.errors_told(parser):
-        with sweep.environment():
-            times = measure(options.data_dir, options.repeats)
-        (first, *_) = times.values()
-        print(
-            tabulate.tabulate(
-                [(name, f"{t:.0f}", f"{first / t:.1f}") for name, t in times.items()],
-                headers=["loop", "microseconds per update", "times as fast"],
-                disable_numparse=True,
-            )
-        )
+    with flags.errors_told(parser), sweep.environment():
+        if options.devices:
+            _show_devices(options)
+        else:
+            _show_loops(options)
     return 0
+
+
+def _show_loops(options):
+    times = measure(options.data_dir, options.repeats)
+    (first, *_) = times.values()
+    print(
+        tabulate.tabulate(
+            [(name, f"{t:.0f}", f"{first / t:.1f}") for name, t in times.items()],
+            headers=["loop", "microseconds per update", "times as fast"],
+            disable_numparse=True,
+        )
+    )
+
+
+def _show_devices(options):
+    times = measure_devices(options.data_dir, options.repeats, options.devices)
+    print(
+        tabulate.tabulate(
+            [(count, f"{milliseconds:.1f}") for count, milliseconds in times.items()],
+            headers=["devices", "milliseconds per step"],
+            disable_numparse=True,
+        )
+    )
+    print()
+    rows = []
+    for name, values in NETWORKS.items():
+        gathered, gradients = exchanged(*values)
+        # A sum over a ring of many devices sends each gradient twice.
+        seconds = [(gathered + 2 * gradients) / link for link in LINKS.values()]
+        milliseconds = [f"{1e3 * time:.1f}" for time in seconds]
+        rows.append((name, f"{gathered:,}", f"{gradients:,}", *milliseconds))
+    headers = ["network", "bytes gathered per step", "bytes of gradients"]
+    headers += [f"milliseconds by {name}" for name in LINKS]
+    print(tabulate.tabulate(rows, headers=headers, disable_numparse=True))
 
 
 def measure(data_dir, repeats):
     """Returns microseconds per update by the name of the loop."""
+    settings, dataset, steps = _customers(data_dir)
+    steps *= settings.training.epochs_per_report
+    updates = settings.estimator.estimator_steps
+    return {
+        name: _microseconds(change(settings, **changes), dataset, steps, repeats)
+        / updates
+        for name, changes in LOOPS.items()
+    }
+
+
+def measure_devices(data_dir, repeats, devices):
+    """Returns milliseconds per step by the number of devices, one and several."""
+    from reproduce.experiment.devices import strategy
+
+    # Virtual devices exist before TensorFlow computes anything.
+    several = strategy(devices)
+    settings, dataset, steps = _customers(data_dir)
+    settings = change(settings, jit_compile=False, epochs_per_report=1)
+    return {
+        used.num_replicas_in_sync: 1e-3
+        * _microseconds(settings, dataset, steps, repeats, used)
+        for used in (strategy(1), several)
+    }
+
+
+def exchanged(batch, mini_batches, features, attributes, classes, encoder):
+    """Returns what a replica gets in a step of conditional MI, in bytes.
+
+    Args:
+        batch: int, the rows of the task.
+        mini_batches: int, the estimator's mini-batches of as many rows.
+        features: int, the width of the features.
+        attributes: int, the width of the attribute vectors.
+        classes: int, the number of labels.
+        encoder: int, the number of the encoder's weights.
+
+    Returns:
+        Tuple of the bytes of rows and of gradients.
+    """
+    rows = (1 + mini_batches) * (features + attributes + 1)
+    # The loss, and the check of the batch.
+    rows += classes + 1 + attributes
+    classifier = (features + 1) * classes
+    return 4 * batch * rows, 4 * (2 * encoder + classifier)
+
+
+def _customers(data_dir):
+    """Returns settings and data of Table 3, and the steps of an epoch."""
     from reproduce.experiment import build
 
     (cell,) = credit.cells("paper", rows=[credit.LAMBDA_1], seeds=1)
     dataset = build.load_data(cell.settings, data_dir)
     steps = len(dataset.train) // cell.settings.training.batch_size
-    steps *= cell.settings.training.epochs_per_report
-    return {
-        name: _microseconds(change(cell.settings, **changes), dataset, steps, repeats)
-        for name, changes in LOOPS.items()
-    }
+    return cell.settings, dataset, steps
 
 
-def _microseconds(settings, dataset, steps, repeats):
-    """Median over `repeats` times `steps` steps, after those that compile."""
-    from reproduce.experiment import backup, build
+def _microseconds(settings, dataset, steps, repeats, strategy=None):
+    """Median per step over `repeats` times `steps`, after those that compile."""
+    from reproduce.experiment import backup, build, devices, run
 
-    model = build.build_model(settings, dataset, steps)
+    strategy = strategy or devices.strategy(1)
+    with strategy.scope():
+        model = build.build_model(settings, dataset, steps)
     history = model.fit(
-        dataset.stream(
-            settings.training.batch_size,
-            seed=settings.seed,
-            estimator_batches=settings.estimator.estimator_batches,
-        ),
+        run.stream(settings, dataset, strategy),
         epochs=1 + repeats,
         steps_per_epoch=steps,
         shuffle=False,
         verbose=0,
         callbacks=[backup.Clock()],
     ).history
-    updates = steps * settings.estimator.estimator_steps
-    return 1e6 * statistics.median(history["seconds"][1:]) / updates
+    return 1e6 * statistics.median(history["seconds"][1:]) / steps
 
 
 if __name__ == "__main__":

@@ -230,6 +230,7 @@ class BiasedDataset:
         first_epoch: int = 0,
         estimator_batches: int = 0,
         sample_weight: np.ndarray | None = None,
+        input_context: tf.distribute.InputContext | None = None,
     ) -> tf.data.Dataset:
         """Makes the endless stream of training elements.
 
@@ -245,8 +246,13 @@ class BiasedDataset:
         resumed run that starts with `first_epoch` sees what an unbroken run
         would have seen.
 
+        With an `input_context`, an element is what one replica computes on: its
+        share of the rows of each mini-batch. The elements of the worker's
+        replicas follow each other. No other rows are decoded, and all replicas
+        together have the rows, and the augmentation, of one device.
+
         Args:
-            batch_size: int, rows per mini-batch.
+            batch_size: int, rows per mini-batch, of all replicas together.
             seed: non-negative int that determines order and augmentation.
             first_epoch: int, the epoch that the stream begins with. Defaults
                 to 0.
@@ -254,6 +260,9 @@ class BiasedDataset:
                 to 0.
             sample_weight: float array, the weight of each training row.
                 Defaults to `None`, no weights.
+            input_context: `tf.distribute.InputContext`, what
+                `distribute_datasets_from_function` passes on. Defaults to
+                `None`, one device.
 
         Returns:
             An endless `tf.data.Dataset` of elements as in `batches`. With
@@ -261,8 +270,9 @@ class BiasedDataset:
 
         Raises:
             ValueError: if a number is out of range, if `batch_size` is larger
-                than the training split, or if it has another number of rows
-                than there are weights.
+                than the training split, if it is not a multiple of the number
+                of replicas, or if the split has another number of rows than
+                there are weights.
         """
         check_integer("batch_size", batch_size, minimum=1)
         check_integer("seed", seed, minimum=0)
@@ -275,10 +285,10 @@ class BiasedDataset:
                 f"batch_size <= {rows} rows of '{self.name}'. Received: "
                 f"batch_size={batch_size}. Lower the batch size or use more rows."
             )
-        gather = self._gather(self.train)
         if sample_weight is not None:
             check_same_length(train=self.train, sample_weight=sample_weight)
-            weights = tf.constant(sample_weight, tf.float32)
+            sample_weight = tf.constant(sample_weight, tf.float32)
+        gather = self._gather(self.train, sample_weight)
 
         def orders(epoch):
             numbers = streams.epoch_order(
@@ -287,17 +297,34 @@ class BiasedDataset:
             return tf.data.Dataset.from_tensor_slices(numbers)
 
         def element(order, seed):
-            batch, targets = gather(order)
+            batch, *others = gather(order)
             if self.augment is not None:
                 batch = self.augment(batch, seed)
-            if sample_weight is None:
-                return batch, targets
-            return batch, targets, tf.gather(weights, order)
+            return batch, *others
 
-        epochs = tf.data.Dataset.counter(first_epoch)
+        def element_of_share(order, seed, share):
+            batch, *others = gather(tf.gather(order, share))
+            if self.augment is not None:
+                # The distortion of a row depends on its place among all rows.
+                shape = tf.concat([tf.shape(order), tf.shape(batch)[1:]], 0)
+                batch = tf.scatter_nd(share[:, None], batch, shape)
+                batch = tf.gather(self.augment(batch, seed), share)
+            return batch, *others
+
+        elements = tf.data.Dataset.counter(first_epoch).flat_map(orders)
+        if input_context is not None:
+            shares = streams.replica_shares(
+                batch_size, 1 + estimator_batches, input_context
+            )
+            elements = elements.flat_map(
+                lambda order, seed: tf.data.Dataset.from_tensor_slices(shares).map(
+                    lambda share: (order, seed, share)
+                )
+            )
+            element = element_of_share
         endless = tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY)
         return streams.without_autotune(
-            epochs.flat_map(orders).apply(endless).map(element).prefetch(2)
+            elements.apply(endless).map(element).prefetch(2)
         )
 
     @property
@@ -313,18 +340,20 @@ class BiasedDataset:
             )
         return splits[split_name]
 
-    def _gather(self, split):
+    def _gather(self, split, sample_weight=None):
         """Returns the function from row numbers to one element."""
         inputs, labels, attributes = split.tensors
+        weights = () if sample_weight is None else (sample_weight,)
 
         def gather(rows):
             batch = tf.gather(inputs, rows)
             if self.decode is not None:
                 batch = self.decode(batch)
-            return batch, {
+            targets = {
                 "label": tf.gather(labels, rows),
                 "attribute": tf.gather(attributes, rows),
             }
+            return batch, targets, *(tf.gather(w, rows) for w in weights)
 
         return gather
 

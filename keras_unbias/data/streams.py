@@ -1,5 +1,6 @@
 """Orders of training rows, and options of tf.data pipelines."""
 
+import numpy as np
 import tensorflow as tf
 
 
@@ -18,6 +19,42 @@ def without_autotune(dataset: tf.data.Dataset) -> tf.data.Dataset:
     options = tf.data.Options()
     options.autotune.enabled = False
     return dataset.with_options(options)
+
+
+def replica_shares(
+    batch_size: int, mini_batches: int, input_context: tf.distribute.InputContext
+) -> np.ndarray:
+    """Computes what rows of a step each replica of one worker takes.
+
+    Args:
+        batch_size: int, rows per mini-batch, of all replicas together.
+        mini_batches: int, mini-batches per step.
+        input_context: `tf.distribute.InputContext` of the worker.
+
+    Returns:
+        Int32 array with a row for each replica, the places in the step of its
+        share of the first mini-batch, of the second and so on.
+
+    Raises:
+        ValueError: if the rows of a mini-batch cannot be shared evenly.
+
+    Example:
+
+    >>> context = tf.distribute.InputContext(num_replicas_in_sync=2)
+    >>> replica_shares(4, 2, context).tolist()
+    [[0, 1, 4, 5], [2, 3, 6, 7]]
+    """
+    replicas = input_context.num_replicas_in_sync
+    if batch_size % replicas:
+        raise ValueError(
+            "Replicas share the rows of a mini-batch evenly. Expected: a batch_size "
+            f"that is a multiple of {replicas} replicas. Received: "
+            f"batch_size={batch_size}. Change the batch size."
+        )
+    places = np.arange(mini_batches * batch_size, dtype=np.int32)
+    places = places.reshape(mini_batches, replicas, -1).swapaxes(0, 1)
+    workers = np.split(places.reshape(replicas, -1), input_context.num_input_pipelines)
+    return workers[input_context.input_pipeline_id]
 
 
 def epoch_order(

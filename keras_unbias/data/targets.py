@@ -250,8 +250,8 @@ def inputs_and_targets(x: Any, y: Any) -> tuple[Any, Any] | None:
     """Returns inputs and targets, or their specification, before training.
 
     Args:
-        x: the inputs as arrays, a `tf.data.Dataset` or a
-            `keras.utils.PyDataset`, as `keras.Model.fit` takes them.
+        x: the inputs as arrays, a `tf.data.Dataset`, one that is distributed,
+            or a `keras.utils.PyDataset`, as `keras.Model.fit` takes them.
         y: the targets, or `None` if `x` holds them.
 
     Returns:
@@ -262,7 +262,14 @@ def inputs_and_targets(x: Any, y: Any) -> tuple[Any, Any] | None:
     Raises:
         ValueError: if a data set does not tell the rank of its tensors.
     """
-    if hasattr(x, "element_spec"):
+    if isinstance(x, tf.distribute.DistributedDataset):
+        batch = keras.tree.map_structure(
+            # What each replica gets is specified alike.
+            lambda spec: tf.nest.flatten(spec, expand_composites=True)[0],
+            x.element_spec,
+        )
+        _check_ranks(batch)
+    elif hasattr(x, "element_spec"):
         batch = x.element_spec
         _check_ranks(batch)
     elif isinstance(x, keras.utils.PyDataset):

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 from scipy import special
 
-from keras_unbias import backend
+from keras_unbias import backend, replicas
 from keras_unbias.checks import check_integer, check_width
 from keras_unbias.information.bounds import donsker_varadhan_bound
 from keras_unbias.information.critics import Critic, SeparableCritic
@@ -134,6 +134,7 @@ class MutualInformationEstimator(keras.layers.Layer):
         self.optimizer = keras.optimizers.get(optimizer)
         if not self.built:
             return
+        self.optimizer = replicas.with_own_state(self.optimizer)
         self.optimizer.build(self.critic.variables)
         jit_compile = self.jit_compile
         if jit_compile is None:

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from keras_unbias import replicas
 from keras_unbias.checks import check_width
 from keras_unbias.data.attributes import AttributeSpec
 from keras_unbias.data.targets import attribute_of, check_vectors
@@ -54,8 +55,6 @@ class AttributeAdversary(RepresentationClassifier):
     >>> isinstance(model, AttributeAdversary)
     True
     """
-
-    single_device = True
 
     def __init__(
         self,
@@ -161,8 +160,10 @@ class AttributeAdversary(RepresentationClassifier):
         with tf.GradientTape() as tape:
             y_pred = self(x, training=True)
             loss = self.compute_loss(x, y, y_pred, sample_weight, True)
+            features, attributes = replicas.gather((y_pred["features"], y["attribute"]))
+            adversarial_loss = self.adversarial_loss(features, attributes)
             objective = self.optimizer.scale_loss(
-                loss + self.adversarial_loss(y_pred["features"], y["attribute"])
+                loss + replicas.share(adversarial_loss)
             )
         task_variables = self.task_variables
         task_gradients = tape.gradient(objective, task_variables)
@@ -170,10 +171,11 @@ class AttributeAdversary(RepresentationClassifier):
         adversary = [variable.value for variable in self.attribute_variables]
         with tf.GradientTape() as tape:
             tape.watch(adversary)
+            attribute_loss = self._attribute_loss(
+                tf.stop_gradient(features), attributes, training=True
+            )
             attribute_loss = self.attribute_optimizer.scale_loss(
-                self._attribute_loss(
-                    tf.stop_gradient(y_pred["features"]), y["attribute"], training=True
-                )
+                replicas.share(attribute_loss)
             )
         attribute_gradients = tape.gradient(attribute_loss, adversary)
         self.optimizer.apply(task_gradients, task_variables)
@@ -185,8 +187,9 @@ class AttributeAdversary(RepresentationClassifier):
         self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None
     ) -> dict[str, Any]:
         """Updates the metrics, `attribute_loss` among them."""
+        features, attributes = replicas.gather((y_pred["features"], attribute_of(y)))
         self.attribute_tracker.update_state(
-            self._attribute_loss(y_pred["features"], attribute_of(y), training=False),
+            self._attribute_loss(features, attributes, training=False),
             tf.shape(y["label"])[0],
         )
         return super().compute_metrics(x, y, y_pred, sample_weight)

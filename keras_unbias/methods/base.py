@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from keras_unbias import backend
+from keras_unbias import backend, replicas
 from keras_unbias.checks import check_weight
 from keras_unbias.data.targets import (
     as_class_numbers,
@@ -61,10 +61,6 @@ class RepresentationClassifier(InputMemory, GatedModel):
     >>> model.predict(x, verbose=0)["logits"].shape
     (8, 3)
     """
-
-    # Whether a training step needs all rows of the batch on one device.
-    # Keras would divide the objective between replicas.
-    single_device = False
 
     def __init__(
         self,
@@ -135,7 +131,8 @@ class RepresentationClassifier(InputMemory, GatedModel):
             **kwargs: arguments of `keras.Model.compile`.
 
         Raises:
-            ValueError: if the loss takes probabilities.
+            ValueError: if the loss takes probabilities, or if
+                `steps_per_execution` is not 1 on several replicas.
         """
         for name, value in (("loss", loss), ("metrics", metrics)):
             if isinstance(value, dict):
@@ -150,6 +147,13 @@ class RepresentationClassifier(InputMemory, GatedModel):
         if metrics is None:
             metrics = [_default_accuracy(loss)]
         super().compile(optimizer=optimizer, loss=loss, metrics=metrics, **kwargs)
+        several = self.distribute_strategy.num_replicas_in_sync
+        if several > 1 and self.steps_per_execution > 1:
+            raise ValueError(
+                "Keras takes one step at a time on several replicas. Expected: "
+                f"steps_per_execution=1 for {several} replicas. Received: "
+                f"steps_per_execution={self.steps_per_execution}. Leave it out."
+            )
         self.gate = self.make_gate()
 
     def make_gate(self) -> Gate:
@@ -208,17 +212,9 @@ class RepresentationClassifier(InputMemory, GatedModel):
             The `History` of the training.
 
         Raises:
-            ValueError: if `class_weight` has other labels, if the data do not
-                suit the method, or if the method is trained on several
-                replicas and needs one device.
+            ValueError: if `class_weight` has other labels, or if the data do
+                not suit the method.
         """
-        replicas = self.distribute_strategy.num_replicas_in_sync
-        if self.single_device and replicas > 1:
-            raise ValueError(
-                f"{type(self).__name__} needs all rows of a step on one device. "
-                f"Expected: training on one device. Received: a strategy of {replicas} "
-                "replicas. Build and fit the model outside the strategy's scope."
-            )
         weights = self._class_weights(class_weight)
         if weights != self.class_weight:
             # The compiled step holds the weights as constants.
@@ -231,6 +227,19 @@ class RepresentationClassifier(InputMemory, GatedModel):
         with self.distribute_strategy.scope():
             self.prepare(x, y)
         return super().fit(x, y, *args, **kwargs)
+
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        # Keras takes the shapes from the mean of the replicas' rows, which fails
+        # where their numbers differ. One replica's rows tell them too.
+        strategy = self.distribute_strategy
+        if iterator is not None and strategy.num_replicas_in_sync > 1:
+            _, _, batches = next(iter(iterator))
+            data_batch = keras.tree.map_structure(
+                lambda part: strategy.experimental_local_results(part)[0],
+                next(batches),
+            )
+            iterator = None
+        super()._maybe_symbolic_build(iterator, data_batch)
 
     def _check_arrays(self, x, y=None, sample_weight=None):
         """Checks all rows of arrays before training."""
@@ -276,6 +285,8 @@ class RepresentationClassifier(InputMemory, GatedModel):
         """Updates the metric `loss`, as Keras's own training step does."""
         for metric in self.metrics:
             if metric.name == "loss":
+                # The loss is a replica's share of the objective.
+                loss = loss * replicas.count() if replicas.in_step() else loss
                 metric.update_state(loss, tf.shape(y["label"])[0])
 
     def compute_loss(
@@ -296,6 +307,11 @@ class RepresentationClassifier(InputMemory, GatedModel):
             if sample_weight is not None:
                 row_weight = row_weight * tf.reshape(sample_weight, [-1])
             sample_weight = row_weight
+        if training and getattr(self.loss, "reduction", None) != "sum":
+            # A mean over the rows of all replicas, which may have uneven numbers.
+            labels, logits, sample_weight = replicas.gather(
+                (labels, logits, sample_weight)
+            )
         return super().compute_loss(x, labels, logits, sample_weight, training)
 
     def compute_metrics(

@@ -5,9 +5,15 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from keras_unbias import replicas
+
 
 def split(
-    data: tuple, estimator_batches: int, seed: tf.Tensor | None = None
+    data: tuple,
+    estimator_batches: int,
+    seed: tf.Tensor | None = None,
+    *,
+    exchange: bool = True,
 ) -> tuple[tuple, Any]:
     """Splits a batch into the task's rows and the estimator's mini-batches.
 
@@ -23,6 +29,10 @@ def split(
         estimator_batches: int, the number P of the estimator's mini-batches.
         seed: int tensor of shape `(2,)`, to shuffle the rows first. Defaults
             to `None`, which takes them in order.
+        exchange: bool, whether several replicas exchange their rows, so that
+            the parts are those of one device, and each replica has an even
+            share of them. Otherwise each splits its own rows. Defaults to
+            `True`.
 
     Returns:
         The task's part, a tuple like `data` with tensors of shape `(n, ...)`,
@@ -35,6 +45,12 @@ def split(
     labels, parts = data[1]["label"], 1 + estimator_batches
     # In eager execution the length of a short last batch is also known.
     known = None if tf.executing_eagerly() else labels.shape[0]
+    if exchange:
+        if known is not None:
+            # All replicas have the same number then.
+            known *= replicas.count()
+        data = replicas.gather(data)
+        labels = data[1]["label"]
     if known is not None and known % parts:
         raise ValueError(
             f"estimator_batches={estimator_batches} divides every batch into "
@@ -50,6 +66,8 @@ def split(
         order = tf.argsort(tf.random.stateless_uniform([present], seed))
     order = tf.gather(order, tf.range(parts * rows) % present)
     order = tf.reshape(order, (parts, rows))
+    if exchange:
+        order = replicas.own_columns(order)
 
     def take(structure, numbers):
         return keras.tree.map_structure(

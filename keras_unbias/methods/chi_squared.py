@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from keras_unbias import replicas
 from keras_unbias.checks import check_weight
 from keras_unbias.data.attributes import AttributeSpec
 from keras_unbias.data.targets import attribute_of, labels_and_weights
@@ -47,8 +48,6 @@ class ChiSquaredPenalty(RepresentationClassifier):
     >>> model.get_config()["penalty_weight"]
     3.0
     """
-
-    single_device = True
 
     def __init__(
         self,
@@ -95,9 +94,13 @@ class ChiSquaredPenalty(RepresentationClassifier):
         if not training:
             return loss
         labels, sample_weight = labels_and_weights(y, sample_weight)
-        return loss + self.penalty_weight * penalties.equal_opportunity_penalty(
-            y_pred["logits"], labels, attribute_of(y), self.positive, sample_weight
+        logits, labels, attributes, sample_weight = replicas.gather(
+            (y_pred["logits"], labels, attribute_of(y), sample_weight)
         )
+        penalty = self.penalty_weight * penalties.equal_opportunity_penalty(
+            logits, labels, attributes, self.positive, sample_weight
+        )
+        return loss + replicas.share(penalty)
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""

@@ -16,6 +16,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_unbias import replicas
 from keras_unbias.data.attributes import AttributeSpec, check_finite
 from keras_unbias.data.targets import (
     attribute_of,
@@ -180,6 +181,18 @@ class GatedModel(keras.Model):
             super().make_test_function(force)
             self.test_function = self._behind_gate(self.test_function)
 
+    def _make_function(self, step_function):
+        step = step_function
+        if replicas.several_workers(self.distribute_strategy):
+            # Keras takes the mean of a metric over the first axis of what each
+            # worker returns, and a scalar has none.
+            def step(data):
+                return keras.tree.map_structure(
+                    lambda value: value[None], step_function(data)
+                )
+
+        return super()._make_function(step)
+
     def _behind_gate(self, function):
         if self._gated is not None:
             raise RuntimeError(
@@ -233,6 +246,9 @@ def _admit(gate, rows, training, jit_compile):
     if gate.needs_variety:
         check_vectors(attribute_of(y))
     columns = _columns(x, y, sample_weight)
+    if training and gate.needs_variety:
+        # The rows of one replica may be alike by their place in the batch.
+        columns[ATTRIBUTE] = replicas.gather(columns[ATTRIBUTE])
     names, values = list(columns), list(columns.values())
     if tf.executing_eagerly():
         gate.inspect(names, values, training)

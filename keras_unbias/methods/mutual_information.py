@@ -20,6 +20,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_unbias import replicas
 from keras_unbias.checks import check_integer, check_weight, check_width
 from keras_unbias.data.targets import (
     attribute_of,
@@ -45,6 +46,9 @@ class MutualInformationBackpropagation(RepresentationClassifier):
 
     With P > 0, arrays are shuffled in every batch, so that all rows come to
     the task. A data set has to do this itself, as `BiasedDataset.stream` does.
+    Several replicas then exchange the inputs, for each to compute on its share
+    of the n rows. In a data set that you distribute yourself, each replica's
+    batch has to consist of its shares.
     Batch normalization and dropout see the estimator's rows too.
 
     The metrics are `loss`, the task's, those of `compile`, and
@@ -101,8 +105,6 @@ class MutualInformationBackpropagation(RepresentationClassifier):
     0.25
     """
 
-    single_device = True
-
     def __init__(
         self,
         encoder: keras.layers.Layer,
@@ -152,7 +154,8 @@ class MutualInformationBackpropagation(RepresentationClassifier):
         self.clip = clip
         self.attribute_size = attribute_size
         self.mi_optimizer = None
-        self.shuffle_rows = False
+        # Whether batches are shuffled, and whether replicas have their shares.
+        self.shuffle_rows = self.shared_rows = False
         self.bound_tracker = keras.metrics.Mean(name="mutual_information")
         # Features, attributes and labels of the rows that are evaluated.
         self._evaluated, self._in_step = [], False
@@ -198,10 +201,12 @@ class MutualInformationBackpropagation(RepresentationClassifier):
         super().compile(*args, **kwargs)
         if estimator_optimizer is not None:
             self.estimator.compile(estimator_optimizer)
+        replicas.apply_alike(self.optimizer)
         if self.own_optimizer:
             self.mi_optimizer = companion_optimizer(
                 self.optimizer, self.mi_weight_variable, "mi"
             )
+            replicas.apply_alike(self.mi_optimizer)
 
     def make_gate(self) -> Gate:
         """Returns what the rows of every batch must hold, see `Gate`."""
@@ -225,8 +230,10 @@ class MutualInformationBackpropagation(RepresentationClassifier):
         # With a set seed, Keras shuffles arrays to one order for all epochs,
         # and the estimator's rows would never come to the task.
         shuffle = y is not None and kwargs.get("shuffle", True)
-        if self.shuffle_rows != shuffle:
-            self.shuffle_rows, self.train_function = shuffle, None
+        shared = isinstance(x, tf.distribute.DistributedDataset)
+        if (self.shuffle_rows, self.shared_rows) != (shuffle, shared):
+            self.shuffle_rows, self.shared_rows = shuffle, shared
+            self.train_function = None
         return super().fit(x, y, *args, **kwargs)
 
     def prepare(self, x: Any, y: Any) -> None:
@@ -268,30 +275,37 @@ class MutualInformationBackpropagation(RepresentationClassifier):
                 (x, y, sample_weight),
                 self.estimator_batches,
                 seed if self.shuffle_rows else None,
+                exchange=not self.shared_rows,
             )
-        attributes = attribute_of(y)
         with tf.GradientTape(persistent=True) as tape:
             y_pred = self(x, training=True)
-            features = y_pred["features"]
+            features, attributes, labels = replicas.gather(
+                (y_pred["features"], attribute_of(y), y["label"])
+            )
             loss = self.compute_loss(x, y, y_pred, sample_weight, True)
             # Lines 5 to 8: the estimator follows the current features.
             with tape.stop_recording():
                 if mini_batches is None:
-                    pool = features[None], attributes[None], y["label"][None]
+                    pool = features[None], attributes[None], labels[None]
                 else:
-                    pool = self._embedded(*mini_batches)
+                    pool = replicas.gather(self._embedded(*mini_batches), axis=1)
                 self.estimator.update(*pool)
             # Lines 9 and 10: the two terms of the objective. They are scaled
             # for 16-bit floats, and `apply` divides by the scale.
-            bound = self.estimator.bound(features, attributes, y["label"])
+            bound = self.estimator.bound(features, attributes, labels)
             scaled_loss = self.optimizer.scale_loss(loss)
-            scaled_bound = (self.mi_optimizer or self.optimizer).scale_loss(bound)
+            scaled_bound = (self.mi_optimizer or self.optimizer).scale_loss(
+                replicas.share(bound)
+            )
         theta = self.encoder.trainable_variables
         psi = self.classifier.trainable_variables
         zero = tf.UnconnectedGradients.ZERO
         task_theta, task_psi = tape.gradient(scaled_loss, [theta, psi], None, zero)
         mi_theta = tape.gradient(scaled_bound, theta, None, zero)
         del tape
+        task_theta, task_psi, mi_theta = map(
+            replicas.total, (task_theta, task_psi, mi_theta)
+        )
         if self.clip:
             mi_theta = clip_to_reference(mi_theta, task_theta)
         # Lines 11 and 12: the encoder descends on both terms, the classifier
@@ -307,6 +321,7 @@ class MutualInformationBackpropagation(RepresentationClassifier):
                 for task, mi in zip(task_theta, mi_theta, strict=True)
             ]
         self.optimizer.apply(task_theta + task_psi, theta + psi)
+        self.bound_tracker.update_state(bound, tf.shape(y["label"])[0])
         self.track_loss(loss, y)
         return self.compute_metrics(x, y, y_pred, sample_weight)
 
@@ -324,11 +339,15 @@ class MutualInformationBackpropagation(RepresentationClassifier):
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         y_pred = self(x, training=False)
         self.track_loss(self.compute_loss(x, y, y_pred, sample_weight, False), y)
-        tf.py_function(
-            lambda *rows: self._evaluated.append([part.numpy() for part in rows]),
-            [y_pred["features"], attribute_of(y), y["label"]],
-            [],
-        )
+        rows = replicas.gather((y_pred["features"], attribute_of(y), y["label"]))
+        if replicas.is_first_here():
+            tf.py_function(
+                lambda *rows: self._evaluated.append([part.numpy() for part in rows]),
+                rows,
+                [],
+            )
+        bound = self.estimator.bound(*rows)
+        self.bound_tracker.update_state(bound, tf.shape(y["label"])[0])
         self._in_step = True
         try:
             return self.compute_metrics(x, y, y_pred, sample_weight)
@@ -350,23 +369,24 @@ class MutualInformationBackpropagation(RepresentationClassifier):
 
     def _embedded(self, inputs, targets):
         """Returns features, attributes and labels of the mini-batches."""
-        features = tf.map_fn(
-            lambda batch: tf.cast(self.encoder(batch, training=True), tf.float32),
-            inputs,
-            fn_output_signature=tf.float32,
-            parallel_iterations=1,
-        )
-        return features, targets["attribute"], targets["label"]
 
-    def compute_metrics(
-        self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None
-    ) -> dict[str, Any]:
-        """Updates the metrics, `mutual_information` among them."""
-        self.bound_tracker.update_state(
-            self.estimator.bound(y_pred["features"], attribute_of(y), y["label"]),
-            tf.shape(y["label"])[0],
-        )
-        return super().compute_metrics(x, y, y_pred, sample_weight)
+        def embed(batch):
+            return tf.cast(self.encoder(batch, training=True), tf.float32)
+
+        def embed_one(number):
+            return embed(keras.tree.map_structure(lambda part: part[number], inputs))
+
+        if replicas.in_step():
+            # Replicas do not exchange statistics of batches inside a loop.
+            features = tf.stack(list(map(embed_one, range(self.estimator_batches))))
+        else:
+            features = tf.map_fn(
+                embed,
+                inputs,
+                fn_output_signature=tf.float32,
+                parallel_iterations=1,
+            )
+        return features, targets["attribute"], targets["label"]
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""

@@ -7,7 +7,7 @@ import os
 import keras
 import numpy as np
 
-from keras_unbias import backend, data, encoders, methods
+from keras_unbias import backend, data, encoders, methods, replicas
 from keras_unbias.data import BiasedDataset
 from keras_unbias.information import CRITICS, MutualInformationEstimator
 from reproduce.experiment.settings import Settings
@@ -92,13 +92,17 @@ def build_model(
     )
     reports = training.epochs // training.epochs_per_report
     jit_compile = training.jit_compile
-    if jit_compile is None:
+    # Keras takes single steps on several devices, and XLA compiles none of them.
+    several = replicas.count() > 1
+    if several:
+        jit_compile = False
+    elif jit_compile is None:
         jit_compile = backend.should_jit_compile()
     model.compile(
         _optimizer(settings, steps * reports),
         jit_compile=jit_compile,
         # The call of a small step takes longer than the step.
-        steps_per_execution=1 if training.epochs_per_report == 1 else steps,
+        steps_per_execution=1 if several or training.epochs_per_report == 1 else steps,
     )
     model.build(encoder.input_shape)
     model.build_optimizers()

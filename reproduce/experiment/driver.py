@@ -263,6 +263,7 @@ def run(
             output_dir=options.output_dir,
             data_dir=experiment.source.prepare(settings, options),
             jobs=options.jobs,
+            devices=options.devices,
             backend=options.backend,
             address=options.address,
             train=experiment.train,

@@ -13,17 +13,18 @@ import tensorflow as tf
 from keras_unbias import backend
 
 
-def describe(policy: str, threads: int | None) -> dict:
+def describe(policy: str, threads: int | None, devices: int = 1) -> dict:
     """Describes this process.
 
     Args:
         policy: str, the dtype policy of the run's settings.
         threads: int, the number of threads TensorFlow was given, or `None` for
             all processors.
+        devices: int, on how many devices the run was trained. Defaults to 1.
 
     Returns:
-        Dict with `versions`, `device`, `precision`, `threads` and `commit`.
-        `commit` is empty outside a git checkout.
+        Dict with `versions`, `device`, `devices`, `precision`, `threads` and
+        `commit`. `commit` is empty outside a git checkout.
     """
     gpus = tf.config.list_physical_devices("GPU")
     return {
@@ -35,6 +36,7 @@ def describe(policy: str, threads: int | None) -> dict:
             "scikit-learn": sklearn.__version__,
         },
         "device": f"{len(gpus)} GPU" if gpus else f"CPU {_processor()}",
+        "devices": devices,
         "precision": backend.precision(policy),
         "threads": threads or os.cpu_count(),
         "commit": _commit(),

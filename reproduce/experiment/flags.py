@@ -54,6 +54,11 @@ def make_parser(
     )
     add("--jobs", type=count, help="runs at a time; default all cores")
     add(
+        "--devices",
+        type=count,
+        help="of one run; default all GPUs of the job, 1 without a GPU",
+    )
+    add(
         "--backend",
         type=one_of(clusters.BACKENDS),
         default="loky",

@@ -19,6 +19,7 @@ def train(
     output_dir: str | os.PathLike = "runs",
     data_dir: str | os.PathLike | None = None,
     threads: int | None = None,
+    devices: int | None = None,
 ) -> records.Record:
     """Carries out one run and writes its record, as `run.train` does.
 
@@ -27,6 +28,7 @@ def train(
         output_dir: directory of all runs.
         data_dir: not used; the problems are drawn.
         threads: not used.
+        devices: not used.
 
     Returns:
         The `Record`.

@@ -80,6 +80,7 @@ class Environment(typing_extensions.TypedDict, total=False):
 
     versions: dict[str, str]
     device: str
+    devices: Count
     precision: str
     threads: Count
     commit: str
@@ -111,7 +112,8 @@ class Record:
         history: lists of values, one per report (`epochs_per_report` epochs).
         estimates: what fresh estimators found after the training, in nats,
             and areas under a probe's ROC curve.
-        environment: versions, device, precision, threads and commit.
+        environment: versions, device and number of devices, precision,
+            threads and commit.
         wall_seconds: time of all epochs and of the last attempt's rest.
         reason: why the run diverged; empty otherwise.
 

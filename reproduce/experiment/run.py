@@ -1,5 +1,6 @@
 """One run, from its settings to its record: load, build, train, measure."""
 
+import functools
 import logging
 import os
 import shutil
@@ -26,6 +27,7 @@ from reproduce.experiment import (
     run_files,
     seeds,
 )
+from reproduce.experiment import devices as devices_of_run
 from reproduce.experiment.build import build_model
 from reproduce.experiment.records import Record
 from reproduce.experiment.run_files import directory
@@ -42,6 +44,7 @@ def train(
     output_dir: str | os.PathLike = "runs",
     data_dir: str | os.PathLike | None = None,
     threads: int | None = None,
+    devices: int | None = None,
 ) -> Record:
     """Carries out one run, or resumes it where it was killed.
 
@@ -62,6 +65,10 @@ def train(
         threads: int, number of TensorFlow's threads. TensorFlow must not have
             run an operation before. Defaults to `None`, which leaves the
             number as it is.
+        devices: int, on how many devices the network is trained, see
+            `devices.strategy`. It changes the results by rounding only, and is
+            no part of the run's identity. Defaults to `None`, all GPUs, or one
+            CPU.
 
     Returns:
         The `Record`. Its status is `"diverged"` if the loss became NaN or
@@ -85,17 +92,18 @@ def train(
             # TensorFlow refuses to change them after its first operation.
             tf.config.threading.set_intra_op_parallelism_threads(threads)
             tf.config.threading.set_inter_op_parallelism_threads(threads)
+        strategy = devices_of_run.strategy(devices if trains else 1)
         try:
             with memory.released(), seeds.seeded(settings.seed):
-                return _carry_out(settings, path, data_dir, threads)
+                return _carry_out(settings, path, data_dir, threads, strategy)
         except run_files.DamagedError as error:
             run_files.set_aside(path, error)
         run_files.open_directory(settings, output_dir)
         with memory.released(), seeds.seeded(settings.seed):
-            return _carry_out(settings, path, data_dir, threads)
+            return _carry_out(settings, path, data_dir, threads, strategy)
 
 
-def _carry_out(settings, path, data_dir, threads):
+def _carry_out(settings, path, data_dir, threads, strategy):
     """Carries out a run in its directory, and writes its record."""
     started = time.monotonic()
     # A missing file of weights is reported before any image is read.
@@ -107,14 +115,16 @@ def _carry_out(settings, path, data_dir, threads):
     run_files.check_data(path / "data.json", facts)
     if settings.method.trains_network:
         precision = settings.training.precision
-        result, earlier = _train_network(settings, dataset, path, data_dir)
+        result, earlier = _train_network(settings, dataset, path, data_dir, strategy)
     else:
         precision, earlier = "float64", 0.0
         result = _fit_baseline(settings, dataset)
     record = Record(
         settings=settings,
         data=facts,
-        environment=environment.describe(precision, threads),
+        environment=environment.describe(
+            precision, threads, strategy.num_replicas_in_sync
+        ),
         wall_seconds=round(earlier + time.monotonic() - started, 1),
         **records.finite(result),
     )
@@ -147,7 +157,7 @@ def _fit_baseline(settings, dataset) -> dict[str, Any]:
     }
 
 
-def _train_network(settings, dataset, path, data_dir):
+def _train_network(settings, dataset, path, data_dir, strategy):
     """Trains a network, from its backup on if there is one.
 
     Returns:
@@ -162,7 +172,8 @@ def _train_network(settings, dataset, path, data_dir):
             f"batch_size <= {len(dataset.train)}. Received: batch_size="
             f"{settings.training.batch_size}. Lower it."
         )
-    model = build_model(settings, dataset, steps, data_dir)
+    with strategy.scope():
+        model = build_model(settings, dataset, steps, data_dir)
     clock = backup.Clock()
     divergence = callbacks.StopOnDivergence(_attribute_entropy(dataset))
     test = dataset.batches("test", dataset.evaluation_batch)
@@ -199,18 +210,13 @@ def _fit(settings, model, dataset, test, steps, path, observers):
     backups = backup.Backup(path / "backup" / "latest.weights.h5", history, settings.id)
     # This creates the metrics. If the compiled step created them, then
     # TensorFlow would trace it twice.
-    model.test_step(next(iter(test)))
+    model.distribute_strategy.run(model.test_step, (next(iter(test)),))
     model.reset_metrics()
     first = backups.restore(model, steps)
     averaging = [keras.callbacks.SwapEMAWeights()] if model.optimizer.use_ema else []
+    first_epoch = first * training.epochs_per_report
     fitted = model.fit(
-        dataset.stream(
-            training.batch_size,
-            seed=settings.seed,
-            first_epoch=first * training.epochs_per_report,
-            estimator_batches=settings.estimator.estimator_batches,
-            sample_weight=build.row_weights(settings, dataset),
-        ),
+        stream(settings, dataset, model.distribute_strategy, first_epoch),
         initial_epoch=first,
         epochs=training.epochs // training.epochs_per_report,
         steps_per_epoch=steps,
@@ -226,6 +232,28 @@ def _fit(settings, model, dataset, test, steps, path, observers):
         ],
     )
     return first + len(fitted.epoch)
+
+
+def stream(
+    settings: Settings,
+    dataset: BiasedDataset,
+    strategy: tf.distribute.Strategy,
+    first_epoch: int = 0,
+) -> Any:
+    """Makes the data of a training, shared between the devices of a strategy."""
+    make = functools.partial(
+        dataset.stream,
+        settings.training.batch_size,
+        seed=settings.seed,
+        first_epoch=first_epoch,
+        estimator_batches=settings.estimator.estimator_batches,
+        sample_weight=build.row_weights(settings, dataset),
+    )
+    if strategy.num_replicas_in_sync == 1:
+        return make()
+    return strategy.distribute_datasets_from_function(
+        lambda context: make(input_context=context)
+    )
 
 
 def _further_metrics(model, dataset, test):

@@ -5,6 +5,7 @@ This module needs no TensorFlow. Its workers do.
 
 import collections
 import contextlib
+import functools
 import os
 import pathlib
 import sys
@@ -63,6 +64,7 @@ def run(
     output_dir: str | os.PathLike,
     data_dir: str | os.PathLike | None = None,
     jobs: int | None = None,
+    devices: int | None = None,
     backend: str = "loky",
     address: str | None = None,
     train: Callable[..., Any] | None = None,
@@ -76,6 +78,7 @@ def run(
         data_dir: as in `run.train`.
         jobs: int, the number of runs at a time. Defaults to the number of
             usable cores, as in `clusters.connect`.
+        devices: as in `run.train`.
         backend: name of the joblib backend, one of `clusters.BACKENDS`.
         address: address of a Ray or Dask cluster. Defaults to `None`, one on
             this machine.
@@ -94,6 +97,8 @@ def run(
     # The workers of a cluster may be in another directory.
     output_dir = pathlib.Path(output_dir).resolve()
     data_dir = data_dir and pathlib.Path(data_dir).resolve()
+    if devices is not None:
+        train = functools.partial(train or _train, devices=devices)
     runs = _distinct(settings_list)
     # This reports a damaged record now, and not after hours.
     finished(runs, output_dir)

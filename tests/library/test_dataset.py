@@ -359,3 +359,44 @@ def test_facts_describe_label_and_attribute():
         "attribute_entropy_nats": pytest.approx(np.log(2) + 1 / 16),
         "note": "",
     }
+
+
+def test_replicas_share_the_rows_of_one_device():
+    def jitter(inputs, seed):
+        noise = tf.random.stateless_uniform(tf.shape(inputs), seed, 0, 200)
+        return inputs + tf.cast(noise, inputs.dtype)
+
+    dataset = make_dataset(augment=jitter)
+    settings = {"seed": 1, "first_epoch": 2, "estimator_batches": 2}
+    steps = dataset.stream(8, **settings).take(3)
+    # Two workers have two replicas each. Their elements follow each other.
+    workers = [
+        dataset.stream(
+            8, input_context=tf.distribute.InputContext(2, worker, 4), **settings
+        ).batch(2)
+        for worker in range(2)
+    ]
+    for whole, first, second in zip(steps, *workers, strict=False):
+        for expected, *shares in zip(
+            *map(tf.nest.flatten, (whole, first, second)), strict=True
+        ):
+            shares = np.concatenate(shares).reshape(4, 3, 2, -1).swapaxes(0, 1)
+            np.testing.assert_array_equal(shares.ravel(), np.ravel(expected))
+
+
+def test_a_worker_decodes_the_rows_of_its_replicas_alone():
+    def decode(inputs):
+        assert inputs.shape == (6, 2)
+        return inputs
+
+    context = tf.distribute.InputContext(2, 1, 4)
+    stream = make_dataset(decode=decode).stream(
+        8, seed=0, estimator_batches=2, input_context=context
+    )
+    assert stream.element_spec[0].shape == (6, 2)
+
+
+def test_a_mini_batch_is_shared_evenly():
+    context = tf.distribute.InputContext(num_replicas_in_sync=3)
+    with pytest.raises(ValueError, match="multiple of 3 replicas. Received: batch_siz"):
+        make_dataset().stream(8, seed=0, input_context=context)

@@ -31,11 +31,26 @@ by_name = pytest.mark.parametrize(
     [
         pytest.param(page, id=page.stem, marks=[pytest.mark.slow] * (page.stem in SLOW))
         for page in PAGES
+        # Its devices must exist before TensorFlow starts.
+        if page.stem != "devices"
     ],
 )
 def test_the_blocks_of_a_page_run(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     mktestdocs.check_md_file(page, memory=True)
+
+
+@pytest.mark.slow
+def test_the_script_for_several_devices_runs(tmp_path):
+    (script,) = mktestdocs.grab_code_blocks(
+        (DOCS / "tutorials/devices.md").read_text("utf-8")
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    accuracies = re.search(r"\[(.*), (.*)\]", done.stdout).groups()
+    assert all(0.5 < float(accuracy) <= 1 for accuracy in accuracies)
 
 
 def test_the_service_of_the_guide_is_a_whole_file(tmp_path, monkeypatch):

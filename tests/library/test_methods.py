@@ -1,7 +1,6 @@
 """What every method can do."""
 
 import pathlib
-import types
 
 import keras
 import numpy as np
@@ -153,16 +152,6 @@ def test_sample_weights_choose_rows(problem):
 def test_weights_are_finite_and_not_negative(problem, method, name, value):
     with pytest.raises(ValueError, match=f">= 0. Received: {name}={value}"):
         make(problem, method, **{name: value})
-
-
-@pytest.mark.parametrize("name", ["mi_backprop", *ADVERSARIES, "chi_squared"])
-def test_several_replicas_are_refused(problem, monkeypatch, name):
-    model = make(problem, name)
-    model.compile()
-    strategy = types.SimpleNamespace(num_replicas_in_sync=2)
-    monkeypatch.setattr(type(model), "distribute_strategy", strategy)
-    with pytest.raises(ValueError, match="a strategy of 2 replicas"):
-        fit(model, problem.train, epochs=1)
 
 
 @pytest.mark.parametrize("name", EVERY_METHOD)

@@ -13,7 +13,14 @@ ROOT = pathlib.Path(__file__).parents[2]
 RECORDS = ROOT / "reproduce" / "records"
 SCRIPTS = sorted((ROOT / "reproduce").glob("*.py"))
 # What is neither a table nor a figure of cells.
-OTHERS = {"benchmark", "figure3", "figure_faces", "figure_features", "release"}
+OTHERS = {
+    "benchmark",
+    "figure3",
+    "figure_faces",
+    "figure_features",
+    "gpu_check",
+    "release",
+}
 
 
 def specifications():

@@ -3,12 +3,15 @@
 import dataclasses
 import hashlib
 import re
+import subprocess
+import sys
 
 import german
 import numpy as np
 import pytest
 from scripts import EXPERIMENTS, cells_of, drawn, record, rows
 
+from keras_unbias import encoders
 from keras_unbias.data import uci_german
 from reproduce import benchmark
 from reproduce.experiment import records, run
@@ -169,6 +172,37 @@ def test_benchmark_compares_loops(customers, capsys, monkeypatch):
     assert [name for name, *_ in parts] == list(benchmark.LOOPS)
     assert parts[0][2] == "1.0"
     assert all(float(time) > 0 for _, time, _ in parts)
+
+
+@pytest.mark.slow
+def test_benchmark_compares_devices(customers):
+    # Virtual devices need a process that has not used TensorFlow.
+    script = (
+        "import sys; from keras_unbias.data import uci_german; from reproduce import "
+        "benchmark; uci_german.SHA256 = sys.argv[1]; benchmark.main(sys.argv[2:])"
+    )
+    words = ["--data-dir", str(customers), "--devices", "2", "--repeats", "1"]
+    done = subprocess.run(
+        [sys.executable, "-c", script, uci_german.SHA256, *words],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    times, networks = done.stdout.split("\n\n")
+    times = [line.split() for line in times.splitlines()[2:]]
+    assert [count for count, _ in times] == ["1", "2"]
+    assert all(float(time) > 0 for _, time in times)
+    assert len(networks.splitlines()) == 2 + len(benchmark.NETWORKS)
+
+
+def test_the_bytes_that_replicas_exchange():
+    # 8 rows, 2 mini-batches more, 4 features, 3 columns of attributes, 2 labels.
+    assert benchmark.exchanged(8, 2, 4, 3, 2, 100) == (
+        4 * (24 * 4 + 24 * 3 + 24 + 8 * 2 + 8 + 8 * 3),
+        4 * (200 + 10),
+    )
+    digits = encoders.digit_encoder()
+    assert benchmark.NETWORKS["digits"][-1] == digits.count_params()
 
 
 def test_benchmark_needs_customers_and_counts(tmp_path, capsys):

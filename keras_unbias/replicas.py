@@ -1,0 +1,234 @@
+"""All that the methods know of `tf.distribute`: the replicas of one step.
+
+Every replica computes on its own rows of the global batch, and the objective is
+the sum of what the replicas minimize, as in Keras. A statistic that is no mean
+of rows needs the rows of all replicas: each gathers them, computes the same
+value and minimizes its share of it. Without a strategy, or outside of a step,
+these functions return what they get.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+# What TensorFlow sends between devices, and how it can send other numbers.
+SENT = (tf.float16, tf.float32, tf.float64, tf.int32, tf.int64)
+SENT_AS = {
+    tf.bfloat16: tf.float32,
+    tf.uint8: tf.float16,
+    tf.int8: tf.float16,
+    tf.bool: tf.float16,
+    tf.uint16: tf.int32,
+    tf.int16: tf.int32,
+}
+
+
+def count() -> int:
+    """Returns the number of replicas that train together.
+
+    Example:
+
+    >>> count()
+    1
+    """
+    return tf.distribute.get_strategy().num_replicas_in_sync
+
+
+def in_step() -> bool:
+    """Returns whether the code runs on one of several replicas.
+
+    Example:
+
+    >>> in_step()
+    False
+    """
+    return count() > 1 and tf.distribute.get_replica_context() is not None
+
+
+def gather(rows: Any, axis: int = 0) -> Any:
+    """Joins the rows of all replicas, which may be uneven or none.
+
+    Every replica must compute the same value of the joined rows and minimize
+    its `share`. The gradient needs no communication then.
+
+    Args:
+        rows: structure of tensors whose `axis` is the row. It may hold `None`.
+        axis: int, the axis of the rows. Defaults to 0.
+
+    Returns:
+        The same structure, with the rows in the order of the replicas.
+
+    Raises:
+        ValueError: if a tensor is ragged or sparse, or holds no numbers.
+
+    Example:
+
+    >>> gather({"label": tf.constant([0, 1])})["label"].numpy().tolist()
+    [0, 1]
+    """
+    if not in_step():
+        return rows
+    return keras.tree.map_structure(
+        lambda part: None if part is None else _gathered(part, axis), rows
+    )
+
+
+def _gathered(part, axis):
+    dense = not isinstance(part, (tf.RaggedTensor, tf.SparseTensor))
+    sent = SENT_AS.get(part.dtype, part.dtype)
+    if not dense or sent not in SENT:
+        raise ValueError(
+            "Replicas exchange dense tensors of numbers. Expected: such a tensor of "
+            f"each input. Received: a {type(part).__name__} of {part.dtype.name}. "
+            "Encode or pad the rows first, or use estimator_batches=0."
+        )
+    context = tf.distribute.get_replica_context()
+
+    @tf.custom_gradient
+    def joined(own):
+        def gradient(upstream):
+            # Each of the replicas has this gradient, and they are summed.
+            sizes = context.all_gather(tf.shape(own)[axis : axis + 1], 0)
+            first = tf.reduce_sum(sizes[: context.replica_id_in_sync_group])
+            mine = first + tf.range(tf.shape(own)[axis])
+            return count() * tf.gather(upstream, mine, axis=axis)
+
+        return context.all_gather(own, axis), gradient
+
+    shape = part.shape.as_list()
+    shape[axis] = None
+    # The identity lies on the replica's device, which the message needs to know.
+    joint = joined(tf.identity(tf.cast(part, sent)))
+    return tf.ensure_shape(tf.cast(joint, part.dtype), shape)
+
+
+def share(value: tf.Tensor) -> tf.Tensor:
+    """Returns this replica's share of a value that all replicas compute.
+
+    Example:
+
+    >>> share(tf.constant(3.0)).numpy().item()
+    3.0
+    """
+    return value / count() if in_step() else value
+
+
+def own_columns(table: tf.Tensor) -> tf.Tensor:
+    """Returns this replica's part of the columns, as even as can be.
+
+    Args:
+        table: tensor of shape `(rows, columns)`.
+
+    Returns:
+        Tensor of shape `(rows, n)`. All replicas together have each column
+        once.
+
+    Example:
+
+    >>> own_columns(tf.constant([[1, 2]])).numpy().tolist()
+    [[1, 2]]
+    """
+    if not in_step():
+        return table
+    replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+    columns = tf.shape(table)[1]
+    return table[:, replica * columns // count() : (replica + 1) * columns // count()]
+
+
+def total(tensors: Sequence[tf.Tensor]) -> list[tf.Tensor]:
+    """Sums gradients, each over all replicas.
+
+    Example:
+
+    >>> [tensor.numpy().item() for tensor in total([tf.constant(2.0)])]
+    [2.0]
+    """
+    if not in_step():
+        return tensors
+    context = tf.distribute.get_replica_context()
+    return context.all_reduce(tf.distribute.ReduceOp.SUM, list(tensors))
+
+
+def several_workers(strategy: tf.distribute.Strategy) -> bool:
+    """Returns whether the replicas of a strategy are on several machines.
+
+    Example:
+
+    >>> several_workers(tf.distribute.get_strategy())
+    False
+    """
+    replicas = strategy.num_replicas_in_sync
+    return replicas > 1 and len(strategy.extended.worker_devices) < replicas
+
+
+def is_first_here() -> bool:
+    """Returns whether this is the first replica of its machine.
+
+    Example:
+
+    >>> is_first_here()
+    True
+    """
+    if not in_step():
+        return True
+    here = len(tf.distribute.get_strategy().extended.worker_devices)
+    replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+    return tf.get_static_value(replica) % here == 0
+
+
+def apply_alike(optimizer: keras.optimizers.Optimizer) -> None:
+    """Makes an optimizer apply gradients that every replica has in full.
+
+    Keras sums what it gets over the replicas, and hands the sum to all copies
+    of a variable at once. TensorFlow refuses both in a loop. With the same
+    gradients, each replica can update its own copy, as without a strategy.
+
+    Args:
+        optimizer: a Keras optimizer, changed in place where there are several
+            replicas.
+    """
+    if count() == 1:
+        return
+    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+    # What Keras adds for `tf.distribute` stands in one class, before the class
+    # of all backends.
+    distributed = keras.optimizers.Optimizer.__bases__[0]
+    for name in (
+        "_backend_update_step",
+        "_apply_weight_decay",
+        "_backend_increment_gradient_accumulators",
+    ):
+        setattr(optimizer, name, getattr(super(distributed, optimizer), name))
+
+
+def with_own_state(
+    optimizer: keras.optimizers.Optimizer,
+) -> keras.optimizers.Optimizer:
+    """Returns an optimizer whose state each replica updates by itself, in a loop.
+
+    Args:
+        optimizer: a Keras optimizer without state.
+
+    Returns:
+        The optimizer, or where there are several replicas, one of the same
+        settings, see `apply_alike`.
+
+    Example:
+
+    >>> optimizer = keras.optimizers.Adam(0.01)
+    >>> with_own_state(optimizer) is optimizer
+    True
+    """
+    if count() == 1:
+        return optimizer
+
+    def own_copy(next_creator, **kwargs):
+        # Keras takes the count of steps from the first replica, a message.
+        return next_creator(**{**kwargs, "aggregation": tf.VariableAggregation.NONE})
+
+    with tf.variable_creator_scope(own_copy):
+        optimizer = type(optimizer).from_config(optimizer.get_config())
+    apply_alike(optimizer)
+    return optimizer
