@@ -226,6 +226,11 @@ def test_weights_go_with_their_rows():
         np.testing.assert_array_equal(found, weights[x.numpy()[:, 0].astype(int)])
         if number == 9:
             break
+    context = tf.distribute.InputContext(num_replicas_in_sync=2)
+    shared = dataset.stream(6, **settings, sample_weight=weights, input_context=context)
+    for x, _, found in shared.take(4):
+        assert len(x) == 9
+        np.testing.assert_array_equal(found, weights[x.numpy()[:, 0].astype(int)])
     with pytest.raises(ValueError, match=r"same rows.*sample_weight"):
         dataset.stream(6, seed=5, sample_weight=weights[1:])
 
