@@ -29,6 +29,7 @@ FORM = "<age>_<gender>_<race>_<date>.jpg.chip.jpg"
 NAME = re.compile(r"([0-9]{1,3})_([0-9]{1,3})_([0-9]{1,3})_[0-9]+\.jpg\.chip\.jpg")
 # The largest age, gender and race that a name can rightly hold.
 MOST = (116, 1, 4)
+HELD_OUT_SEED = 2**31
 # The real pictures have up to some 20 kB, all of them some 140 MB.
 LARGEST_PICTURE, LARGEST, MOST_FILES = 2**20, 2**29, 100_000
 # Of a tar. They count for every file in it, and UTKFace needs none.
@@ -48,6 +49,7 @@ def load(
     train_size: int | None = 2000,
     test_size: int = 2000,
     held_out: int = 0,
+    evaluate_on: str = "test",
     image_size: int = 224,
     augment: bool = False,
     data_dir: str | os.PathLike | None = None,
@@ -84,10 +86,12 @@ def load(
         train_size: int, number of training rows, or `None` for all. Defaults
             to 2,000, as in the paper for IMDB faces.
         test_size: int, number of test rows. Defaults to 2,000.
-        held_out: int, number of further rows of all ages that are left out of
-            EB1 and EB2. If it is not 0, they take the place of the test
-            split, and those of the other split among them take its place: to
-            choose settings without a look at what is reported. Defaults to 0.
+        held_out: int, number of faces of all ages that are in no split,
+            whatever the seed, so that settings can be chosen on them.
+            Defaults to 0.
+        evaluate_on: `"test"`, or `"held_out"` for the held-out faces in place
+            of the test split, and those of the other split among them in
+            place of the other split. Defaults to `"test"`.
         image_size: int, height and width to which images are resized.
             Defaults to 224.
         augment: bool, whether `stream` mirrors training faces with
@@ -123,11 +127,16 @@ def load(
     >>> len(dataset.train), dataset.input_shape, list(dataset.further)
     (9, (48, 48, 3), ['eb2'])
     """
-    _check(train_split, seed, train_size, test_size, held_out, image_size, data_dir)
+    _check(train_split, seed, train_size, test_size, image_size, data_dir)
+    check_integer("held_out", held_out, minimum=int(evaluate_on == "held_out"))
+    check_choice("evaluate_on", evaluate_on, ("test", "held_out"))
     source, files = _read(data_dir)
     faces, left_out = _usable(files)
     (other,) = set(age_bias.SPLITS) - {train_split}
-    pools = _draw(faces, test_size, held_out, seed, other)
+    pools = _draw(faces, test_size, held_out, seed)
+    if evaluate_on == "held_out":
+        chosen = pools["held_out"]
+        pools |= {"test": chosen, other: _biased(chosen)[other]}
     _check_sizes(pools, left_out, {train_split: train_size or 1, other: 1})
     train = _split(pools[train_split][:train_size])
     test = _split(pools["test"])
@@ -137,7 +146,7 @@ def load(
         train.attributes.argmax(1),
         source=source,
         checksum=_checksum(faces),
-        split_sizes={name: len(pool) for name, pool in pools.items()},
+        split_sizes={name: len(pool) for name, pool in pools.items() if len(pool)},
         left_out=left_out,
         note="",
     )
@@ -155,9 +164,8 @@ def load(
     )
 
 
-def _check(train_split, seed, train_size, test_size, held_out, image_size, data_dir):
+def _check(train_split, seed, train_size, test_size, image_size, data_dir):
     check_integer("seed", seed, minimum=0)
-    check_integer("held_out", held_out, minimum=0)
     check_integer("image_size", image_size, minimum=1)
     check_integer("test_size", test_size, minimum=1)
     if train_size is not None:
@@ -299,16 +307,14 @@ def _usable(files):
     return pd.DataFrame(faces, columns=Face._fields), left_out
 
 
-def _draw(faces, test_size, held_out, seed, other):
+def _draw(faces, test_size, held_out, seed):
     """Returns the faces of the splits in random order."""
-    order = np.random.default_rng(seed).permutation(len(faces))
-    shuffled = faces.iloc[order]
+    # The same for all seeds.
+    order = np.random.default_rng(HELD_OUT_SEED).permutation(len(faces))
+    kept, rest = faces.iloc[order[:held_out]], faces.iloc[np.sort(order[held_out:])]
+    shuffled = rest.iloc[np.random.default_rng(seed).permutation(len(rest))]
     test, rest = shuffled[:test_size], shuffled[test_size:]
-    pools = {"test": test, **_biased(rest[held_out:])}
-    if held_out:
-        chosen = rest[:held_out]
-        pools |= {"test": chosen, other: _biased(chosen)[other]}
-    return pools
+    return {"held_out": kept, "test": test, **_biased(rest)}
 
 
 def _biased(faces):
@@ -322,7 +328,8 @@ def _check_sizes(pools, left_out, wanted):
         raise ValueError(
             "There are too few faces for the splits. Expected: at least "
             f"{wanted} besides the test split. Received: {received}, left out: "
-            f"{left_out}. Lower train_size or test_size, or pass more pictures."
+            f"{left_out}. Lower train_size, test_size or held_out, or pass more "
+            "pictures."
         )
 
 

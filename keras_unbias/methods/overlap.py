@@ -1,7 +1,10 @@
 """Weights for rows where the attributes of the classes are close.
 
-Reference: Li, Morgan & Zaslavsky, "Balancing Covariates via Propensity Score
-Weighting", JASA 2018.
+References:
+    Li, Morgan & Zaslavsky, "Balancing Covariates via Propensity Score
+    Weighting", JASA 2018.
+    Li & Li, "Propensity Score Weighting for Causal Inference with Multiple
+    Treatments", Annals of Applied Statistics 2019.
 """
 
 import numpy as np
@@ -18,12 +21,13 @@ def overlap_weights(
 ) -> np.ndarray:
     """Weights each row by how well the attribute hides its label.
 
-    The weight of a row is 1 - p(y|c), the overlap weight of Li, Morgan &
-    Zaslavsky. A kernel exp(-distance / width) estimates p(y|c), with equal
-    shares of the classes. So the weights also work where no value of the
-    attribute is common to two classes, such as young women and older men. Then
-    rows near the other class count most, because there the attribute explains
-    the least.
+    The weight of a row is 1 / (p(y|c) sum_k 1 / p(k|c)). For two classes this is
+    1 - p(y|c). With these overlap weights an attribute is as frequent in one
+    class as in the others. A kernel exp(-distance / width) estimates p(y|c),
+    with equal shares of the classes. So the weights also work where no value of
+    the attribute is common to two classes, such as young women and older men.
+    Then rows near the other class count most, because there the attribute
+    explains the least. Few rows may carry most of the weight.
 
     Pass the weights to `fit` as `sample_weight`.
 
@@ -40,8 +44,8 @@ def overlap_weights(
 
     Raises:
         ValueError: if `width` is not positive, if lengths differ, if a
-            position is not finite, or if no row of a class lies near another
-            class, compared with the width.
+            position is not finite, if there is one class, or if no row of a
+            class lies near another class, compared with the width.
 
     Example:
 
@@ -56,6 +60,11 @@ def overlap_weights(
     check_same_length(labels=labels, positions=positions)
     check_finite(positions)
     classes, codes = np.unique(labels, return_inverse=True)
+    if len(classes) < 2:
+        raise ValueError(
+            "The weights compare classes. Expected: labels of two classes or more. "
+            f"Received: {len(classes)}. Pass all training rows."
+        )
     sizes = np.bincount(codes)
     positions = np.asarray(positions, float).reshape(len(codes), -1)
     # Many rows share few positions.
@@ -65,8 +74,10 @@ def overlap_weights(
     np.add.at(shares, (cell, codes), 1 / sizes[codes])
     distances = sum(np.abs(column[:, None] - column) for column in cells.T)
     near = (np.exp(-distances / width) @ shares)[cell]
-    own = np.eye(len(classes), dtype=bool)[codes]
-    weights = np.where(own, 0, near).sum(1) / near.sum(1)
+    own = near[np.arange(len(codes)), codes]
+    # A class that is nowhere near has share 0 and makes the weight 0.
+    with np.errstate(divide="ignore"):
+        weights = 1 / (own * (1 / near).sum(1))
     means = np.bincount(codes, weights) / sizes
     if means.min() < SMALLEST:
         raise ValueError(

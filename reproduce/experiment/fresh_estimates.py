@@ -2,7 +2,7 @@
 
 import numpy as np
 from sklearn.metrics import roc_auc_score
-from sklearn.model_selection import cross_val_score
+from sklearn.model_selection import StratifiedKFold, cross_val_score
 
 from keras_unbias import BiasedDataset, RepresentationClassifier
 from keras_unbias.auditing.critics import choose_batch_size, held_out_bound
@@ -86,12 +86,14 @@ def probe_accuracy(
     """
     categories = dataset.test.attributes.argmax(1)
     features = _features(model, dataset, "test")
-    scores = cross_val_score(linear_probe(), features, categories, cv=2)
-    shares = np.bincount(categories) / len(categories)
-    return {
-        "probe_accuracy": float(scores.mean()),
-        "majority_accuracy": float(shares.max()),
-    }
+    counts = np.bincount(categories)
+    found = {"majority_accuracy": float(counts.max() / len(categories))}
+    # Both halves need two categories.
+    if np.sum(counts > 1) > 1:
+        halves = StratifiedKFold(2)
+        scores = cross_val_score(linear_probe(), features, categories, cv=halves)
+        found["probe_accuracy"] = float(scores.mean())
+    return found
 
 
 def _features(model, dataset, split_name, rows=None):

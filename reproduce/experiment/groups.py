@@ -94,6 +94,7 @@ class UtkFaces(Data):
     train_size: Count = 2000
     test_size: Count = 2000
     held_out: CountOrZero = 0
+    evaluate_on: Literal["test", "held_out"] = "test"
     image_size: Count = 224
     augment: bool = False
 

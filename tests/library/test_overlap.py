@@ -22,7 +22,8 @@ def expected(labels, positions, width):
             )
             for other in set(labels)
         }
-        weights.append(1 - near[label] / sum(near.values()))
+        p = {other: share / sum(near.values()) for other, share in near.items()}
+        weights.append(1 / (p[label] * sum(1 / share for share in p.values())))
     pairs = list(zip(weights, labels, strict=True))
     means = {y: np.mean([w for w, z in pairs if z == y]) for y in labels}
     return [w / means[y] for w, y in pairs]
@@ -48,6 +49,22 @@ def test_classes_that_share_no_attribute_count_where_they_are_closest():
     assert (np.diff(weights[:3]) > 0).all() and (np.diff(weights[3:]) < 0).all()
     # Exponential in the distance, as far as the other class is rare.
     assert weights[2] / weights[1] == pytest.approx(math.exp(2), rel=0.1)
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_common_values_are_as_frequent_in_all_classes(classes):
+    rng = np.random.default_rng(0)
+    shares = np.array([[0.6, 0.3, 0.1], [0.2, 0.3, 0.5], [0.1, 0.1, 0.8]])
+    labels = rng.integers(0, classes, 3000)
+    values = np.array([rng.choice(3, p=shares[label]) for label in labels])
+    # So narrow a kernel does not mix the values.
+    weights = overlap_weights(labels, values, width=0.02)
+    found = [
+        np.bincount(values[labels == y], weights[labels == y]) / sum(labels == y)
+        for y in range(classes)
+    ]
+    for other in found[1:]:
+        np.testing.assert_allclose(other, found[0], rtol=1e-4)
 
 
 def test_an_attribute_that_tells_nothing_weights_nothing():
@@ -85,7 +102,8 @@ def test_a_width_is_a_distance(width):
         ([0, 1], [0, math.nan], "NaN or infinity"),
         ([0, 1], ["a", "b"], "must consist of numbers"),
         ([0, 1], [0, 100], "no row near another class"),
-        ([0, 0], [0, 1], "no row near another class"),
+        ([0, 0], [0, 1], "two classes or more"),
+        ([], [], "two classes or more"),
     ],
 )
 def test_rows_that_cannot_be_weighted(labels, positions, message):

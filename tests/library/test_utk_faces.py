@@ -110,24 +110,37 @@ def test_the_seed_draws_the_splits(folder):
 
 
 @pytest.mark.parametrize("train_split", ["eb1", "eb2"])
-def test_held_out_faces_are_in_no_other_split(folder, train_split):
+def test_held_out_faces_are_in_no_split_of_any_seed(folder, train_split):
     other = {"eb1": "eb2", "eb2": "eb1"}[train_split]
-    reported = names(load(folder, seed=1, train_split=train_split), folder)
-    held = load(folder, seed=1, train_split=train_split, held_out=50, train_size=15)
-    found = names(held, folder)
-    assert len(found["test"]) == 50
-    assert not {*found["test"]} & {*reported["test"]}
-    # The other split is chosen on, too, and is a part of the same faces.
     belongs = {"eb1": is_eb1, "eb2": is_eb2}
-    assert found[other] == list(filter(belongs[other], found["test"]))
-    everything = load(
-        folder, seed=1, train_split=train_split, held_out=50, train_size=None
-    )
-    train = names(everything, folder)["train"]
-    assert found["train"] == train[:15]
-    rest = {path.name for path in folder.iterdir()}
-    rest -= {*found["test"], *reported["test"]}
-    assert sorted(train) == sorted(filter(belongs[train_split], rest))
+    settings = {"train_split": train_split, "held_out": 50, "train_size": None}
+    everyone = {path.name for path in folder.iterdir()}
+    (held,) = {
+        tuple(
+            names(load(folder, seed=seed, evaluate_on="held_out", **settings), folder)[
+                "test"
+            ]
+        )
+        for seed in range(3)
+    }
+    assert len(set(held)) == 50
+    for seed in range(3):
+        reported = names(load(folder, seed=seed, **settings), folder)
+        rest = everyone - {*held} - {*reported["test"]}
+        assert len(reported["test"]) == 60
+        for split, rows in (("train", train_split), (other, other)):
+            assert sorted(reported[split]) == sorted(filter(belongs[rows], rest))
+        chosen = names(
+            load(folder, seed=seed, evaluate_on="held_out", **settings), folder
+        )
+        assert chosen["train"] == reported["train"]
+        assert chosen[other] == list(filter(belongs[other], held))
+    with pytest.raises(ValueError, match="`held_out` is out of range.*>= 1"):
+        load(folder, evaluate_on="held_out")
+    with pytest.raises(ValueError, match="Unknown evaluate_on"):
+        load(folder, evaluate_on="train")
+    with pytest.raises(ValueError, match=r"Lower train_size, test_size or held_out"):
+        load(folder, held_out=220)
 
 
 def test_training_faces_alone_are_mirrored(folder):
