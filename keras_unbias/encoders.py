@@ -196,11 +196,16 @@ def face_encoder(
     """
     check_choice("batch_norm", batch_norm, BATCH_NORMS)
     check_choice("preprocessing", preprocessing, PREPROCESSINGS)
+    if frozen and batch_norm == "training":
+        raise ValueError(
+            "A frozen backbone keeps its statistics. Expected: batch_norm='inference' "
+            "with frozen=True. Received: batch_norm='training'. Change one of the two."
+        )
     path = weights_file(backbone, weights, data_dir)
     body = _body(backbone, alpha, weights, path, dtype, shape)
     for layer in body.layers:
         if frozen or isinstance(layer, layers.BatchNormalization):
-            layer.trainable = not frozen and batch_norm == "training"
+            layer.trainable = batch_norm == "training"
     return keras.Sequential(
         [
             keras.Input(shape, dtype="uint8", name="images"),

@@ -6,7 +6,6 @@ replicas of each network exchange in a step.
 """
 
 import argparse
-import statistics
 import sys
 
 import tabulate
@@ -24,7 +23,7 @@ LOOPS = {
 # The paper's settings of Tables 1 and 2, as arguments of `exchanged`.
 NETWORKS = {
     "digits": (1024, 8, 64, 24, 10, 664_960),
-    "faces, ResNet50": (24, 20, 128, 1, 2, 36_326_656),
+    "faces, ResNet50": (24, 20, 128, 12, 2, 36_326_656),
 }
 # Bytes per second between two GPUs, those of PCIe 4 and of NVLink 3.
 LINKS = {"PCIe": 20e9, "NVLink": 250e9}
@@ -42,6 +41,7 @@ def main(argv=None):
     with flags.errors_told(parser), sweep.environment():
         if options.devices:
             _show_devices(options)
+            _show_exchange()
         else:
             _show_loops(options)
     return 0
@@ -68,6 +68,11 @@ def _show_devices(options):
             disable_numparse=True,
         )
     )
+
+
+def _show_exchange():
+    from reproduce.experiment.step_times import exchanged
+
     print()
     rows = []
     for name, values in NETWORKS.items():
@@ -83,11 +88,13 @@ def _show_devices(options):
 
 def measure(data_dir, repeats):
     """Returns microseconds per update by the name of the loop."""
+    from reproduce.experiment.step_times import microseconds
+
     settings, dataset, steps = _customers(data_dir)
     steps *= settings.training.epochs_per_report
     updates = settings.estimator.estimator_steps
     return {
-        name: _microseconds(change(settings, **changes), dataset, steps, repeats)
+        name: microseconds(change(settings, **changes), dataset, steps, repeats)
         / updates
         for name, changes in LOOPS.items()
     }
@@ -95,6 +102,7 @@ def measure(data_dir, repeats):
 
 def measure_devices(data_dir, repeats, devices):
     """Returns milliseconds per step by the number of devices, one and several."""
+    from reproduce.experiment import step_times
     from reproduce.experiment.devices import strategy
 
     # Virtual devices exist before TensorFlow computes anything.
@@ -103,30 +111,9 @@ def measure_devices(data_dir, repeats, devices):
     settings = change(settings, jit_compile=False, epochs_per_report=1)
     return {
         used.num_replicas_in_sync: 1e-3
-        * _microseconds(settings, dataset, steps, repeats, used)
+        * step_times.microseconds(settings, dataset, steps, repeats, used)
         for used in (strategy(1), several)
     }
-
-
-def exchanged(batch, mini_batches, features, attributes, classes, encoder):
-    """Returns what a replica gets in a step of conditional MI, in bytes.
-
-    Args:
-        batch: int, the rows of the task.
-        mini_batches: int, the estimator's mini-batches of as many rows.
-        features: int, the width of the features.
-        attributes: int, the width of the attribute vectors.
-        classes: int, the number of labels.
-        encoder: int, the number of the encoder's weights.
-
-    Returns:
-        Tuple of the bytes of rows and of gradients.
-    """
-    rows = (1 + mini_batches) * (features + attributes + 1)
-    # The loss, and the check of the batch.
-    rows += classes + 1 + attributes
-    classifier = (features + 1) * classes
-    return 4 * batch * rows, 4 * (2 * encoder + classifier)
 
 
 def _customers(data_dir):
@@ -137,24 +124,6 @@ def _customers(data_dir):
     dataset = build.load_data(cell.settings, data_dir)
     steps = len(dataset.train) // cell.settings.training.batch_size
     return cell.settings, dataset, steps
-
-
-def _microseconds(settings, dataset, steps, repeats, strategy=None):
-    """Median per step over `repeats` times `steps`, after those that compile."""
-    from reproduce.experiment import backup, build, devices, run
-
-    strategy = strategy or devices.strategy(1)
-    with strategy.scope():
-        model = build.build_model(settings, dataset, steps)
-    history = model.fit(
-        run.stream(settings, dataset, strategy),
-        epochs=1 + repeats,
-        steps_per_epoch=steps,
-        shuffle=False,
-        verbose=0,
-        callbacks=[backup.Clock()],
-    ).history
-    return 1e6 * statistics.median(history["seconds"][1:]) / steps
 
 
 if __name__ == "__main__":

@@ -7,21 +7,17 @@ information backpropagation with the record of a CPU.
 
 import argparse
 import json
-import math
-import statistics
 import sys
-import time
 
 import tabulate
 
-from reproduce.experiment import flags, records, sweep
+from reproduce.experiment import flags, sweep
 from reproduce.experiment.settings import change
 from reproduce.recipes import digits
 
 VARIANCE = 0.02
 EPOCHS = 3
 PRECISIONS = ("float32", "mixed_bfloat16")
-COMPARED = ("loss", "mutual_information", "test_accuracy")
 
 
 def main(argv=None):
@@ -46,6 +42,7 @@ def main(argv=None):
 def measure(profile, data_dir, steps):
     """Returns all that is measured, as JSON values."""
     from reproduce.experiment import build, environment
+    from reproduce.experiment import gpu_measurements as gpu
 
     cells = digits.cells(profile, variances=[VARIANCE], seeds=1)
     datasets = {}
@@ -53,13 +50,13 @@ def measure(profile, data_dir, steps):
         if cell.settings.data not in datasets:
             loaded = build.load_data(cell.settings, data_dir)
             datasets[cell.settings.data] = loaded
-    limits = {name: matrix_limit(name) for name in PRECISIONS}
+    limits = {name: gpu.matrix_limit(name) for name in PRECISIONS}
     times = []
     for cell in cells:
         for precision in PRECISIONS:
             for xla in (False, True):
                 settings = change(cell.settings, precision=precision, jit_compile=xla)
-                found = step_time(settings, datasets[settings.data], steps)
+                found = gpu.step_time(settings, datasets[settings.data], steps)
                 found["share"] = found["flops"] / found["seconds"] / limits[precision]
                 times.append(
                     {"row": cell.row, "precision": precision, "xla": xla, **found}
@@ -69,102 +66,9 @@ def measure(profile, data_dir, steps):
         "environment": environment.describe(chosen.settings.training.precision, None),
         "limits": limits,
         "steps": times,
-        "start": start_of_run(chosen.settings, datasets[chosen.settings.data]),
-    }
-
-
-def matrix_limit(precision, size=4096, repeats=10):
-    """Returns the operations per second of a large matrix product."""
-    import tensorflow as tf
-
-    dtype = precision.removeprefix("mixed_")
-    matrix = tf.cast(tf.random.stateless_normal((size, size), (0, 0)), dtype)
-    product = tf.function(lambda: tf.reduce_sum(tf.matmul(matrix, matrix)))
-    float(product())
-    began = time.perf_counter()
-    for _ in range(repeats):
-        # A number that is read shows that the product is done.
-        float(product())
-    return 2 * size**3 * repeats / (time.perf_counter() - began)
-
-
-def step_time(settings, dataset, steps):
-    """Returns seconds, operations and megabytes of a training step."""
-    import keras
-    import tensorflow as tf
-
-    from reproduce.experiment import build, devices, run
-
-    gpus = tf.config.list_logical_devices("GPU")
-    if gpus:
-        tf.config.experimental.reset_memory_stats("GPU:0")
-    model = build.build_model(settings, dataset, steps)
-    began, ended = [], []
-    model.fit(
-        run.stream(settings, dataset, devices.strategy(1)),
-        epochs=4,
-        steps_per_epoch=steps,
-        shuffle=False,
-        verbose=0,
-        callbacks=[
-            keras.callbacks.LambdaCallback(
-                on_epoch_begin=lambda epoch, logs: began.append(time.perf_counter()),
-                on_epoch_end=lambda epoch, logs: ended.append(time.perf_counter()),
-            )
-        ],
-    )
-    # The first epoch compiles.
-    pairs = list(zip(began, ended, strict=True))[1:]
-    seconds = statistics.median(end - begin for begin, end in pairs) / steps
-    forward = forward_flops(model.encoder)
-    # Backward takes two products for each one of forward. The estimator's rows
-    # go forward alone. Its critic is left out.
-    mini_batches = settings.estimator.estimator_batches
-    mini_batches *= settings.method.has_estimator
-    flops = (3 + mini_batches) * forward * settings.training.batch_size
-    peak = tf.config.experimental.get_memory_info("GPU:0")["peak"] if gpus else None
-    return {
-        "seconds": seconds,
-        "flops": flops,
-        "megabytes": peak and peak / 2**20,
-    }
-
-
-def forward_flops(encoder):
-    """Returns the operations of an encoder's products for one row."""
-    total = 0
-    for layer in encoder.layers:
-        kernel = getattr(layer, "kernel", None)
-        if kernel is not None:
-            # A convolution's kernel is used at every place of its output.
-            places = math.prod(layer.output.shape[1:-1])
-            total += 2 * math.prod(kernel.shape) * places
-    return total
-
-
-def start_of_run(settings, dataset):
-    """Returns the first epochs of a run, and those of its record."""
-    from reproduce.experiment import build, devices, run
-
-    steps = len(dataset.train) // settings.training.batch_size
-    # The schedule of the learning rate is that of the whole run.
-    model = build.build_model(settings, dataset, steps)
-    began = time.perf_counter()
-    history = model.fit(
-        run.stream(settings, dataset, devices.strategy(1)),
-        epochs=EPOCHS,
-        steps_per_epoch=steps,
-        validation_data=dataset.batches("test", dataset.evaluation_batch),
-        shuffle=False,
-        verbose=0,
-    ).history
-    history["test_accuracy"] = history["val_accuracy"]
-    known = {record.id: record for record in records.read_all(records.RELEASED)}
-    recorded = known[settings.id].history if settings.id in known else {}
-    return {
-        "seconds": time.perf_counter() - began,
-        "here": {name: history[name] for name in COMPARED},
-        "recorded": {name: recorded.get(name, [])[:EPOCHS] for name in COMPARED},
+        "start": gpu.start_of_run(
+            chosen.settings, datasets[chosen.settings.data], EPOCHS
+        ),
     }
 
 
@@ -193,8 +97,8 @@ def show(record):
         tabulate.tabulate(
             [
                 (name, epoch + 1, f"{here:.4f}", f"{there:.4f}" if there else "-")
-                for name in COMPARED
-                for epoch, here in enumerate(start["here"][name])
+                for name, values in start["here"].items()
+                for epoch, here in enumerate(values)
                 for there in [dict(enumerate(start["recorded"][name])).get(epoch)]
             ],
             headers=["measure", "epoch", "here", "record"],

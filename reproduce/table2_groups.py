@@ -1,5 +1,6 @@
 """Table 2 by age and gender, and what its features reveal about the age."""
 
+import dataclasses
 import functools
 import sys
 
@@ -57,25 +58,24 @@ def tables(results, title, notes):
         for ages, bins in AGES.items()
     }
     kinds = {
-        "Accuracy by group": ({"worst group": worst_group, **groups}, GROUP_NOTE),
-        "Age in the features": (
-            {
-                header: lambda record, name=name: record.estimates.get(name)
-                for header, name in INFORMATION.items()
-            },
-            INFORMATION_NOTE,
-        ),
+        "Accuracy by group": {"worst group": worst_group, **groups},
+        "Age in the features": {
+            header: lambda record, name=name: record.estimates.get(name)
+            for header, name in INFORMATION.items()
+        },
     }
-    return [
+    made = [
         make_table(
             results,
             [Column(header, value, split) for header, value in values.items()],
             title=f"{kind}, trained on {split}, {title}",
-            notes=[*notes, note],
         )
         for split in results.columns
-        for kind, (values, note) in kinds.items()
+        for kind, values in kinds.items()
     ]
+    # They are the same for all.
+    notes = [*made[-1].notes, *notes, GROUP_NOTE, INFORMATION_NOTE]
+    return [*made[:-1], dataclasses.replace(made[-1], notes=notes)]
 
 
 TABLE2_GROUPS = driver.Table(

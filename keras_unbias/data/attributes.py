@@ -117,17 +117,27 @@ class AttributeSpec:
             Float array of shape `(rows, parts)`: the number of the category,
             or the number itself where the width is 1.
 
+        Raises:
+            ValueError: if a part of width 2 or more is no one-hot code, or if
+                the vectors have another width.
+
         Example:
 
         >>> AttributeSpec((3, 1)).positions(np.array([[0, 0, 1, 0.3]]))
         array([[2. , 0.3]])
         """
+        attributes = np.asarray(attributes, float)
+        parts = self.split(attributes) if attributes.shape[1:] == (self.size,) else []
+        codes = [part for part in parts if part.shape[1] > 1]
+        if not parts or not all(map(_is_one_hot, codes)):
+            raise ValueError(
+                "A row lies in one category of each part. Expected: vectors of shape "
+                f"(rows, {self.size}) with one-hot codes of the widths {self.widths}. "
+                f"Received: others, of shape {attributes.shape}. Encode the attribute "
+                "with AttributeEncoder."
+            )
         return np.stack(
-            [
-                part.argmax(1) if part.shape[1] > 1 else part[:, 0]
-                for part in self.split(np.asarray(attributes, float))
-            ],
-            axis=1,
+            [p.argmax(1) if p.shape[1] > 1 else p[:, 0] for p in parts], axis=1
         )
 
     def check_categories(self, attributes: np.ndarray) -> None:

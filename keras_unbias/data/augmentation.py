@@ -68,7 +68,7 @@ def random_affine(
 
 
 def random_mirror(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """Exchanges left and right in every second image, at random.
+    """Exchanges left and right in each image with probability 1/2.
 
     Args:
         images: tensor of shape `(n, height, width, channels)`.

@@ -8,8 +8,8 @@ from functools import cached_property
 import numpy as np
 import tensorflow as tf
 
-from keras_unbias.checks import check_integer, check_same_length
-from keras_unbias.data import streams
+from keras_unbias.checks import check_integer, check_same_length, check_vector
+from keras_unbias.data import streams, targets
 from keras_unbias.data.attributes import AttributeSpec, check_finite
 from keras_unbias.information import discrete
 
@@ -286,7 +286,9 @@ class BiasedDataset:
                 f"batch_size={batch_size}. Lower the batch size or use more rows."
             )
         if sample_weight is not None:
+            sample_weight = check_vector(sample_weight)
             check_same_length(train=self.train, sample_weight=sample_weight)
+            targets.check_row_weights(sample_weight)
             sample_weight = tf.constant(sample_weight, tf.float32)
         gather = self._gather(self.train, sample_weight)
 

@@ -7,9 +7,11 @@ References:
     Treatments", Annals of Applied Statistics 2019.
 """
 
+from numbers import Real
+
 import numpy as np
 
-from keras_unbias.checks import check_same_length
+from keras_unbias.checks import check_same_length, check_vector
 from keras_unbias.data.attributes import check_finite
 
 # Below it, the ratios of weights are rounding errors.
@@ -52,13 +54,14 @@ def overlap_weights(
     >>> overlap_weights([0, 0, 1, 1], [25, 30, 41, 46], width=5.0).round(2).tolist()
     [0.55, 1.45, 1.45, 0.55]
     """
-    if not 0 < width < np.inf:
+    if not isinstance(width, Real) or not 0 < width < np.inf:
         raise ValueError(
             "The width is a distance between attributes. Expected: a finite number > "
             f"0. Received: width={width}. Take about the gap between two classes."
         )
     check_same_length(labels=labels, positions=positions)
     check_finite(positions)
+    labels = check_vector(labels)
     classes, codes = np.unique(labels, return_inverse=True)
     if len(classes) < 2:
         raise ValueError(

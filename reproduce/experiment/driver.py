@@ -92,6 +92,9 @@ class Experiment:
         made = self.cells(
             options.profile, seeds=options.seeds or self.usual_seeds, **asked
         )
+        if not made:
+            # The profile is of other data.
+            return []
         if options.methods:
             rows = list(dict.fromkeys(cell.row for cell in made))
             unknown = [row for row in options.methods if row not in rows]
@@ -338,7 +341,7 @@ def _gather_released(experiment, options):
                 (choice, Results(experiment.make_cells(options, choice), held))
                 for choice in experiment.source.choices
             ),
-            key=lambda pair: len(pair[1].found),
+            key=lambda pair: (len(pair[1].found), len(pair[1].cells) > 0),
         )
         vars(options).update(choice)
         if results.found or options.dry_run:

@@ -137,6 +137,7 @@ class Record:
             for name, value in part.items():
                 _check_range(name, value)
         self._check_history()
+        self._check_groups()
         if bool(self.reason) != (self.status == "diverged"):
             raise ValueError(
                 "A diverged run, and no other, has a reason. Expected: both or "
@@ -155,6 +156,18 @@ class Record:
         """Returns the record as JSON values. NaN and infinity become null."""
         values = {**vars(self), "settings": _settings.to_json(self.settings)}
         return {"schema": SCHEMA, "id": self.id, **finite(values)}
+
+    def _check_groups(self) -> None:
+        """Checks that every group with rows has an accuracy, and no other."""
+        rows = self.metrics.get("rows_by_group") or {}
+        accuracies = self.metrics.get("accuracy_by_group") or {}
+        counts = [count is not None and count >= 1 for count in rows.values()]
+        if rows.keys() != accuracies.keys() or not all(counts):
+            raise ValueError(
+                "Groups have rows and an accuracy. Expected: the same groups in "
+                "rows_by_group and accuracy_by_group, of 1 row or more. Received: "
+                f"{_settings.shorten(rows)} and {_settings.shorten(accuracies)}."
+            )
 
     def _check_history(self) -> None:
         training = self.settings.training

@@ -10,6 +10,7 @@ from reproduce.experiment import sweep
 from reproduce.experiment.settings import Settings
 
 IMDB_GUIDE = "reproduce/IMDB.md"
+FACES_GUIDE = "docs/experiments/faces.md"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -63,8 +64,13 @@ def _find_faces(options):
         raise FileNotFoundError(
             f"The profile {options.profile} is for real faces, which have to be "
             "fetched by hand. Expected: --data-dir. Received: none. "
-            f"{IMDB_GUIDE} says what to download and where to put it; --profile "
-            "quick runs on drawn faces, too."
+            f"{FACES_GUIDE} says what to download for UTKFace, and {IMDB_GUIDE} for "
+            "IMDB; table2.py --profile quick runs on drawn faces, too."
+        )
+    if not pathlib.Path(options.data_dir).is_dir():
+        raise NotADirectoryError(
+            "Faces and weights are in one directory. Expected: --data-dir DIR. "
+            f"Received: {options.data_dir}, which is none. Correct the path."
         )
     with sweep.environment():
         from keras_unbias.data import imdb_wiki, utk_faces
@@ -72,7 +78,7 @@ def _find_faces(options):
         if options.profile != "paper":
             raise ValueError(
                 f"The profile {options.profile} is not for IMDB faces. Expected: "
-                "--profile paper, or --data-dir with UTKFace. Received: "
+                "--profile paper, or --data-dir with UTKFace alone. Received: "
                 f"{options.data_dir}, with {imdb_wiki.IMAGES}. Change one of the two."
             )
         imdb_wiki.read(options.data_dir)

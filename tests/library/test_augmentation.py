@@ -78,7 +78,7 @@ def test_the_seed_tells():
     assert np.any(distorted(3, shift=2) != distorted(4, shift=2))
 
 
-def test_every_second_image_is_mirrored_at_random():
+def test_half_of_the_images_are_mirrored():
     images = np.random.default_rng(0).integers(0, 255, (400, 4, 5, 3)).astype("uint8")
     found = random_mirror(images, (0, 1)).numpy()
     assert found.dtype == np.uint8

@@ -233,6 +233,10 @@ def test_weights_go_with_their_rows():
         np.testing.assert_array_equal(found, weights[x.numpy()[:, 0].astype(int)])
     with pytest.raises(ValueError, match=r"same rows.*sample_weight"):
         dataset.stream(6, seed=5, sample_weight=weights[1:])
+    with pytest.raises(ValueError, match=r"finite numbers >= 0"):
+        dataset.stream(6, seed=5, sample_weight=-weights)
+    with pytest.raises(ValueError, match=r"must form a vector"):
+        dataset.stream(6, seed=5, sample_weight=weights[:, None])
 
 
 def test_task_rows_do_not_depend_on_the_estimator_batches():

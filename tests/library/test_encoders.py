@@ -61,6 +61,8 @@ def test_a_frozen_backbone_keeps_all_of_its_weights():
     assert [w.shape for w in encoder.trainable_weights] == [(256, 128), (128,)]
     layers = [layer for layer in encoder.layers[1].layers if layer.weights]
     assert layers and not any(layer.trainable for layer in layers)
+    with pytest.raises(ValueError, match="A frozen backbone keeps its statistics"):
+        encoders.face_encoder(frozen=True, batch_norm="training")
 
 
 def test_preprocessing_is_the_backbones_own():

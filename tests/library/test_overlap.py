@@ -89,7 +89,23 @@ def test_positions_of_bins_and_numbers():
     np.testing.assert_array_equal(spec.positions(vectors), [[1, 0.5, 1], [0, -2, 0]])
 
 
-@pytest.mark.parametrize("width", [0, -1, math.nan, math.inf])
+@pytest.mark.parametrize(
+    "vectors",
+    [
+        np.zeros((2, 4)),
+        np.full((2, 4), 0.5),
+        np.full((2, 4), np.nan),
+        np.eye(3),
+        np.eye(5),
+        np.ones(4),
+    ],
+)
+def test_rows_without_a_category_have_no_position(vectors):
+    with pytest.raises(ValueError, match=r"shape \(rows, 4\) with one-hot codes"):
+        AttributeSpec((3, 1)).positions(vectors)
+
+
+@pytest.mark.parametrize("width", [0, -1, math.nan, math.inf, None])
 def test_a_width_is_a_distance(width):
     with pytest.raises(ValueError, match="Expected: a finite number > 0"):
         overlap_weights([0, 1], [0, 1], width=width)
@@ -103,7 +119,8 @@ def test_a_width_is_a_distance(width):
         ([0, 1], ["a", "b"], "must consist of numbers"),
         ([0, 1], [0, 100], "no row near another class"),
         ([0, 0], [0, 1], "two classes or more"),
-        ([], [], "two classes or more"),
+        ([], [], "at least one row"),
+        ([[0], [1]], [0, 1], "must form a vector"),
     ],
 )
 def test_rows_that_cannot_be_weighted(labels, positions, message):

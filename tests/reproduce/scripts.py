@@ -6,8 +6,9 @@ import pathlib
 import re
 
 import synthetic
+import utk
 
-from reproduce.experiment import driver, flags, records
+from reproduce.experiment import driver, flags, records, sources
 
 ROOT = pathlib.Path(__file__).parents[2]
 RECORDS = ROOT / "reproduce" / "records"
@@ -101,6 +102,13 @@ def cells_of(experiment, *words):
     options.profile = options.profile or "fast"
     choices = experiment.source.choices
     return next(filter(None, (experiment.make_cells(options, c) for c in choices)))
+
+
+def data_flags(experiment, tmp_path):
+    """The flags of a script whose first profile needs data of one's own."""
+    if experiment.source is sources.FACES and "quick" not in experiment.profiles:
+        return ["--data-dir", str(utk.write(tmp_path / "faces", rows=3))]
+    return []
 
 
 def listed(answer):

@@ -14,7 +14,7 @@ from scripts import EXPERIMENTS, cells_of, drawn, record, rows
 from keras_unbias import encoders
 from keras_unbias.data import uci_german
 from reproduce import benchmark
-from reproduce.experiment import records, run
+from reproduce.experiment import records, run, step_times
 from reproduce.experiment.settings import change, value
 from reproduce.recipes import credit
 
@@ -197,7 +197,7 @@ def test_benchmark_compares_devices(customers):
 
 def test_the_bytes_that_replicas_exchange():
     # 8 rows, 2 mini-batches more, 4 features, 3 columns of attributes, 2 labels.
-    assert benchmark.exchanged(8, 2, 4, 3, 2, 100) == (
+    assert step_times.exchanged(8, 2, 4, 3, 2, 100) == (
         4 * (24 * 4 + 24 * 3 + 24 + 8 * 2 + 8 + 8 * 3),
         4 * (200 + 10),
     )

@@ -8,6 +8,7 @@ import pytest
 
 from keras_unbias.data import mnist
 from reproduce import gpu_check
+from reproduce.experiment import gpu_measurements
 from reproduce.experiment.settings import change
 from reproduce.recipes import digits
 
@@ -22,10 +23,10 @@ def test_operations_are_those_of_the_products():
         ]
     )
     places = 4 * 4
-    assert gpu_check.forward_flops(encoder) == 2 * (
+    assert gpu_measurements.forward_flops(encoder) == 2 * (
         places * 3 * 3 * 2 * 3 + places * 3 * 5
     )
-    assert gpu_check.matrix_limit("mixed_bfloat16", size=64, repeats=1) > 0
+    assert gpu_measurements.matrix_limit("mixed_bfloat16", size=64, repeats=1) > 0
 
 
 @pytest.mark.slow

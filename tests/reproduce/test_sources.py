@@ -79,7 +79,7 @@ def test_mnist_is_downloaded_once(kind, data_dir, times, monkeypatch):
 
 def test_without_a_directory_quick_draws_its_faces():
     assert sources.FACES.find(options(profile="quick")) == {"faces": "drawn"}
-    with pytest.raises(FileNotFoundError, match=r"nothing at here"):
+    with pytest.raises(NotADirectoryError, match=r"DIR. Received: here"):
         sources.FACES.find(options(profile="quick", data_dir="here"))
 
 
@@ -116,6 +116,7 @@ def test_without_faces_the_guide_is_named(profile):
 def test_the_guide_is_there():
     root = pathlib.Path(__file__).parents[2]
     assert (root / sources.IMDB_GUIDE).is_file()
+    assert (root / sources.FACES_GUIDE).is_file()
 
 
 def test_faces_are_looked_at_before_any_run(tmp_path):
