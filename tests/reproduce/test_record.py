@@ -28,6 +28,24 @@ def test_a_record_is_checked_when_it_is_made(changes, message):
         dataclasses.replace(RECORD, **changes)
 
 
+@pytest.mark.parametrize(
+    ("rows", "accuracies"),
+    [
+        ({"0, 0": 3.0}, {}),
+        ({"0, 0": 3.0}, {"0, 1": 0.5}),
+        ({"0, 0": 0.0}, {"0, 0": 0.5}),
+        ({"0, 0": None}, {"0, 0": 0.5}),
+    ],
+)
+def test_groups_have_rows_and_an_accuracy(rows, accuracies):
+    metrics = {"test_accuracy": 0.5, "rows_by_group": {"0, 0": 3.0}}
+    metrics["accuracy_by_group"] = {"0, 0": 0.5}
+    assert dataclasses.replace(RECORD, metrics=metrics).metrics == metrics
+    metrics |= {"rows_by_group": rows, "accuracy_by_group": accuracies}
+    with pytest.raises(ValueError, match="Groups have rows and an accuracy"):
+        dataclasses.replace(RECORD, metrics=metrics)
+
+
 def test_the_end_of_a_diverged_run():
     diverged = {"status": "diverged", "reason": "loss is nan"}
     found = of(SETTINGS, history={"loss": [None]}, **diverged)
