@@ -1,26 +1,41 @@
 """The devices of one run."""
 
 import functools
+import math
 
 import tensorflow as tf
 
 
-def strategy(devices: int | None = None) -> tf.distribute.Strategy:
+def strategy(
+    devices: int | None = None, *, batch_size: int | None = None
+) -> tf.distribute.Strategy:
     """Returns the strategy that trains one run on some devices.
 
     Args:
         devices: int, the number of GPUs, or without a GPU of virtual devices
             of the CPU, which show no more than that the run works. Defaults to
-            `None`: all GPUs of the job, or one CPU.
+            `None`: as many GPUs of the job as share a batch evenly, or one
+            CPU.
+        batch_size: int, the rows of a batch. Defaults to `None`, unknown.
 
     Returns:
         A `tf.distribute.Strategy`, the default one for one device.
 
     Raises:
-        ValueError: if there are not so many devices.
+        ValueError: if there are not so many devices, or if they cannot share a
+            batch evenly.
     """
     gpus = tf.config.list_physical_devices("GPU")
-    devices = devices or max(1, len(gpus))
+    batch_size = batch_size or math.lcm(*range(1, len(gpus) + 1), devices or 1)
+    if devices is None:
+        counts = range(1, max(1, len(gpus)) + 1)
+        devices = max(count for count in counts if batch_size % count == 0)
+    if batch_size % devices:
+        raise ValueError(
+            "Devices share the rows of a batch evenly. Expected: --devices that "
+            f"divides batch_size={batch_size}. Received: --devices {devices}. Ask for "
+            "another number of devices."
+        )
     if devices == 1:
         return tf.distribute.get_strategy()
     if not gpus:

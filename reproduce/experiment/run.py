@@ -92,7 +92,9 @@ def train(
             # TensorFlow refuses to change them after its first operation.
             tf.config.threading.set_intra_op_parallelism_threads(threads)
             tf.config.threading.set_inter_op_parallelism_threads(threads)
-        strategy = devices_of_run.strategy(devices if trains else 1)
+        strategy = devices_of_run.strategy(
+            devices if trains else 1, batch_size=settings.training.batch_size
+        )
         try:
             with memory.released(), seeds.seeded(settings.seed):
                 return _carry_out(settings, path, data_dir, threads, strategy)

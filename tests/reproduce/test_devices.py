@@ -61,3 +61,8 @@ def test_a_job_has_the_devices_that_are_asked_for(monkeypatch):
         devices.strategy(3)
     monkeypatch.setattr(devices, "_mirrored", lambda names: names)
     assert devices.strategy() == ("GPU:0", "GPU:1")
+    assert devices.strategy(batch_size=24) == ("GPU:0", "GPU:1")
+    # Two would not share such a batch evenly.
+    assert not isinstance(devices.strategy(batch_size=25), tuple)
+    with pytest.raises(ValueError, match=r"divides batch_size=25. Received: .* 2\."):
+        devices.strategy(2, batch_size=25)
