@@ -1,4 +1,4 @@
-"""Features of test faces in two dimensions: plain training, and the best row.
+"""Features of test faces in two dimensions: ERM, and overlap weights.
 
 The models are those of finished runs of Table 2, so `table2.py` comes first.
 """
