@@ -51,8 +51,10 @@ def overlap_weights(
 
     Example:
 
-    >>> overlap_weights([0, 0, 1, 1], [25, 30, 41, 46], width=5.0).round(2).tolist()
-    [0.55, 1.45, 1.45, 0.55]
+    >>> ages = [25, 30, 41, 46]
+    >>> weights = overlap_weights([0, 0, 1, 1], ages, width=5.0)
+    >>> [f"{weight:.2f}" for weight in weights]
+    ['0.56', '1.44', '1.44', '0.56']
     """
     if not isinstance(width, Real) or not 0 < width < np.inf:
         raise ValueError(

@@ -109,7 +109,7 @@ def test_flags_come_to_the_sweep(tmp_path, monkeypatch):
     source = Source(find=lambda options: {"digits": "mnist"}, prepare=prepare)
     experiment = table(source=source)
     flags = ["--backend", "dask", "--address", "tcp://10.0.0.1:8786"]
-    flags += ["--jobs", "3", "--data-dir", "data", "--methods", "ERM"]
+    flags += ["--jobs", "3", "--devices", "2", "--data-dir", "data", "--methods", "ERM"]
     driver.main(experiment, [*flags, "--output-dir", str(tmp_path)])
     wanted = [cell.settings for cell in few(digits="mnist")]
     assert prepared == [(wanted, "data")]
@@ -118,6 +118,7 @@ def test_flags_come_to_the_sweep(tmp_path, monkeypatch):
         "output_dir": str(tmp_path),
         "data_dir": "prepared",
         "jobs": 3,
+        "devices": 2,
         "backend": "dask",
         "address": "tcp://10.0.0.1:8786",
         "train": experiment.train,
