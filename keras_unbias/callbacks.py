@@ -192,7 +192,8 @@ class MiWeightSchedule(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Adds the weight to the logs."""
-        logs["mi_weight"] = float(self.model.mi_weight_variable)
+        weight = keras.ops.convert_to_numpy(self.model.mi_weight_variable)
+        logs["mi_weight"] = float(weight)
 
 
 def warm_up(epochs: int) -> Callable[[int, float], float]:
