@@ -163,6 +163,21 @@ def several_workers(strategy: tf.distribute.Strategy) -> bool:
     return replicas > 1 and len(strategy.extended.worker_devices) < replicas
 
 
+def is_from_function(data: Any) -> bool:
+    """Returns whether `distribute_datasets_from_function` made a data set.
+
+    Its function knows of the replicas. `experimental_distribute_dataset` cuts
+    whatever batches it gets, which are of the same public class.
+
+    Example:
+
+    >>> is_from_function(tf.data.Dataset.range(2))
+    False
+    """
+    distributed = isinstance(data, tf.distribute.DistributedDataset)
+    return distributed and "FromFunction" in type(data).__name__
+
+
 def is_first_here() -> bool:
     """Returns whether this is the first replica of its machine.
 

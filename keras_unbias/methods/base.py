@@ -28,6 +28,9 @@ SHARES = (
     keras.losses.CategoricalFocalCrossentropy,
 )
 
+# Reductions whose value is the same with a weight of 1.
+MEANS = ("sum_over_batch_size", "mean")
+
 
 @keras.saving.register_keras_serializable("keras_unbias")
 class RepresentationClassifier(InputMemory, GatedModel):
@@ -146,7 +149,9 @@ class RepresentationClassifier(InputMemory, GatedModel):
         _check_takes_logits(loss)
         if metrics is None:
             metrics = [_default_accuracy(loss)]
-        super().compile(optimizer=optimizer, loss=loss, metrics=metrics, **kwargs)
+        # What Keras makes of names has variables too.
+        with self.distribute_strategy.scope():
+            super().compile(optimizer=optimizer, loss=loss, metrics=metrics, **kwargs)
         several = self.distribute_strategy.num_replicas_in_sync
         if several > 1 and self.steps_per_execution > 1:
             raise ValueError(
@@ -307,12 +312,18 @@ class RepresentationClassifier(InputMemory, GatedModel):
             if sample_weight is not None:
                 row_weight = row_weight * tf.reshape(sample_weight, [-1])
             sample_weight = row_weight
-        if training and getattr(self.loss, "reduction", None) != "sum":
+        reduction = getattr(self.loss, "reduction", "mean")
+        if training and reduction != "sum":
             # A mean over the rows of all replicas, which may have uneven numbers.
             labels, logits, sample_weight = replicas.gather(
                 (labels, logits, sample_weight)
             )
-        return super().compute_loss(x, labels, logits, sample_weight, training)
+        if replicas.in_step() and sample_weight is None and reduction in MEANS:
+            # Keras shares means of rows alone. A loss of one's own may be a scalar,
+            # and one row with this weight, of a rank that Keras does not squeeze.
+            sample_weight = tf.ones((1, 1))
+        loss = super().compute_loss(x, labels, logits, sample_weight, training)
+        return replicas.share(loss) if reduction in (None, "none") else loss
 
     def compute_metrics(
         self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None
