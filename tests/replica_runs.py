@@ -23,7 +23,9 @@ import tensorflow as tf
 from conftest import Problem
 
 from keras_unbias import data, replicas
-from keras_unbias.callbacks import MiWeightSchedule
+from keras_unbias.auditing import audit
+from keras_unbias.auditing.critics import held_out_bound
+from keras_unbias.callbacks import MiWeightSchedule, MutualInformationMonitor
 from keras_unbias.information import (
     ConcatenatedCritic,
     MutualInformationEstimator,
@@ -226,7 +228,23 @@ def refusals(strategy):
         model = make("information")
         with pytest.raises(ValueError, match="Received: steps_per_execution=3. Leave"):
             model.compile("sgd", steps_per_execution=3)
+        with pytest.raises(ValueError, match="Received: jit_compile=True. Leave"):
+            model.compile("sgd", jit_compile=True)
+        features = np.zeros((100, 2))
+        for measure, name in (
+            (lambda: audit(features, (None, {"attribute": features})), "`audit`"),
+            (lambda: held_out_bound(features, features), "`held_out_bound`"),
+            (
+                MutualInformationMonitor(PROBLEM.test).on_train_begin,
+                "MutualInformationMonitor",
+            ),
+        ):
+            with pytest.raises(ValueError, match=f"{name} fits .* a call in the scope"):
+                measure()
         model = make("information")
+    for name in ("train_on_batch", "test_on_batch"):
+        with pytest.raises(ValueError, match=f"batch of `{name}`.* Received: 2. Use"):
+            getattr(model, name)(*PROBLEM.train)
     x, y = PROBLEM.train
     order = np.argsort(y["attribute"].argmax(1), kind="stable")
     x, y = keras.tree.map_structure(lambda part: part[order], (x, y))
@@ -247,6 +265,31 @@ def refusals(strategy):
             tf.function(lambda rows: replicas.gather(rows)),
             (next(iter(strategy.experimental_distribute_dataset(text.batch(8))))[0],),
         )
+
+
+def mixing(strategy):
+    """Parts of another strategy than the model's are refused by name."""
+    optimizer, alone = keras.optimizers.SGD(), make("erm")
+    with strategy.scope():
+        model = make("information")
+        with pytest.raises(ValueError, match="scope of the encoder, the model. Make"):
+            alone.compile("sgd")
+        with pytest.raises(ValueError, match="scope of the encoder, the model, the op"):
+            train(alone, "erm")
+        joint = MutualInformationBackpropagation(alone.encoder, PROBLEM.classes)
+    with pytest.raises(ValueError, match="scope of the optimizer. Make"):
+        model.compile(optimizer)
+    with pytest.raises(ValueError, match="scope of the encoder. Make"):
+        joint.compile("sgd")
+    train(model, "information")
+    model.estimator.compile("sgd")
+    with pytest.raises(ValueError, match="scope of the estimator's optimizer. Make"):
+        train(model, "information")
+    with strategy.scope():
+        model = make("erm")
+    others = tf.distribute.OneDeviceStrategy("CPU:0")
+    with others.scope(), pytest.raises(ValueError, match="scope of this call. Make"):
+        model.compile("sgd")
 
 
 def mixed_precision(strategy):
@@ -368,6 +411,7 @@ def serving(strategy):
 CHECKS = (
     compiling,
     cutting,
+    mixing,
     scheduling,
     gathering,
     refusals,

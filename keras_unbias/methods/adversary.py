@@ -126,8 +126,8 @@ class AttributeAdversary(RepresentationClassifier):
 
     def compile(self, *args: Any, **kwargs: Any) -> None:
         """Configures the training, see `RepresentationClassifier.compile`."""
+        super().compile(*args, **kwargs)
         with self.distribute_strategy.scope():
-            super().compile(*args, **kwargs)
             self.attribute_optimizer = companion_optimizer(
                 self.optimizer, self.attribute_rate, "attribute"
             )

@@ -198,8 +198,8 @@ class MutualInformationBackpropagation(RepresentationClassifier):
                 which keeps the estimator's.
             **kwargs: arguments of `RepresentationClassifier.compile`.
         """
+        super().compile(*args, **kwargs)
         with self.distribute_strategy.scope():
-            super().compile(*args, **kwargs)
             if estimator_optimizer is not None:
                 self.estimator.compile(estimator_optimizer)
             replicas.apply_alike(self.optimizer)
@@ -208,6 +208,14 @@ class MutualInformationBackpropagation(RepresentationClassifier):
                     self.optimizer, self.mi_weight_variable, "mi"
                 )
                 replicas.apply_alike(self.mi_optimizer)
+
+    def _parts(self):
+        parts = {**super()._parts(), "the estimator": self.estimator.variables}
+        parts["the model"] = [*parts["the model"], self.mi_weight_variable]
+        if self.estimator.built:
+            # Before that, the estimator makes the optimizer anew.
+            parts["the estimator's optimizer"] = self.estimator.optimizer.variables
+        return parts
 
     def make_gate(self) -> Gate:
         """Returns what the rows of every batch must hold, see `Gate`."""

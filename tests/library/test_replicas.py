@@ -53,7 +53,7 @@ def test_every_method_ends_with_the_weights_of_one_device(devices, checks):
 
 @pytest.mark.slow
 def test_replicas_refuse_resume_and_serve_as_one_device_does():
-    checks = "refusals", "scheduling", "resuming", "serving"
+    checks = "refusals", "mixing", "scheduling", "resuming", "serving"
     assert_passes(start(2, *checks), checks)
 
 
