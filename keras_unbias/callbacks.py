@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_unbias import replicas
 from keras_unbias.auditing import critics
 from keras_unbias.auditing.outputs import collect_labels, collect_outputs
 from keras_unbias.checks import check_integer, check_weight
@@ -121,6 +122,7 @@ class MutualInformationMonitor(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         """Finds out which values the labels allow."""
+        replicas.check_no_scope("MutualInformationMonitor")
         labels = collect_labels(self.dataset)
         self.num_classes = {"held_out_mutual_information": None}
         if labels is not None:
@@ -192,7 +194,8 @@ class MiWeightSchedule(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Adds the weight to the logs."""
-        logs["mi_weight"] = float(self.model.mi_weight_variable)
+        weight = keras.ops.convert_to_numpy(self.model.mi_weight_variable)
+        logs["mi_weight"] = float(weight)
 
 
 def warm_up(epochs: int) -> Callable[[int, float], float]:

@@ -163,6 +163,121 @@ def several_workers(strategy: tf.distribute.Strategy) -> bool:
     return replicas > 1 and len(strategy.extended.worker_devices) < replicas
 
 
+def is_from_function(data: Any) -> bool:
+    """Returns whether `distribute_datasets_from_function` made a data set.
+
+    Its function knows of the replicas. `experimental_distribute_dataset` cuts
+    whatever batches it gets, which are of the same public class.
+
+    Example:
+
+    >>> is_from_function(tf.data.Dataset.range(2))
+    False
+    """
+    distributed = isinstance(data, tf.distribute.DistributedDataset)
+    return distributed and "FromFunction" in type(data).__name__
+
+
+def check_options(model: keras.Model) -> None:
+    """Checks options of `compile` that Keras has on one replica only.
+
+    Args:
+        model: a compiled Keras model.
+
+    Raises:
+        ValueError: if there are several replicas and such an option.
+    """
+    several = model.distribute_strategy.num_replicas_in_sync
+    if several > 1 and model.steps_per_execution > 1:
+        raise ValueError(
+            "Keras takes one step at a time on several replicas. Expected: "
+            f"steps_per_execution=1 for {several} replicas. Received: "
+            f"steps_per_execution={model.steps_per_execution}. Leave it out."
+        )
+    if several > 1 and model.jit_compile:
+        raise ValueError(
+            "XLA does not compile what replicas exchange. Expected: "
+            f"jit_compile=False for {several} replicas. Received: jit_compile=True. "
+            "Leave it out."
+        )
+
+
+def check_single_batch(strategy: tf.distribute.Strategy, method: str) -> None:
+    """Checks that a single batch is for one replica.
+
+    Args:
+        strategy: the strategy of the model.
+        method: str, the name of the model's method.
+
+    Raises:
+        ValueError: if there are several replicas.
+    """
+    several = strategy.num_replicas_in_sync
+    if several > 1:
+        raise ValueError(
+            f"Keras hands the whole batch of `{method}` to every replica. Expected: "
+            f"one replica. Received: {several}. Use `fit` or `evaluate` with the "
+            "batch as arrays, which cut it."
+        )
+
+
+def check_no_scope(caller: str) -> None:
+    """Checks that a fresh critic trains on one device.
+
+    Args:
+        caller: str, what trains the critic.
+
+    Raises:
+        ValueError: if the code runs in the scope of several replicas.
+    """
+    if count() > 1:
+        raise ValueError(
+            f"{caller} fits fresh critics on one device. Expected: a call outside of "
+            f"`strategy.scope()`. Received: a call in the scope of {count()} replicas. "
+            "Only what makes the model belongs into the scope."
+        )
+
+
+def check_same_strategy(
+    strategy: tf.distribute.Strategy, parts: dict[str, Sequence[keras.Variable]]
+) -> None:
+    """Checks that the parts of a model have the model's strategy.
+
+    Args:
+        strategy: the strategy of the model.
+        parts: dict from the names of parts to their variables.
+
+    Raises:
+        ValueError: if a part was made in another scope, or if the code runs
+            in the scope of another strategy.
+
+    Example:
+
+    >>> variable = keras.Variable(1.0)
+    >>> check_same_strategy(tf.distribute.get_strategy(), {"rate": [variable]})
+    """
+    strangers = [
+        name
+        for name, variables in parts.items()
+        if not all(_is_of(strategy, variable.value) for variable in variables)
+    ]
+    if tf.distribute.has_strategy() and tf.distribute.get_strategy() is not strategy:
+        strangers.append("this call")
+    if strangers:
+        raise ValueError(
+            "A model trains with the strategy in whose scope it was made. Expected: "
+            "encoder, model, estimator and optimizers of one scope. Received: "
+            f"another scope of {', '.join(strangers)}. Make them all in one "
+            "`with strategy.scope():`, and optimizers anew for each `compile`."
+        )
+
+
+def _is_of(strategy, variable):
+    if not isinstance(variable, tf.Variable):
+        return True
+    return strategy.extended.variable_created_in_scope(variable)
+
+
 def is_first_here() -> bool:
     """Returns whether this is the first replica of its machine.
 

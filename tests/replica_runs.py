@@ -23,6 +23,9 @@ import tensorflow as tf
 from conftest import Problem
 
 from keras_unbias import data, replicas
+from keras_unbias.auditing import audit
+from keras_unbias.auditing.critics import held_out_bound
+from keras_unbias.callbacks import MiWeightSchedule, MutualInformationMonitor
 from keras_unbias.information import (
     ConcatenatedCritic,
     MutualInformationEstimator,
@@ -67,9 +70,21 @@ def with_prior(case):
     return {**case, "arguments": arguments}
 
 
+row_losses = keras.losses.SparseCategoricalCrossentropy(
+    from_logits=True, reduction="none"
+)
+
+
+def scalar_loss(labels, logits):
+    """A loss of one's own, which is no number for each row."""
+    return tf.reduce_mean(row_losses(labels, logits))
+
+
 AVERAGES = {"use_ema": True, "ema_momentum": 0.5}
 CASES = {
     "erm": {"method": "erm"},
+    "row_losses": {"method": "chi_squared", "loss": row_losses},
+    "scalar_loss": {"method": "chi_squared", "loss": scalar_loss},
     "weights": {"method": "erm", "class_weight": {0: 2.0}, "weighted": True},
     "bias_balanced": with_prior({"method": "bias_balanced"}),
     "attribute_confusion": {"method": "attribute_confusion"},
@@ -110,7 +125,7 @@ def make(case):
         model.encoder.add(keras.layers.BatchNormalization(synchronized=True))
     # SGD, for Adam makes of a gradient's rounding a step of full length.
     optimizer = case.get("optimizer", lambda: keras.optimizers.SGD(0.05, 0.9))
-    model.compile(optimizer())
+    model.compile(optimizer(), case.get("loss"))
     model.build((None, 2 * PROBLEM.classes))
     return model
 
@@ -213,7 +228,23 @@ def refusals(strategy):
         model = make("information")
         with pytest.raises(ValueError, match="Received: steps_per_execution=3. Leave"):
             model.compile("sgd", steps_per_execution=3)
+        with pytest.raises(ValueError, match="Received: jit_compile=True. Leave"):
+            model.compile("sgd", jit_compile=True)
+        features = np.zeros((100, 2))
+        for measure, name in (
+            (lambda: audit(features, (None, {"attribute": features})), "`audit`"),
+            (lambda: held_out_bound(features, features), "`held_out_bound`"),
+            (
+                MutualInformationMonitor(PROBLEM.test).on_train_begin,
+                "MutualInformationMonitor",
+            ),
+        ):
+            with pytest.raises(ValueError, match=f"{name} fits .* a call in the scope"):
+                measure()
         model = make("information")
+    for name in ("train_on_batch", "test_on_batch"):
+        with pytest.raises(ValueError, match=f"batch of `{name}`.* Received: 2. Use"):
+            getattr(model, name)(*PROBLEM.train)
     x, y = PROBLEM.train
     order = np.argsort(y["attribute"].argmax(1), kind="stable")
     x, y = keras.tree.map_structure(lambda part: part[order], (x, y))
@@ -234,6 +265,31 @@ def refusals(strategy):
             tf.function(lambda rows: replicas.gather(rows)),
             (next(iter(strategy.experimental_distribute_dataset(text.batch(8))))[0],),
         )
+
+
+def mixing(strategy):
+    """Parts of another strategy than the model's are refused by name."""
+    optimizer, alone = keras.optimizers.SGD(), make("erm")
+    with strategy.scope():
+        model = make("information")
+        with pytest.raises(ValueError, match="scope of the encoder, the model. Make"):
+            alone.compile("sgd")
+        with pytest.raises(ValueError, match="scope of the encoder, the model, the op"):
+            train(alone, "erm")
+        joint = MutualInformationBackpropagation(alone.encoder, PROBLEM.classes)
+    with pytest.raises(ValueError, match="scope of the optimizer. Make"):
+        model.compile(optimizer)
+    with pytest.raises(ValueError, match="scope of the encoder. Make"):
+        joint.compile("sgd")
+    train(model, "information")
+    model.estimator.compile("sgd")
+    with pytest.raises(ValueError, match="scope of the estimator's optimizer. Make"):
+        train(model, "information")
+    with strategy.scope():
+        model = make("erm")
+    others = tf.distribute.OneDeviceStrategy("CPU:0")
+    with others.scope(), pytest.raises(ValueError, match="scope of this call. Make"):
+        model.compile("sgd")
 
 
 def mixed_precision(strategy):
@@ -269,12 +325,47 @@ def streaming(strategy):
     assert_close(model, alone)
 
 
+def cutting(strategy):
+    """Batches that TensorFlow cuts train as on one device, with estimator batches."""
+    rows = tf.data.Dataset.from_tensor_slices(PROBLEM.train).batch(30)
+    alone = make("fresh")
+    alone.fit(rows, verbose=0)
+    with strategy.scope():
+        model = make("fresh")
+    model.fit(strategy.experimental_distribute_dataset(rows), verbose=0)
+    assert_alike(model)
+    assert_close(model, alone)
+
+
 class Interruption(keras.callbacks.Callback):
     """Ends the training before its second epoch."""
 
     def on_epoch_begin(self, epoch, logs=None):
         if epoch == 1:
             raise KeyboardInterrupt
+
+
+def compiling(strategy):
+    """Outside of the scope, `compile` makes what the model's strategy needs."""
+    for case in ("information", "attribute_confusion"):
+        alone = make(case)
+        alone.compile("sgd")
+        train(alone, case)
+        with strategy.scope():
+            model = make(case)
+        model.compile("sgd")
+        train(model, case)
+        assert_alike(model)
+        assert_close(model, alone)
+
+
+def scheduling(strategy):
+    """A schedule of the weight sees the copies of several replicas."""
+    with strategy.scope():
+        model = make("information")
+    halved = MiWeightSchedule(lambda epoch, weight: weight / 2)
+    assert train(model, "information", callbacks=[halved])["mi_weight"] == [0.5]
+    assert_alike(model)
 
 
 def resuming(strategy):
@@ -318,6 +409,10 @@ def serving(strategy):
 
 
 CHECKS = (
+    compiling,
+    cutting,
+    mixing,
+    scheduling,
     gathering,
     refusals,
     mixed_precision,

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from keras_unbias import information
+from keras_unbias import information, replicas
 from keras_unbias.auditing import critics, metrics, probes
 from keras_unbias.auditing.bootstrap import Bootstrap
 from keras_unbias.auditing.outputs import (
@@ -73,7 +73,7 @@ def audit(
         ValueError: if there are fewer than 60 rows, if the features are not a
             matrix of finite numbers, if arrays differ in length, if all rows
             have the same attribute, or if labels or predictions are not
-            classes.
+            classes, or in the scope of a strategy of several replicas.
 
     Example:
 
@@ -86,6 +86,7 @@ def audit(
     >>> result.leakage.information.value > 0.5  # At most log(2) = 0.693 nats.
     True
     """
+    replicas.check_no_scope("`audit`")
     outputs = collect_outputs(
         model_or_features, dataset, in_order=predictions is not None
     )

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 from sklearn import preprocessing
 
-from keras_unbias import information
+from keras_unbias import information, replicas
 
 
 def held_out_bound(
@@ -58,6 +58,7 @@ def held_out_bound(
     >>> bound > 0.3  # At most log(2) = 0.693.
     True
     """
+    replicas.check_no_scope("`held_out_bound`")
     features = np.asarray(features)
     rows = len(features)
     if not np.isfinite(features).all():

@@ -127,9 +127,10 @@ class AttributeAdversary(RepresentationClassifier):
     def compile(self, *args: Any, **kwargs: Any) -> None:
         """Configures the training, see `RepresentationClassifier.compile`."""
         super().compile(*args, **kwargs)
-        self.attribute_optimizer = companion_optimizer(
-            self.optimizer, self.attribute_rate, "attribute"
-        )
+        with self.distribute_strategy.scope():
+            self.attribute_optimizer = companion_optimizer(
+                self.optimizer, self.attribute_rate, "attribute"
+            )
 
     def build_optimizers(self) -> None:
         """Creates the weights of both optimizers."""

@@ -28,6 +28,9 @@ SHARES = (
     keras.losses.CategoricalFocalCrossentropy,
 )
 
+# Reductions whose value is the same with a weight of 1.
+MEANS = ("sum_over_batch_size", "mean")
+
 
 @keras.saving.register_keras_serializable("keras_unbias")
 class RepresentationClassifier(InputMemory, GatedModel):
@@ -131,8 +134,10 @@ class RepresentationClassifier(InputMemory, GatedModel):
             **kwargs: arguments of `keras.Model.compile`.
 
         Raises:
-            ValueError: if the loss takes probabilities, or if
-                `steps_per_execution` is not 1 on several replicas.
+            ValueError: if the loss takes probabilities, if a part of the
+                model was made in the scope of another strategy, or if
+                `steps_per_execution` or `jit_compile` does not suit several
+                replicas.
         """
         for name, value in (("loss", loss), ("metrics", metrics)):
             if isinstance(value, dict):
@@ -146,14 +151,14 @@ class RepresentationClassifier(InputMemory, GatedModel):
         _check_takes_logits(loss)
         if metrics is None:
             metrics = [_default_accuracy(loss)]
-        super().compile(optimizer=optimizer, loss=loss, metrics=metrics, **kwargs)
-        several = self.distribute_strategy.num_replicas_in_sync
-        if several > 1 and self.steps_per_execution > 1:
-            raise ValueError(
-                "Keras takes one step at a time on several replicas. Expected: "
-                f"steps_per_execution=1 for {several} replicas. Received: "
-                f"steps_per_execution={self.steps_per_execution}. Leave it out."
-            )
+        replicas.check_same_strategy(
+            self.distribute_strategy,
+            {**self._parts(), "the optimizer": getattr(optimizer, "variables", [])},
+        )
+        # What Keras makes of names has variables too.
+        with self.distribute_strategy.scope():
+            super().compile(optimizer=optimizer, loss=loss, metrics=metrics, **kwargs)
+        replicas.check_options(self)
         self.gate = self.make_gate()
 
     def make_gate(self) -> Gate:
@@ -224,9 +229,31 @@ class RepresentationClassifier(InputMemory, GatedModel):
         self._check_arrays(x, y, given.get("sample_weight"))
         if isinstance(given.get("validation_data"), (tuple, list)):
             self._check_arrays(*given["validation_data"])
+        if self.compiled:
+            replicas.check_same_strategy(
+                self.distribute_strategy,
+                {**self._parts(), "the optimizer": self.optimizer.variables},
+            )
         with self.distribute_strategy.scope():
             self.prepare(x, y)
         return super().fit(x, y, *args, **kwargs)
+
+    def train_on_batch(self, *args: Any, **kwargs: Any) -> Any:
+        """Takes one step, as `keras.Model.train_on_batch` does, on one replica."""
+        replicas.check_single_batch(self.distribute_strategy, "train_on_batch")
+        return super().train_on_batch(*args, **kwargs)
+
+    def test_on_batch(self, *args: Any, **kwargs: Any) -> Any:
+        """Evaluates a batch, as `keras.Model.test_on_batch` does, on one replica."""
+        replicas.check_single_batch(self.distribute_strategy, "test_on_batch")
+        return super().test_on_batch(*args, **kwargs)
+
+    def _parts(self):
+        """Returns the variables that a training assigns, by the name of the part."""
+        return {
+            "the encoder": self.encoder.trainable_variables,
+            "the model": self.classifier.trainable_variables,
+        }
 
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
         # Keras takes the shapes from the mean of the replicas' rows, which fails
@@ -307,12 +334,18 @@ class RepresentationClassifier(InputMemory, GatedModel):
             if sample_weight is not None:
                 row_weight = row_weight * tf.reshape(sample_weight, [-1])
             sample_weight = row_weight
-        if training and getattr(self.loss, "reduction", None) != "sum":
+        reduction = getattr(self.loss, "reduction", "mean")
+        if training and reduction != "sum":
             # A mean over the rows of all replicas, which may have uneven numbers.
             labels, logits, sample_weight = replicas.gather(
                 (labels, logits, sample_weight)
             )
-        return super().compute_loss(x, labels, logits, sample_weight, training)
+        if replicas.in_step() and sample_weight is None and reduction in MEANS:
+            # Keras shares means of rows alone. A loss of one's own may be a scalar,
+            # and one row with this weight, of a rank that Keras does not squeeze.
+            sample_weight = tf.ones((1, 1))
+        loss = super().compute_loss(x, labels, logits, sample_weight, training)
+        return replicas.share(loss) if reduction in (None, "none") else loss
 
     def compute_metrics(
         self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None

@@ -47,8 +47,8 @@ class MutualInformationBackpropagation(RepresentationClassifier):
     With P > 0, arrays are shuffled in every batch, so that all rows come to
     the task. A data set has to do this itself, as `BiasedDataset.stream` does.
     Several replicas then exchange the inputs, for each to compute on its share
-    of the n rows. In a data set that you distribute yourself, each replica's
-    batch has to consist of its shares.
+    of the n rows. Only in a data set of `distribute_datasets_from_function`,
+    each replica's batch has to consist of its shares.
     Batch normalization and dropout see the estimator's rows too.
 
     The metrics are `loss`, the task's, those of `compile`, and
@@ -199,14 +199,23 @@ class MutualInformationBackpropagation(RepresentationClassifier):
             **kwargs: arguments of `RepresentationClassifier.compile`.
         """
         super().compile(*args, **kwargs)
-        if estimator_optimizer is not None:
-            self.estimator.compile(estimator_optimizer)
-        replicas.apply_alike(self.optimizer)
-        if self.own_optimizer:
-            self.mi_optimizer = companion_optimizer(
-                self.optimizer, self.mi_weight_variable, "mi"
-            )
-            replicas.apply_alike(self.mi_optimizer)
+        with self.distribute_strategy.scope():
+            if estimator_optimizer is not None:
+                self.estimator.compile(estimator_optimizer)
+            replicas.apply_alike(self.optimizer)
+            if self.own_optimizer:
+                self.mi_optimizer = companion_optimizer(
+                    self.optimizer, self.mi_weight_variable, "mi"
+                )
+                replicas.apply_alike(self.mi_optimizer)
+
+    def _parts(self):
+        parts = {**super()._parts(), "the estimator": self.estimator.variables}
+        parts["the model"] = [*parts["the model"], self.mi_weight_variable]
+        if self.estimator.built:
+            # Before that, the estimator makes the optimizer anew.
+            parts["the estimator's optimizer"] = self.estimator.optimizer.variables
+        return parts
 
     def make_gate(self) -> Gate:
         """Returns what the rows of every batch must hold, see `Gate`."""
@@ -230,7 +239,7 @@ class MutualInformationBackpropagation(RepresentationClassifier):
         # With a set seed, Keras shuffles arrays to one order for all epochs,
         # and the estimator's rows would never come to the task.
         shuffle = y is not None and kwargs.get("shuffle", True)
-        shared = isinstance(x, tf.distribute.DistributedDataset)
+        shared = replicas.is_from_function(x)
         if (self.shuffle_rows, self.shared_rows) != (shuffle, shared):
             self.shuffle_rows, self.shared_rows = shuffle, shared
             self.train_function = None

@@ -31,7 +31,7 @@ def assert_passes(process, checks):
 
 
 def test_gradients_and_weights_are_those_of_one_device():
-    checks = "gathering", "accumulated"
+    checks = "gathering", "accumulated", "chi_squared"
     assert_passes(start(3, *checks), checks)
 
 
@@ -44,6 +44,7 @@ def test_gradients_and_weights_are_those_of_one_device():
         ("attribute_confusion", "adversarial_unlearning", "normalization"),
         ("information", "conditional", "concatenated", "fresh"),
         ("averages", "critic_optimizer", "mixed_precision"),
+        ("row_losses", "scalar_loss", "compiling", "streaming", "cutting"),
     ],
 )
 def test_every_method_ends_with_the_weights_of_one_device(devices, checks):
@@ -52,7 +53,7 @@ def test_every_method_ends_with_the_weights_of_one_device(devices, checks):
 
 @pytest.mark.slow
 def test_replicas_refuse_resume_and_serve_as_one_device_does():
-    checks = "refusals", "resuming", "serving"
+    checks = "refusals", "mixing", "scheduling", "resuming", "serving"
     assert_passes(start(2, *checks), checks)
 
 
