@@ -31,8 +31,8 @@ def assert_passes(process, checks):
 
 
 def test_gradients_and_weights_are_those_of_one_device():
-    checks = "gathering", "accumulated"
-    assert_passes(start(3, *checks), checks)
+    checks = ("gathering", "information")
+    assert_passes(start(2, *checks), checks)
 
 
 @pytest.mark.slow
@@ -42,7 +42,7 @@ def test_gradients_and_weights_are_those_of_one_device():
     [
         ("erm", "weights", "bias_balanced", "chi_squared"),
         ("attribute_confusion", "adversarial_unlearning", "normalization"),
-        ("information", "conditional", "concatenated", "fresh"),
+        ("conditional", "concatenated", "accumulated", "fresh"),
         ("averages", "critic_optimizer", "mixed_precision"),
         ("row_losses", "scalar_loss", "compiling", "streaming", "cutting"),
     ],
