@@ -1,7 +1,7 @@
 """All that the methods know of `tf.distribute`: the replicas of one step.
 
 Every replica computes on its own rows of the global batch, and the objective is
-the sum of what the replicas minimize, as in Keras. A statistic that is no mean
+the sum of what the replicas minimize, as in Keras. A statistic that is not a mean
 of rows needs the rows of all replicas: each gathers them, computes the same
 value and minimizes its share of it. Without a strategy, or outside of a step,
 these functions return what they get.

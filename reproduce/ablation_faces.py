@@ -1,4 +1,4 @@
-"""The best row of Table 2 with some of its settings changed."""
+"""Overlap weights in Table 2, with some settings changed."""
 
 import sys
 

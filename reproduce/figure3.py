@@ -24,11 +24,7 @@ def main(argv=None):
         type=flags.one_of(digits.ALL_VARIANCES, float),
         default=digits.VARIANCES[0],
     )
-    flags.add_figure_flags(parser)
-    options = parser.parse_args(argv)
-    with flags.errors_told(parser):
-        draw(options)
-    return 0
+    return flags.draw_figure(parser, draw, argv)
 
 
 def draw(options):

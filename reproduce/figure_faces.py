@@ -22,11 +22,7 @@ def main(argv=None):
     parser.add_argument(
         "--output-dir", type=flags.path, default="runs", help="of the drawn faces"
     )
-    flags.add_figure_flags(parser)
-    options = parser.parse_args(argv)
-    with flags.errors_told(parser):
-        draw(options)
-    return 0
+    return flags.draw_figure(parser, draw, argv)
 
 
 def draw(options):

@@ -1,4 +1,4 @@
-"""The recipes that were tried for Table 2 on UTKFace, on held-out faces.
+"""Recipes for Table 2 on UTKFace, tried on held-out faces.
 
 They are of all ages, from the pool that the training faces are drawn from, but in
 no training split. An oracle: such faces take their ages and genders to be known.

@@ -76,7 +76,7 @@ row_losses = keras.losses.SparseCategoricalCrossentropy(
 
 
 def scalar_loss(labels, logits):
-    """A loss of one's own, which is no number for each row."""
+    """A custom loss that returns one number for all rows."""
     return tf.reduce_mean(row_losses(labels, logits))
 
 

@@ -118,7 +118,7 @@ class AttributeSpec:
             or the number itself where the width is 1.
 
         Raises:
-            ValueError: if a part of width 2 or more is no one-hot code, or if
+            ValueError: if a part of width 2 or more is not a one-hot code, or if
                 the vectors have another width.
 
         Example:

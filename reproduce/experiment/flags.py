@@ -98,6 +98,28 @@ def add_figure_flags(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def draw_figure(
+    parser: argparse.ArgumentParser,
+    draw: Callable[[argparse.Namespace], None],
+    argv: Sequence[str] | None,
+) -> int:
+    """Parses the flags of a figure that shows no records, and draws it.
+
+    Args:
+        parser: the parser, without `add_figure_flags`.
+        draw: function from the flags that draws the figure and writes it.
+        argv: flags. Defaults to `None`, those of the command line.
+
+    Returns:
+        The exit code, 0.
+    """
+    add_figure_flags(parser)
+    options = parser.parse_args(argv)
+    with errors_told(parser):
+        draw(options)
+    return 0
+
+
 def parse(
     parser: argparse.ArgumentParser, argv: Sequence[str] | None
 ) -> argparse.Namespace:

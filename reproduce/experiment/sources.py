@@ -70,7 +70,7 @@ def _find_faces(options):
     if not pathlib.Path(options.data_dir).is_dir():
         raise NotADirectoryError(
             "Faces and weights are in one directory. Expected: --data-dir DIR. "
-            f"Received: {options.data_dir}, which is none. Correct the path."
+            f"Received: {options.data_dir}, which is not a directory. Correct the path."
         )
     with sweep.environment():
         from keras_unbias.data import imdb_wiki, utk_faces

@@ -112,7 +112,7 @@ def test_a_figure_is_what_the_records_show(stem, tmp_path, monkeypatch, capsys):
     names = [name for name in EXPERIMENTS if stem.startswith(f"{name}_")]
     name = max(names, key=len)
     first, *others = stem.removeprefix(f"{name}_").split("_")
-    # A word that is no number begins a flag, and names of faces follow theirs.
+    # A word begins a flag, unless it is a number or follows "faces".
     words = [first]
     for word in others:
         if re.fullmatch(r"[\d.]+", word) or words[-1] == "faces":
