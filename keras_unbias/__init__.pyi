@@ -21,6 +21,7 @@ from .methods import (
     MutualInformationBackpropagation as MutualInformationBackpropagation,
 )
 from .methods import RepresentationClassifier as RepresentationClassifier
+from .methods import adjusted_discriminant as adjusted_discriminant
 from .methods import overlap_weights as overlap_weights
 from .serving.load import load_classifier as load_classifier
 from .sklearn import UnbiasedClassifier as UnbiasedClassifier

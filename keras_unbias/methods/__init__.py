@@ -6,6 +6,7 @@ from keras_unbias.methods.attribute_confusion import AttributeConfusion
 from keras_unbias.methods.base import RepresentationClassifier
 from keras_unbias.methods.bias_balanced import BiasBalanced, LabelPrior
 from keras_unbias.methods.chi_squared import ChiSquaredPenalty
+from keras_unbias.methods.discriminant import adjusted_discriminant
 from keras_unbias.methods.mutual_information import MutualInformationBackpropagation
 from keras_unbias.methods.overlap import overlap_weights
 
@@ -19,6 +20,7 @@ __all__ = [
     "LabelPrior",
     "MutualInformationBackpropagation",
     "RepresentationClassifier",
+    "adjusted_discriminant",
     "overlap_weights",
 ]
 

@@ -68,9 +68,9 @@ def build_model(
     """Builds and compiles the model of a run and creates all its state.
 
     The method takes the fields of `settings.method`, except that a
-    `prior_strength` above 0 makes its `label_prior`, and `overlap_width` is
-    for `row_weights`. A method with an
-    estimator also takes `estimator`, `estimator_batches` and
+    `prior_strength` above 0 makes its `label_prior`, `overlap_width` is for
+    `row_weights`, and `discriminant_shrinkage` is for `replace_classifier`. A
+    method with an estimator also takes `estimator`, `estimator_batches` and
     `attribute_size`, and an `AttributeAdversary` takes `attribute_parts`.
 
     Args:
@@ -127,6 +127,30 @@ def row_weights(settings: Settings, dataset: BiasedDataset) -> np.ndarray | None
     return methods.overlap_weights(train.labels, positions, width=width)
 
 
+def replace_classifier(
+    settings: Settings,
+    model: methods.RepresentationClassifier,
+    dataset: BiasedDataset,
+) -> None:
+    """Replaces the trained classifier by an adjusted discriminant.
+
+    Args:
+        settings: the `Settings` of the run.
+        model: the trained model.
+        dataset: the `BiasedDataset` of the run.
+    """
+    train = dataset.train
+    batches = dataset.batches("train", dataset.evaluation_batch)
+    weights = methods.adjusted_discriminant(
+        model.predict(batches, verbose=0)["features"],
+        train.labels,
+        dataset.attribute_spec.positions(train.attributes),
+        sample_weight=row_weights(settings, dataset),
+        shrinkage=settings.method.discriminant_shrinkage,
+    )
+    model.classifier.set_weights(weights)
+
+
 def _encoder(settings, dataset, data_dir):
     arguments = {}
     if settings.data.has_backbone:
@@ -148,7 +172,7 @@ def _encoder(settings, dataset, data_dir):
 def _arguments(settings, dataset):
     """The method's arguments after the encoder and the number of classes."""
     arguments = dict(vars(settings.method))
-    del arguments["overlap_width"]
+    del arguments["overlap_width"], arguments["discriminant_shrinkage"]
     strength = arguments.pop("prior_strength")
     if strength:
         prior = methods.LabelPrior(dataset.num_classes, strength=strength)

@@ -192,10 +192,13 @@ class TrainingMethod(Method):
             prior.
         overlap_width: width of `keras_unbias.overlap_weights`, in bins of the
             attribute; 0 for equal weights.
+        discriminant_shrinkage: shrinkage of `keras_unbias.adjusted_discriminant`,
+            which replaces the trained classifier; 0 leaves the classifier.
     """
 
     prior_strength: Weight = 0.0
     overlap_width: Weight = 0.0
+    discriminant_shrinkage: Annotated[float, Field(ge=0, le=1)] = 0.0
 
 
 @checked

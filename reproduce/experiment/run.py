@@ -181,10 +181,15 @@ def _train_network(settings, dataset, path, data_dir, strategy):
     test = dataset.batches("test", dataset.evaluation_batch)
     reports = _fit(settings, model, dataset, test, steps, path, [divergence, clock])
     history = run_files.read_history(path / "history.csv", reports)
-    measured = {"test_accuracy": _evaluate(model, test)["accuracy"]}
+    measured = {}
     for name in ("train_accuracy", "mutual_information"):
         if name in history:
             measured[name] = history[name][-1]
+    if settings.method.discriminant_shrinkage and not divergence.reason:
+        build.replace_classifier(settings, model, dataset)
+        train = dataset.batches("train", dataset.evaluation_batch)
+        measured["train_accuracy"] = _evaluate(model, train)["accuracy"]
+    measured["test_accuracy"] = _evaluate(model, test)["accuracy"]
     result = {
         "status": "diverged" if divergence.reason else "done",
         "reason": divergence.reason,

@@ -4,7 +4,7 @@ from reproduce.experiment.groups import MutualInformation
 from reproduce.experiment.profile import variants
 from reproduce.experiment.results import Cell
 from reproduce.recipes import faces
-from reproduce.recipes.faces import CONDITIONAL, ERM, MI, OVERLAP
+from reproduce.recipes.faces import CONDITIONAL, DISCRIMINANT, ERM, MI, OVERLAP
 
 AS_IT_IS = "as it is"
 SLOW = {"learning_rate": 1e-4}
@@ -14,6 +14,12 @@ SEARCH = {
     ERM: {AS_IT_IS: {}, "10 epochs": {"epochs": 10}, "learning rate 1e-4": SLOW},
     OVERLAP: {
         f"width {width:g}": {"overlap_width": width} for width in (0.35, 0.7, 1.4)
+    },
+    DISCRIMINANT: {
+        **{f"width {width:g}": {"overlap_width": width} for width in (1.0, 1.5)},
+        "equal weights": {"overlap_width": 0.0},
+        "shrinkage 0.1": {"discriminant_shrinkage": 0.1},
+        "fine-tuned": {"frozen": False, "epochs": 6},
     },
     CONDITIONAL: {f"lambda = {w:g}": {"mi_weight": w} for w in (1.0, 3.0)},
     MI: {f"lambda = {w:g}": {"mi_weight": w} for w in (0.5, 0.9)},

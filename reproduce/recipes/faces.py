@@ -24,6 +24,7 @@ MI = "MI backpropagation"
 CONDITIONAL = "conditional MI"
 BALANCED = "bias-balanced"
 OVERLAP = "overlap weights"
+DISCRIMINANT = "adjusted discriminant"
 COLUMNS = {
     "EB1": {"train_split": "eb1"},
     "EB2": {"train_split": "eb2"},
@@ -115,6 +116,13 @@ FAST_ROWS = {
     MI: {"mi_weight": 0.9},
     CONDITIONAL: {"conditional": True, "mi_weight": 1.0},
     OVERLAP: {"method": Erm(overlap_width=0.7)},
+    # The features are those of ImageNet. The discriminant replaces the classifier,
+    # so one epoch will do.
+    DISCRIMINANT: {
+        "method": Erm(overlap_width=1.0, discriminant_shrinkage=0.3),
+        "frozen": True,
+        "epochs": 1,
+    },
 }
 PROFILES_OF = {
     "imdb": {

@@ -47,6 +47,7 @@ def test_public_names():
         "SeparableCritic",
         "Split",
         "UnbiasedClassifier",
+        "adjusted_discriminant",
         "audit",
         "donsker_varadhan_bound",
         "load_classifier",

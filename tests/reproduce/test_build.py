@@ -242,8 +242,9 @@ def test_fields_of_the_network_are_arguments_of_the_encoder():
 @pytest.mark.parametrize("name", methods.METHODS)
 def test_fields_of_a_method_are_its_arguments(name):
     found = fields(groups.Method.known[name])
-    # The experiments make a prior and row weights of these.
-    del found["prior_strength"], found["overlap_width"]
+    # The experiments make a prior, row weights and a classifier of these.
+    for own in ("prior_strength", "overlap_width", "discriminant_shrinkage"):
+        del found[own]
     # A method hands on what it does not take itself.
     expected = {}
     for kind in reversed(methods.METHODS[name].__mro__):

@@ -61,6 +61,7 @@ def test_table1_of_the_paper_to_the_letter(row, variance):
         "epochs_per_report": 1,
         "prior_strength": 0.0,
         "overlap_width": 0.0,
+        "discriminant_shrinkage": 0.0,
         "seed": 1,
     }
     if row == "ERM":
@@ -203,6 +204,7 @@ def test_table2_of_the_paper_to_the_letter(column, split, weight):
         "clip": True,
         "prior_strength": 0.0,
         "overlap_width": 0.0,
+        "discriminant_shrinkage": 0.0,
         "critic": "concatenated",
         "critic_hidden": (512, 512, 512),
         "standardize": False,
@@ -282,6 +284,7 @@ def test_table3_of_the_paper_to_the_letter(weight):
         "clip": True,
         "prior_strength": 0.0,
         "overlap_width": 0.0,
+        "discriminant_shrinkage": 0.0,
         "critic": "concatenated",
         "critic_hidden": (64,),
         "standardize": False,

@@ -10,7 +10,7 @@ import pytest
 import toy
 import toy_runs
 
-from keras_unbias import callbacks
+from keras_unbias import adjusted_discriminant, callbacks, overlap_weights
 from keras_unbias.methods import RepresentationClassifier
 from reproduce.experiment import (
     backup,
@@ -407,3 +407,28 @@ def test_reports_change_the_history_and_not_the_weights(tmp_path):
     assert compiled.history["test_loss"][-1] == pytest.approx(
         plain.history["test_loss"][-1], rel=1e-2
     )
+
+
+def test_a_discriminant_replaces_the_classifier(tmp_path):
+    settings = toy_runs.settings(
+        "erm", epochs=1, discriminant_shrinkage=0.3, overlap_width=1.0
+    )
+    record = run.train(settings, output_dir=tmp_path)
+    model = keras.saving.load_model(run.directory(settings, tmp_path) / "model.keras")
+    dataset = toy.load(640, seed=3)
+    for split in ("train", "test"):
+        rows = getattr(dataset, split)
+        outputs = model.predict(rows.inputs, verbose=0)
+        found = (outputs["logits"].argmax(1) == rows.labels).mean()
+        assert record.metrics[f"{split}_accuracy"] == pytest.approx(found)
+        if split == "train":
+            positions = dataset.attribute_spec.positions(rows.attributes)
+            expected = adjusted_discriminant(
+                outputs["features"],
+                rows.labels,
+                positions,
+                sample_weight=overlap_weights(rows.labels, positions, width=1.0),
+                shrinkage=0.3,
+            )
+    for weights, own in zip(expected, model.classifier.get_weights(), strict=True):
+        np.testing.assert_allclose(own, weights, rtol=1e-3, atol=1e-4)
