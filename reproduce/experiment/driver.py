@@ -141,8 +141,9 @@ class Table(Experiment):
         Their page is the one with the markers of their block.
         """
         title = f"profile {in_words(options)}"
-        note = self.profiles[options.profile].note
-        notes = [*filling_notes(self, options, results), *filter(None, [note])]
+        # Rows may come from several profiles.
+        own = dict.fromkeys(cell.note for cell in results.cells if cell.note)
+        notes = [*filling_notes(self, options, results), *own]
         made = self.tables(results, title, notes)
         if options.update_docs:
             words = pages.choice_words(options, **self.usual(options))

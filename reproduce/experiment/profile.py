@@ -22,7 +22,7 @@ class Profile:
             one column without a label.
         own: further changes by pairs of row and column.
         seeds: number of seeds, from `FIRST_SEED` on.
-        note: what a table must say of the settings: where they come from.
+        note: that of the cells.
     """
 
     base: Settings
@@ -70,7 +70,7 @@ class Profile:
                 own = {**changes, **self.own.get((row, column), {})}
                 plain = change(of_row, **own)
                 made += [
-                    Cell(row, column, change(plain, seed=seed))
+                    Cell(row, column, change(plain, seed=seed), self.note)
                     for seed in range(FIRST_SEED, FIRST_SEED + (seeds or self.seeds))
                 ]
         return made

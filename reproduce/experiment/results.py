@@ -20,11 +20,13 @@ class Cell:
         column: name of the table's column, or of a figure's panel; `""` where
             all runs of a row stand side by side.
         settings: the `Settings` of the run.
+        note: what a table must say of the settings: where they come from.
     """
 
     row: str
     column: str
     settings: Settings
+    note: str = ""
 
     def __str__(self) -> str:
         place = f" at {self.column}" if self.column else ""

@@ -1,5 +1,6 @@
 """Table 1: colored digits."""
 
+import dataclasses
 import functools
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
@@ -251,7 +252,7 @@ def _on(digits: str, cell: Cell, profile: str) -> Cell:
     if profile == "quick":
         epochs = cell.settings.training.epochs / QUICK_EPOCHS_DIVISOR[digits]
         changes = {**changes, "epochs": max(1, round(epochs))}
-    return Cell(cell.row, cell.column, change(cell.settings, **changes))
+    return dataclasses.replace(cell, settings=change(cell.settings, **changes))
 
 
 # Of colored digits, at any variance, with the rows of Table 1 by default.

@@ -1,5 +1,6 @@
 """Small experiments for the driver, whose runs are not trained."""
 
+import dataclasses
 import re
 import shlex
 
@@ -9,7 +10,6 @@ import synthetic
 from reproduce.experiment import driver, flags, records, run_files
 from reproduce.experiment.groups import BiasBalanced
 from reproduce.experiment.profile import Profile
-from reproduce.experiment.results import Cell
 from reproduce.experiment.settings import change
 from reproduce.experiment.sources import Source
 from reproduce.experiment.tables import Column, accuracy, make_table
@@ -41,7 +41,7 @@ CHOICES = [{"digits": name} for name in ("mnist", "kim", "mnist-5000")]
 def cells(profile, *, digits, variances=None, seeds=None):
     columns = variances and by_variance(variances)
     return [
-        Cell(cell.row, cell.column, change(cell.settings, digits=digits))
+        dataclasses.replace(cell, settings=change(cell.settings, digits=digits))
         for cell in PROFILES[profile].cells(None, columns, seeds)
     ]
 
