@@ -79,15 +79,21 @@ def test_a_directory_of_utkface_is_enough(profile, count, call, tmp_path):
 def test_the_published_numbers_stand_beside_imdb_alone(call, tmp_path):
     released = [
         record(faces.cells(profile, faces=kind)[0].settings)
-        for profile, kind in (("paper", "imdb"), ("paper", "utk"), ("fast", "utk"))
+        for profile, kind in (
+            ("paper", "imdb"),
+            ("paper", "utk"),
+            ("fast", "utk"),
+            ("quick", "utk"),
+        )
     ]
-    places = [tmp_path / str(number) for number in range(3)]
+    places = [tmp_path / str(number) for number in range(4)]
     for place, one in zip(places, released, strict=True):
         records.release([one], place)
     titles = (
         "IMDB faces, ResNet50 at 224 x 224, profile paper",
         "UTKFace, MobileNet 0.25 at 96 x 96, profile paper",
         "UTKFace, MobileNet 0.25 at 96 x 96, profile fast",
+        "UTKFace, MobileNet 0.25 at 96 x 96, profile quick",
     )
     for place, title in zip(places, titles, strict=True):
         profile = title.split()[-1]
@@ -98,7 +104,7 @@ def test_the_published_numbers_stand_beside_imdb_alone(call, tmp_path):
         real = title.startswith("IMDB")
         assert ("(published)" in out) == ("(published 36,003)" in out) == real
         assert ("do not stand beside these faces" in out) != real
-        assert ("(an oracle)" in out) == (profile == "fast")
+        assert ("oracle: our settings" in out) == (profile != "paper")
 
 
 def test_groups_of_age_and_gender(call, tmp_path):
