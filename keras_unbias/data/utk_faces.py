@@ -200,14 +200,14 @@ def find(data_dir: str | os.PathLike) -> pathlib.Path | list[pathlib.Path]:
     if not path.is_dir():
         return path
     pictures = sorted(path.rglob("*.jpg"))
-    if pictures:
+    if any(NAME.fullmatch(picture.name) for picture in pictures):
         return pictures
     archives = [p for p in path.iterdir() if p.name.endswith((".tar", ".tar.gz"))]
     if len(archives) != 1:
         raise FileNotFoundError(
             f"There are no faces in {path}. Expected: pictures named {FORM}, or one "
             f".tar or .tar.gz file of them. Received: {len(archives)} such files and "
-            f"no .jpg file. Download the faces from {URL}, or pass the path of one "
+            f"no such picture. Download the faces from {URL}, or pass the path of one "
             "archive."
         )
     return archives[0]

@@ -341,6 +341,10 @@ def test_without_faces_the_error_says_where_to_look(folder, tmp_path):
         utk.pack(folder, tmp_path / name)
     with pytest.raises(FileNotFoundError, match="2 such files.*path of one archive"):
         load(tmp_path)
+    (tmp_path / "b.tar.gz").unlink()
+    # A picture of something else hides no archive.
     (tmp_path / "face.jpg").touch()
-    with pytest.raises(ValueError, match="too few faces.*'another form of name': 1"):
+    assert utk_faces.find(tmp_path) == tmp_path / "a.tar"
+    (tmp_path / "a.tar").unlink()
+    with pytest.raises(FileNotFoundError, match="0 such files and no such picture"):
         load(tmp_path)

@@ -140,6 +140,8 @@ def test_studies_beside_table2(call, tmp_path):
         assert len(cells) == len(set(cells))
     held = face_studies.search("fast", faces="utk")
     assert {c.settings.seed for c in held} == {0}
+    more = face_studies.search("fast", faces="utk", seeds=2)
+    assert {c.settings.seed for c in more} == {0, 1} and len(more) == 2 * len(held)
     assert all(c.settings.data.held_out for c in held)
     changed = face_studies.ablation("fast", faces="utk", seeds=1)
     table = faces.cells("fast", faces="utk", seeds=1)
