@@ -15,6 +15,7 @@ from keras_unbias.checks import check_choice
 
 BATCH_NORMS = ("inference", "training")
 PREPROCESSINGS = ("backbone", "released")
+FEATURES = ("dense", "pooled")
 SMALL = "small"
 # The released code subtracts the means of blue, green and red from red, green
 # and blue.
@@ -145,14 +146,15 @@ def face_encoder(
     alpha: float = 1.0,
     weights: str = "imagenet",
     frozen: bool = False,
+    features: str = "dense",
     batch_norm: str = "inference",
     preprocessing: str = "backbone",
     data_dir: str | os.PathLike | None = None,
 ) -> keras.Model:
     """Creates a pretrained backbone and a dense layer of 128 (paper, 5.2).
 
-    The features are a ReLU layer on the flattened last block. It equals the
-    7x7 convolution of the released code.
+    The paper's features are a ReLU layer on the flattened last block. It
+    equals the 7x7 convolution of the released code.
 
     Args:
         dtype: str, the dtype policy, see `digit_encoder`.
@@ -168,6 +170,8 @@ def face_encoder(
             `"imagenet"`.
         frozen: bool, whether the backbone keeps its weights, and the dense
             layer alone is trained. Defaults to `False`.
+        features: str, `"dense"`, those of the paper, or `"pooled"`, the means
+            of the channels of the last block. Defaults to `"dense"`.
         batch_norm: str, `"inference"` or `"training"`. In inference mode the
             layers keep the statistics and scales of `weights`, so that a
             batch of 24 or the rows of the estimator do not change them.
@@ -181,7 +185,7 @@ def face_encoder(
 
     Returns:
         Model from uint8 RGB images of shape `(n, *shape)` to features of
-        shape `(n, 128)`.
+        shape `(n, 128)`, or with pooled ones `(n, channels)`.
 
     Raises:
         ValueError: if an argument is unknown or the weights do not fit.
@@ -196,6 +200,7 @@ def face_encoder(
     """
     check_choice("batch_norm", batch_norm, BATCH_NORMS)
     check_choice("preprocessing", preprocessing, PREPROCESSINGS)
+    check_choice("features", features, FEATURES)
     if frozen and batch_norm == "training":
         raise ValueError(
             "A frozen backbone keeps its statistics. Expected: batch_norm='inference' "
@@ -211,8 +216,7 @@ def face_encoder(
             keras.Input(shape, dtype="uint8", name="images"),
             Preprocessing("released" if preprocessing == "released" else backbone),
             body,
-            layers.Flatten(dtype=dtype),
-            layers.Dense(128, activation="relu", dtype=dtype),
+            *(_dense(dtype) if features == "dense" else _pooled(dtype)),
             layers.Activation("linear", dtype="float32"),
         ],
         name="face_encoder",
@@ -298,6 +302,15 @@ class Preprocessing(layers.Layer):
         config = super().get_config()
         del config["dtype"]
         return {**config, "of": self.of}
+
+
+def _dense(dtype):
+    yield layers.Flatten(dtype=dtype)
+    yield layers.Dense(128, activation="relu", dtype=dtype)
+
+
+def _pooled(dtype):
+    yield layers.GlobalAveragePooling2D(dtype=dtype)
 
 
 def _body(backbone, alpha, weights, path, dtype, shape):

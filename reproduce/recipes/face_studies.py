@@ -11,6 +11,8 @@ from reproduce.recipes.faces import CONDITIONAL, DISCRIMINANT, ERM, MI, OVERLAP
 
 AS_IT_IS = "as it is"
 SLOW = {"learning_rate": 1e-4}
+# Only the classifier is trained, and the discriminant replaces it.
+IMAGENET = {"features": "pooled", "frozen": True, "epochs": 1}
 # Faces that are in no split of any seed.
 HELD_OUT = {"evaluate_on": "held_out"}
 SEARCH = {
@@ -19,10 +21,12 @@ SEARCH = {
         f"width {width:g}": {"overlap_width": width} for width in (0.35, 0.7, 1.4)
     },
     DISCRIMINANT: {
-        **{f"width {width:g}": {"overlap_width": width} for width in (1.0, 1.5)},
+        AS_IT_IS: {},
+        **{f"width {width:g}": {"overlap_width": width} for width in (0.7, 1.5, 2.0)},
         "equal weights": {"overlap_width": 0.0},
         "shrinkage 0.1": {"discriminant_shrinkage": 0.1},
-        "fine-tuned": {"frozen": False, "epochs": 6},
+        "pooled features": {"features": "pooled"},
+        "pooled features of a frozen backbone": IMAGENET,
     },
     CONDITIONAL: {f"lambda = {w:g}": {"mi_weight": w} for w in (1.0, 3.0)},
     MI: {f"lambda = {w:g}": {"mi_weight": w} for w in (0.5, 0.9)},

@@ -65,6 +65,17 @@ def test_a_frozen_backbone_keeps_all_of_its_weights():
         encoders.face_encoder(frozen=True, batch_norm="training")
 
 
+def test_pooled_features_are_means_of_the_backbones_channels():
+    arguments = {"backbone": "MobileNet", "alpha": 0.25, "weights": "none"}
+    encoder = encoders.face_encoder(shape=(64, 64, 3), features="pooled", **arguments)
+    images = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), "uint8")
+    body = keras.Sequential(encoder.layers[:2])
+    np.testing.assert_allclose(
+        encoder(images), np.mean(body(images), (1, 2)), rtol=1e-5, atol=1e-6
+    )
+    assert encoder.output_shape == (None, 256)
+
+
 def test_preprocessing_is_the_backbones_own():
     images = np.random.default_rng(0).integers(0, 256, (2, 5, 5, 3), "uint8")
     rgb = images.astype(float)
@@ -93,7 +104,12 @@ def test_precision_is_not_a_global_switch():
 
 @pytest.mark.parametrize(
     "argument",
-    [{"backbone": "LeNet"}, {"batch_norm": "off"}, {"preprocessing": "bgr"}],
+    [
+        {"backbone": "LeNet"},
+        {"batch_norm": "off"},
+        {"preprocessing": "bgr"},
+        {"features": "flat"},
+    ],
 )
 def test_unknown_names_are_refused(argument):
     ((name, value),) = argument.items()

@@ -186,6 +186,7 @@ def test_table2_of_the_paper_to_the_letter(column, split, weight):
         "alpha": 1.0,
         "weights": "imagenet",
         "frozen": False,
+        "features": "dense",
         "batch_norm": "inference",
         "preprocessing": "backbone",
         "batch_size": 24,
