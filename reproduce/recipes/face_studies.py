@@ -7,12 +7,17 @@ from reproduce.experiment.profile import FIRST_SEED, variants
 from reproduce.experiment.results import Cell
 from reproduce.experiment.settings import change
 from reproduce.recipes import faces
-from reproduce.recipes.faces import CONDITIONAL, DISCRIMINANT, ERM, MI, OVERLAP
+from reproduce.recipes.faces import (
+    CONDITIONAL,
+    DISCRIMINANT,
+    ERM,
+    FROZEN,
+    MI,
+    OVERLAP,
+)
 
 AS_IT_IS = "as it is"
 SLOW = {"learning_rate": 1e-4}
-# Only the classifier is trained, and the discriminant replaces it.
-IMAGENET = {"features": "pooled", "frozen": True, "epochs": 1}
 # Faces that are in no split of any seed.
 HELD_OUT = {"evaluate_on": "held_out"}
 SEARCH = {
@@ -22,11 +27,15 @@ SEARCH = {
     },
     DISCRIMINANT: {
         AS_IT_IS: {},
-        **{f"width {width:g}": {"overlap_width": width} for width in (0.7, 1.5, 2.0)},
+        **{f"width {width:g}": {"overlap_width": width} for width in (0.7, 1.5)},
+        "pooled features": {"features": "pooled"},
+    },
+    FROZEN: {
+        AS_IT_IS: {},
+        **{f"width {width:g}": {"overlap_width": width} for width in (0.7, 1.0, 2.0)},
         "equal weights": {"overlap_width": 0.0},
         "shrinkage 0.1": {"discriminant_shrinkage": 0.1},
-        "pooled features": {"features": "pooled"},
-        "pooled features of a frozen backbone": IMAGENET,
+        "shrinkage 0.5": {"discriminant_shrinkage": 0.5},
     },
     CONDITIONAL: {f"lambda = {w:g}": {"mi_weight": w} for w in (1.0, 3.0)},
     MI: {f"lambda = {w:g}": {"mi_weight": w} for w in (0.5, 0.9)},

@@ -25,6 +25,7 @@ CONDITIONAL = "conditional MI"
 BALANCED = "bias-balanced"
 OVERLAP = "overlap weights"
 DISCRIMINANT = "adjusted discriminant"
+FROZEN = "adjusted discriminant, frozen backbone"
 COLUMNS = {
     "EB1": {"train_split": "eb1"},
     "EB2": {"train_split": "eb2"},
@@ -111,12 +112,19 @@ FAST = change(
     estimator_batches=0,
     estimator_accumulate=1,
 )
+# Features of ImageNet. Only the classifier is trained, and the discriminant
+# replaces it.
+IMAGENET = {"features": "pooled", "frozen": True, "epochs": 1}
 FAST_ROWS = {
     **ROWS,
     MI: {"mi_weight": 0.9},
     CONDITIONAL: {"conditional": True, "mi_weight": 1.0},
     OVERLAP: {"method": Erm(overlap_width=0.7)},
     DISCRIMINANT: {"method": Erm(overlap_width=1.0, discriminant_shrinkage=0.3)},
+    FROZEN: {
+        "method": Erm(overlap_width=1.5, discriminant_shrinkage=0.3),
+        **IMAGENET,
+    },
 }
 ORACLE = (
     "oracle: our settings, chosen by the accuracy on 1,000 faces of all ages that are "

@@ -67,7 +67,7 @@ def test_without_the_faces_the_guide_is_named(name, call):
 
 
 @pytest.mark.parametrize(
-    ("profile", "count"), [("quick", 3), ("fast", 48), ("paper", 36)]
+    ("profile", "count"), [("quick", 3), ("fast", 54), ("paper", 36)]
 )
 def test_a_directory_of_utkface_is_enough(profile, count, call, tmp_path):
     words = ["--data-dir", str(utk.write(tmp_path / "faces", rows=3)), "--dry-run"]
