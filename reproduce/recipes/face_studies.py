@@ -17,18 +17,26 @@ from reproduce.recipes.faces import (
 )
 
 AS_IT_IS = "as it is"
-SLOW = {"learning_rate": 1e-4}
+DENSE = {"features": "dense"}
 # Faces that are in no split of any seed.
 HELD_OUT = {"evaluate_on": "held_out"}
 SEARCH = {
-    ERM: {AS_IT_IS: {}, "10 epochs": {"epochs": 10}, "learning rate 1e-4": SLOW},
+    ERM: {
+        AS_IT_IS: {},
+        "10 epochs": {"epochs": 10},
+        "learning rate 1e-4": {"learning_rate": 1e-4},
+        "pooled features": {"features": "pooled"},
+    },
     OVERLAP: {
         f"width {width:g}": {"overlap_width": width} for width in (0.35, 0.7, 1.4)
     },
     DISCRIMINANT: {
         AS_IT_IS: {},
-        **{f"width {width:g}": {"overlap_width": width} for width in (0.7, 1.5)},
-        "pooled features": {"features": "pooled"},
+        "dense features": DENSE,
+        **{
+            f"dense features, width {width:g}": {**DENSE, "overlap_width": width}
+            for width in (0.7, 1.5)
+        },
     },
     FROZEN: {
         AS_IT_IS: {},

@@ -120,7 +120,10 @@ FAST_ROWS = {
     MI: {"mi_weight": 0.9},
     CONDITIONAL: {"conditional": True, "mi_weight": 1.0},
     OVERLAP: {"method": Erm(overlap_width=0.7)},
-    DISCRIMINANT: {"method": Erm(overlap_width=1.0, discriminant_shrinkage=0.3)},
+    DISCRIMINANT: {
+        "method": Erm(overlap_width=1.0, discriminant_shrinkage=0.3),
+        "features": "pooled",
+    },
     FROZEN: {
         "method": Erm(overlap_width=1.5, discriminant_shrinkage=0.3),
         **IMAGENET,
