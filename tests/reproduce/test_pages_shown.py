@@ -17,7 +17,7 @@ from reproduce.experiment import driver, records
 PAGES = sorted([ROOT / "README.md", *ROOT.glob("docs/**/*.md")])
 FIGURES = ROOT / "figures"
 # Drawn from data or models, which the tests do not need.
-OF_DATA = {"figure3", "figure_faces", "figure_features"}
+OF_DATA = {"figure3", "figure_faces", "figure_features", "figure_features_digits"}
 SHOWN = ["--from-records", str(RECORDS)]
 
 
@@ -289,7 +289,7 @@ def table_below(page, start):
 
 
 def test_what_a_color_tells():
-    page = "docs/experiments/digits.md"
+    page = "docs/notes/digits.md"
     header, floors, accuracies = table_below(page, "What the color alone")
     means = colored_mnist.MEAN_COLORS
     # Colors are rounded, and then binned.
