@@ -126,6 +126,18 @@ def test_every_tutorial_ends_with_an_audit():
         assert f"]({page.stem}_audit.png)" in page.read_text("utf-8"), page
 
 
+def test_the_audits_are_drawn_anew(tmp_path, monkeypatch, capsys):
+    monkeypatch.syspath_prepend(DOCS)
+    script = importlib.import_module("draw_audits")
+    monkeypatch.setattr(script, "TUTORIALS", tmp_path)
+    blocks = ["name = 'a_audit.png'", "open(name, 'w').write('drawn')"]
+    page = "\n\n".join(f"```python\n{block}\n```" for block in blocks)
+    (tmp_path / "a.md").write_text(page)
+    script.main()
+    assert (tmp_path / "a_audit.png").read_text() == "drawn"
+    assert capsys.readouterr().out == f"{tmp_path / 'a_audit.png'}\n"
+
+
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     """The directory of the built site."""
