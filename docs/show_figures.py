@@ -10,10 +10,11 @@ import re
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
 
 ROOT = pathlib.Path(__file__).parents[1]
 FIGURES = sorted((ROOT / "figures").glob("*.png"))
-GALLERY = "<!-- figures -->"
+GALLERY = "gallery.md"
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -24,10 +25,11 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     return files
 
 
-def on_page_markdown(markdown: str, **_) -> str:
-    """Replaces paths in the repository by paths in the site."""
-    shown = markdown.replace(GALLERY, "\n".join(map(entry, FIGURES)))
-    return re.sub(r"\]\(\.\./((?:\.\./)*figures/)", r"](\1", shown)
+def on_page_markdown(markdown: str, page: Page, **_) -> str:
+    """Adds all figures to the gallery, and makes their paths those of the site."""
+    if page.file.src_uri == GALLERY:
+        markdown = "\n\n".join([markdown, *map(entry, FIGURES)])
+    return re.sub(r"\]\(\.\./((?:\.\./)*figures/)", r"](\1", markdown)
 
 
 def entry(path: pathlib.Path) -> str:
