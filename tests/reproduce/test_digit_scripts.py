@@ -360,7 +360,7 @@ def test_figure_of_the_information(call, tmp_path):
 def test_figure_of_the_digits(tmp_path, capsys, monkeypatch):
     pictures = []
 
-    def samples(images, titles):
+    def samples(images, titles, figure):
         pictures.append((images, titles))
         return matplotlib.figure.Figure()
 
