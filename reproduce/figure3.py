@@ -4,9 +4,7 @@ import argparse
 import pathlib
 import sys
 
-import numpy as np
-
-from reproduce.experiment import flags, pages, plots, records, sweep
+from reproduce.experiment import first_digits, flags, pages, plots, records, sweep
 from reproduce.experiment.profile import FIRST_SEED
 from reproduce.recipes import digits
 
@@ -40,11 +38,8 @@ def draw(options):
         data_dir=options.data_dir,
     )
     splits = {"training": dataset.train, "test": dataset.test}
-    points = choose(splits, dataset.num_classes)
-    figure = plots.samples(
-        [list(splits[p["split"]].inputs[p["row"]]) for p in points],
-        titles=[point["split"] for point in points],
-    )
+    points = first_digits.choose(splits, PICTURES)
+    figure = first_digits.draw(splits, points)
     note = dataset.facts["note"]
     about = f"color variance {options.variance:.3f}, seed {FIRST_SEED}"
     about += f", {note}" if note else ""
@@ -58,26 +53,6 @@ def draw(options):
     source = {key: dataset.facts[key] for key in ("source", "checksum")}
     plots.write(figure, {"about": about, "data": source, "points": points}, path)
     print(f"{path}.png, .pdf and .json")
-
-
-def choose(splits, num_classes):
-    """Columns of digits, one of each class: rows, labels and colors."""
-    points = []
-    for name, split in splits.items():
-        chosen = [
-            np.flatnonzero(split.labels == label)[:PICTURES]
-            for label in range(num_classes)
-        ]
-        points += [
-            {
-                "split": name,
-                "row": column.tolist(),
-                "label": split.labels[column].tolist(),
-                "color": split.inputs[column].max((1, 2)).tolist(),
-            }
-            for column in np.transpose(chosen)
-        ]
-    return points
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import matplotlib.figure
 import numpy as np
 from sklearn.decomposition import PCA
 
-from reproduce.experiment import flags, plots, records, run_files, sweep
+from reproduce.experiment import flags, plots, projection, records
 from reproduce.recipes import faces
 
 ROWS = (faces.ERM, faces.OVERLAP)
@@ -33,14 +33,17 @@ def draw(options):
     """Draws a panel per row and training split, and writes the files."""
     records.check_writable(options.figures_dir)
     cells = faces.cells("fast", faces="utk", rows=ROWS, seeds=1)
-    models = {cell: model_of(cell, options.output_dir) for cell in cells}
+    command = "table2.py --profile fast"
+    models = {
+        cell: projection.model_of(cell, options.output_dir, command) for cell in cells
+    }
     columns = list(faces.COLUMNS)
     figure = matplotlib.figure.Figure(figsize=(7.6, 6.4), layout="constrained")
     axes = figure.subplots(len(ROWS), len(columns), squeeze=False)
     points = []
     for cell, path in models.items():
         ax = axes[ROWS.index(cell.row)][columns.index(cell.column)]
-        point = project(cell.settings, path, options.data_dir)
+        point = project(cell, path, options.data_dir)
         scatter(ax, point)
         ax.set(title=f"{cell.row}, trained on {cell.column}", xticks=[], yticks=[])
         panel = {"row": cell.row, "column": cell.column, "run": cell.settings.id}
@@ -54,34 +57,16 @@ def draw(options):
     print(f"{path}.png, .pdf and .json")
 
 
-def model_of(cell, output_dir):
-    """Returns the path of the model of a finished run."""
-    path = run_files.directory(cell.settings, output_dir) / "model.keras"
-    if not path.exists():
-        raise FileNotFoundError(
-            f"The run {cell} has no model. Expected: {path}. Received: no such file. "
-            "Run table2.py --profile fast with the same directories first."
-        )
-    return path
-
-
-def project(settings, path, data_dir):
+def project(cell, path, data_dir):
     """Projects features of test faces on their two principal components."""
-    with sweep.environment():
-        import keras
-
-        from reproduce.experiment import build
-    dataset = build.load_data(settings, data_dir)
-    encoder = keras.models.load_model(path, compile=False).encoder
-    rows = np.arange(FACES)
-    batches = dataset.batches("test", dataset.evaluation_batch, rows)
-    features = encoder.predict(batches.map(lambda x, _: x), verbose=0)
-    plane = PCA(2, random_state=0).fit_transform(features)
+    reduce = PCA(2, random_state=0).fit_transform
+    place, split = projection.project(
+        cell.settings, path, data_dir, count=FACES, reduce=reduce
+    )
     return {
-        # The digits that a picture shows.
-        "place": np.round(plane / np.abs(plane).max(), 3).tolist(),
-        "age_bin": dataset.test.attributes[rows].argmax(1).tolist(),
-        "label": dataset.test.labels[rows].tolist(),
+        "place": place,
+        "age_bin": split.attributes.argmax(1).tolist(),
+        "label": split.labels.tolist(),
     }
 
 

@@ -6,20 +6,11 @@ from reproduce.experiment import driver, plots
 from reproduce.recipes import digits
 from reproduce.recipes.published import published
 
-# By published row, ours of the same method.
-SAME_METHOD = {
-    "ERM, lambda = 0": digits.ERM,
-    "Alvi et al. 2018": digits.ALVI,
-    "Kim et al. 2019": digits.KIM,
-    "Kim et al. 2019, gray scale": digits.GRAY,
-    "MI backpropagation, lambda = 1.0": digits.MI,
-}
-
 
 def draw(results):
     """A line for each row, ours and the published."""
     return plots.accuracy_by_variance(
-        results, published=published("table1"), same_method=SAME_METHOD
+        results, published=published("table1"), same_method=digits.SAME_METHOD
     )
 
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 
 from reproduce.experiment import panels, records
 from reproduce.experiment.records import Record
@@ -262,15 +262,21 @@ def training_against_fresh(results: Results) -> Drawn:
     return figure, points
 
 
-def samples(images: Sequence[Sequence[np.ndarray]], *, titles: Sequence[str]) -> Figure:
+def samples(
+    images: Sequence[Sequence[np.ndarray]],
+    *,
+    titles: Sequence[str],
+    figure: Figure | SubFigure | None = None,
+) -> Figure | SubFigure:
     """Draws rows of pictures.
 
     Args:
         images: rows of one length, of uint8 arrays `(height, width, 3)`.
         titles: a title for each row.
+        figure: where to. Defaults to `None`, a figure of its own.
     """
     size = (0.5 * len(images[0]) + 1, 0.5 * len(images))
-    figure = Figure(figsize=size, layout="compressed")
+    figure = figure or Figure(figsize=size, layout="compressed")
     axes = figure.subplots(len(images), len(images[0]), squeeze=False)
     for row, title, pictures in zip(axes, titles, images, strict=True):
         for ax, picture in zip(row, pictures, strict=True):

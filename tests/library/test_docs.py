@@ -3,6 +3,7 @@
 import html
 import importlib
 import inspect
+import json
 import pathlib
 import pkgutil
 import re
@@ -11,6 +12,7 @@ import sys
 
 import mktestdocs
 import pytest
+import shown
 from test_api import public_objects
 
 import keras_unbias
@@ -37,7 +39,9 @@ by_name = pytest.mark.parametrize(
 )
 def test_the_blocks_of_a_page_run(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    mktestdocs.check_md_file(page, memory=True)
+    shown.run(page.read_text("utf-8"))
+    for picture in re.findall(r"!\[[^]]*\]\((\w+\.png)\)", page.read_text("utf-8")):
+        assert (tmp_path / picture).exists(), picture
 
 
 @pytest.mark.slow
@@ -49,6 +53,7 @@ def test_the_script_for_several_devices_runs(tmp_path):
         [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
+    assert (tmp_path / "devices_audit.png").exists()
     accuracies = re.search(r"\[(.*), (.*)\]", done.stdout).groups()
     assert all(0.5 < float(accuracy) <= 1 for accuracy in accuracies)
 
@@ -116,19 +121,80 @@ def test_the_page_on_running_has_all_flags():
     }
 
 
-def test_the_pages_build(tmp_path):
+def test_every_tutorial_ends_with_an_audit():
+    for page in (DOCS / "tutorials").glob("*.md"):
+        assert f"]({page.stem}_audit.png)" in page.read_text("utf-8"), page
+
+
+def test_the_audits_are_drawn_anew(tmp_path, monkeypatch, capsys):
+    monkeypatch.syspath_prepend(DOCS)
+    script = importlib.import_module("draw_audits")
+    monkeypatch.setattr(script, "TUTORIALS", tmp_path)
+    blocks = ["name = 'a_audit.png'", "open(name, 'w').write('drawn')"]
+    page = "\n\n".join(f"```python\n{block}\n```" for block in blocks)
+    (tmp_path / "a.md").write_text(page)
+    script.main()
+    assert (tmp_path / "a_audit.png").read_text() == "drawn"
+    assert capsys.readouterr().out == f"{tmp_path / 'a_audit.png'}\n"
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """The directory of the built site."""
+    path = tmp_path_factory.mktemp("site")
     subprocess.run(
         [
             *(sys.executable, "-m", "mkdocs", "build", "--strict"),
-            *("--config-file", ROOT / "mkdocs.yml", "--site-dir", tmp_path),
+            *("--config-file", ROOT / "mkdocs.yml", "--site-dir", path),
         ],
         check=True,
-        cwd=tmp_path,
+        cwd=path,
     )
-    reference = html.unescape((tmp_path / "api/index.html").read_text("utf-8"))
+    return path
+
+
+def test_the_reference_shows_docstrings(site):
+    reference = html.unescape((site / "api/index.html").read_text("utf-8"))
     for name in keras_unbias.__all__:
         described = inspect.getdoc(getattr(keras_unbias, name))
         assert re.match("[^`\n]+", described)[0] in reference, name
     assert "Trains the network." in reference
     # Examples are code, not quotations.
     assert "<blockquote>" not in reference
+
+
+def test_tutorials_are_notebooks_with_the_same_code(site):
+    for page in (DOCS / "tutorials").glob("*.md"):
+        text = page.read_text("utf-8")
+        notebook = json.loads((site / f"tutorials/{page.stem}.ipynb").read_text())
+        code = [
+            "".join(cell["source"])
+            for cell in notebook["cells"]
+            if cell["cell_type"] == "code"
+        ]
+        blocks = mktestdocs.grab_code_blocks(text)
+        assert [cell.strip() for cell in code] == [block.strip() for block in blocks]
+        assert ".md)" not in json.dumps(notebook)
+        link = f'href="../{page.stem}.ipynb"'
+        assert link in (site / f"tutorials/{page.stem}/index.html").read_text()
+
+
+def test_the_gallery_shows_all_figures(site):
+    gallery = (site / "gallery/index.html").read_text("utf-8")
+    for path in (ROOT / "figures").glob("*.png"):
+        assert f'src="../figures/{path.name}"' in gallery
+        assert (site / "figures" / path.name).exists()
+    # The title is that of the script.
+    assert "Figure 3, left: colored digits, training and test</h2>" in gallery
+
+
+def test_pages_show_pictures_that_there_are(site):
+    for page in site.rglob("index.html"):
+        for path in re.findall(r'<img [^>]*src="([^":]+)"', page.read_text("utf-8")):
+            assert (page.parent / path).is_file(), (page, path)
+
+
+def test_the_search_finds_words_of_pages(site):
+    index = json.loads((site / "search/search_index.json").read_text("utf-8"))
+    found = [doc["location"] for doc in index["docs"] if "overlap" in doc["text"]]
+    assert any(place.startswith("experiments/faces/") for place in found)

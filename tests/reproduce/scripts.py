@@ -19,6 +19,7 @@ OTHERS = {
     "figure3",
     "figure_faces",
     "figure_features",
+    "figure_features_digits",
     "gpu_check",
     "release",
 }

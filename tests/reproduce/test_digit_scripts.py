@@ -1,7 +1,6 @@
 """Table 1, what is beside it, and the figures of the digits."""
 
 import dataclasses
-import importlib
 import json
 import re
 
@@ -330,9 +329,8 @@ def test_figure_of_the_table(call, tmp_path):
 
 
 def test_published_rows_have_the_color_of_ours():
-    module = importlib.import_module("reproduce.figure_variances")
-    assert {*module.SAME_METHOD.values()} < {*digits.PROFILES["fast"].rows}
-    assert {*module.SAME_METHOD} < {*module.published("table1")}
+    assert {*digits.SAME_METHOD.values()} < {*digits.PROFILES["fast"].rows}
+    assert {*digits.SAME_METHOD} < {*digits.published("table1")}
 
 
 def test_figure_of_the_information(call, tmp_path):
@@ -362,7 +360,7 @@ def test_figure_of_the_information(call, tmp_path):
 def test_figure_of_the_digits(tmp_path, capsys, monkeypatch):
     pictures = []
 
-    def samples(images, titles):
+    def samples(images, titles, figure):
         pictures.append((images, titles))
         return matplotlib.figure.Figure()
 

@@ -17,7 +17,9 @@ from reproduce.experiment import driver, records
 PAGES = sorted([ROOT / "README.md", *ROOT.glob("docs/**/*.md")])
 FIGURES = ROOT / "figures"
 # Drawn from data or models, which the tests do not need.
-OF_DATA = {"figure3", "figure_faces", "figure_features"}
+OF_DATA = {"figure3", "figure_faces", "figure_features", "figure_features_digits"}
+# What the data were is found out, not asked for.
+OF_SOURCE = ("digits", "faces")
 SHOWN = ["--from-records", str(RECORDS)]
 
 
@@ -40,8 +42,7 @@ def flags_of(words):
     flags = ["--profile", profile]
     for word in others:
         flag, *values = word.split("_")
-        # What the data were is found out, not asked for.
-        if flag not in ("digits", "faces"):
+        if flag not in OF_SOURCE:
             flags += [f"--{flag}", *values]
     return flags
 
@@ -112,10 +113,10 @@ def test_a_figure_is_what_the_records_show(stem, tmp_path, monkeypatch, capsys):
     names = [name for name in EXPERIMENTS if stem.startswith(f"{name}_")]
     name = max(names, key=len)
     first, *others = stem.removeprefix(f"{name}_").split("_")
-    # A word begins a flag, unless it is a number or follows "faces".
+    # A word begins a flag, unless it is a number or names the data.
     words = [first]
     for word in others:
-        if re.fullmatch(r"[\d.]+", word) or words[-1] == "faces":
+        if re.fullmatch(r"[\d.]+", word) or words[-1] in OF_SOURCE:
             words[-1] += f"_{word}"
         else:
             words.append(word)
@@ -289,7 +290,7 @@ def table_below(page, start):
 
 
 def test_what_a_color_tells():
-    page = "docs/experiments/digits.md"
+    page = "docs/notes/digits.md"
     header, floors, accuracies = table_below(page, "What the color alone")
     means = colored_mnist.MEAN_COLORS
     # Colors are rounded, and then binned.
