@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 
-from reproduce.experiment import flags, pages, plots, records, sweep
+from reproduce.experiment import flags, pages, plots, records, tensorflow_process
 from reproduce.experiment.profile import FIRST_SEED
 from reproduce.recipes import digits
 
@@ -30,8 +30,10 @@ def main(argv=None):
 def draw(options):
     """Draws the figure and writes its files."""
     records.check_writable(options.figures_dir)
-    with sweep.environment():
-        from keras_unbias.data import colored_mnist
+    tensorflow_process.import_tensorflow()
+
+    from keras_unbias.data import colored_mnist
+
     found = colored_mnist.available_digits(options.data_dir)
     dataset = colored_mnist.load(
         color_variance=options.variance,

@@ -11,7 +11,7 @@ import matplotlib.figure
 import numpy as np
 from sklearn.decomposition import PCA
 
-from reproduce.experiment import flags, plots, records, run_files, sweep
+from reproduce.experiment import flags, plots, records, run_files, tensorflow_process
 from reproduce.recipes import faces
 
 ROWS = (faces.ERM, faces.OVERLAP)
@@ -67,10 +67,12 @@ def model_of(cell, output_dir):
 
 def project(settings, path, data_dir):
     """Projects features of test faces on their two principal components."""
-    with sweep.environment():
-        import keras
+    tensorflow_process.import_tensorflow()
 
-        from reproduce.experiment import build
+    import keras
+
+    from reproduce.experiment import build
+
     dataset = build.load_data(settings, data_dir)
     encoder = keras.models.load_model(path, compile=False).encoder
     rows = np.arange(FACES)
