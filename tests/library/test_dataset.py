@@ -412,7 +412,8 @@ def test_a_mini_batch_is_shared_evenly():
 
 
 def test_what_is_shown_of_a_data_set_has_no_rows():
-    split = Split(np.zeros((1200, 5)), np.zeros(1200), np.eye(2)[np.arange(1200) % 2])
+    labels = np.arange(1200) % 2
+    split = Split(np.zeros((1200, 5)), labels, np.eye(2)[labels])
     dataset = BiasedDataset("mine", split, split, 2, further={"hard": split})
     assert repr(split) == (
         "Split(1,200 rows, inputs of shape (5,), 2 attribute columns)"
