@@ -60,7 +60,9 @@ def test_every_method_trains_evaluates_and_predicts(problem, name, tmp_path):
     assert set(history) == keys | {f"val_{key}" for key in keys}
     assert np.isfinite(list(history.values())).all()
     assert history["loss"][-1] < history["loss"][0]
-    logged = pd.read_csv(tmp_path / "log.csv", index_col="epoch")
+    logged = pd.read_csv(
+        tmp_path / "log.csv", index_col="epoch", float_precision="round_trip"
+    )
     assert logged.to_dict("list") == history
     assert len([*(tmp_path / "board").rglob("events*")]) == 2
     predicted = model.predict(problem.test[0], verbose=0)
@@ -245,6 +247,10 @@ def test_a_scaled_loss_is_scaled_back(make, scaled):
     np.testing.assert_allclose(found[1], found[0], atol=1e-4)
 
 
+@pytest.mark.skipif(
+    not hasattr(keras.layers.Dense(1), "quantization_config"),
+    reason="A newer Keras saved them, with settings that an older one refuses.",
+)
 @pytest.mark.parametrize(
     ("name", "optimizers_of"),
     [
