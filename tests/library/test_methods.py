@@ -60,10 +60,10 @@ def test_every_method_trains_evaluates_and_predicts(problem, name, tmp_path):
     assert set(history) == keys | {f"val_{key}" for key in keys}
     assert np.isfinite(list(history.values())).all()
     assert history["loss"][-1] < history["loss"][0]
-    logged = pd.read_csv(
-        tmp_path / "log.csv", index_col="epoch", float_precision="round_trip"
-    )
-    assert logged.to_dict("list") == history
+    logged = pd.read_csv(tmp_path / "log.csv", index_col="epoch")
+    assert set(logged) == set(history)
+    for key, values in history.items():
+        assert logged[key].tolist() == pytest.approx(values)
     assert len([*(tmp_path / "board").rglob("events*")]) == 2
     predicted = model.predict(problem.test[0], verbose=0)
     accuracy = (predicted["logits"].argmax(1) == problem.test[1]["label"]).mean()
