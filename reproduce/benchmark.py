@@ -10,7 +10,7 @@ import sys
 
 import tabulate
 
-from reproduce.experiment import flags, sweep
+from reproduce.experiment import flags, tensorflow_process
 from reproduce.experiment.settings import change
 from reproduce.recipes import credit
 
@@ -38,7 +38,8 @@ def main(argv=None):
     parser.add_argument("--repeats", type=flags.count, default=5)
     parser.add_argument("--devices", type=flags.count, help="to compare with one")
     options = parser.parse_args(argv)
-    with flags.errors_told(parser), sweep.environment():
+    with flags.errors_told(parser), tensorflow_process.environment():
+        tensorflow_process.import_tensorflow()
         if options.devices:
             _show_devices(options)
             _show_exchange()

@@ -4,7 +4,14 @@ import argparse
 import pathlib
 import sys
 
-from reproduce.experiment import first_digits, flags, pages, plots, records, sweep
+from reproduce.experiment import (
+    first_digits,
+    flags,
+    pages,
+    plots,
+    records,
+    tensorflow_process,
+)
 from reproduce.experiment.profile import FIRST_SEED
 from reproduce.recipes import digits
 
@@ -28,8 +35,10 @@ def main(argv=None):
 def draw(options):
     """Draws the figure and writes its files."""
     records.check_writable(options.figures_dir)
-    with sweep.environment():
-        from keras_unbias.data import colored_mnist
+    tensorflow_process.import_tensorflow()
+
+    from keras_unbias.data import colored_mnist
+
     found = colored_mnist.available_digits(options.data_dir)
     dataset = colored_mnist.load(
         color_variance=options.variance,

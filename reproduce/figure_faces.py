@@ -4,7 +4,7 @@ import argparse
 import pathlib
 import sys
 
-from reproduce.experiment import flags, pages, plots, records, sweep
+from reproduce.experiment import flags, pages, plots, records, tensorflow_process
 from reproduce.experiment.profile import FIRST_SEED
 
 PICTURES = 12
@@ -57,8 +57,10 @@ def draw(options):
 
 def load(options):
     """Loads the faces of the directory, or faces that are drawn first."""
-    with sweep.environment():
-        from keras_unbias.data import drawn_faces, imdb_faces, utk_faces
+    tensorflow_process.import_tensorflow()
+
+    from keras_unbias.data import drawn_faces, imdb_faces, utk_faces
+
     if options.data_dir:
         return utk_faces.load(
             seed=FIRST_SEED, image_size=SIZE, data_dir=options.data_dir

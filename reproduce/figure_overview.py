@@ -7,7 +7,7 @@ import sys
 
 from matplotlib.figure import Figure
 
-from reproduce.experiment import driver, first_digits, panels, sweep
+from reproduce.experiment import driver, first_digits, panels, tensorflow_process
 from reproduce.experiment.profile import FIRST_SEED
 from reproduce.experiment.tables import accuracy
 from reproduce.recipes import digits
@@ -29,8 +29,10 @@ def draw(results):
 
 def load():
     """Loads colored digits: the training and the test split."""
-    with sweep.environment():
-        from keras_unbias.data import colored_mnist
+    tensorflow_process.import_tensorflow()
+
+    from keras_unbias.data import colored_mnist
+
     dataset = colored_mnist.load(
         digits.VARIANCES[0], seed=FIRST_SEED, digits="mnist-5000"
     )

@@ -11,7 +11,7 @@ import sys
 
 import tabulate
 
-from reproduce.experiment import flags, sweep
+from reproduce.experiment import flags, tensorflow_process
 from reproduce.experiment.settings import change
 from reproduce.recipes import digits
 
@@ -30,7 +30,7 @@ def main(argv=None):
     parser.add_argument("--steps", type=flags.count, default=30, help="that are timed")
     parser.add_argument("--output", default="gpu_check.json", help="the record's file")
     options = parser.parse_args(argv)
-    with flags.errors_told(parser), sweep.environment():
+    with flags.errors_told(parser), tensorflow_process.environment():
         record = measure(options.profile, options.data_dir, options.steps)
         with open(options.output, "w", encoding="utf-8") as file:
             json.dump(record, file, indent=1)
@@ -41,6 +41,7 @@ def main(argv=None):
 
 def measure(profile, data_dir, steps):
     """Returns all that is measured, as JSON values."""
+    tensorflow_process.import_tensorflow()
     from reproduce.experiment import build, environment
     from reproduce.experiment import gpu_measurements as gpu
 

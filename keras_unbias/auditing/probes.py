@@ -138,8 +138,8 @@ def evaluate_probes(
     >>> results = evaluate_probes(
     ...     np.eye(2)[codes], categories, None, split, seed=0
     ... )
-    >>> results["linear probe"].correct.all()
-    np.True_
+    >>> bool(results["linear probe"].correct.all())
+    True
     """
     classes = np.zeros(len(features), int) if labels is None else labels
     inputs = np.concatenate([features, np.eye(classes.max() + 1)[classes]], 1)

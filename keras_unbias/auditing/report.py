@@ -2,13 +2,15 @@
 
 import dataclasses
 import math
+from typing import TYPE_CHECKING
 
-import matplotlib.figure
-import numpy as np
 import pandas as pd
 
+if TYPE_CHECKING:
+    import matplotlib.figure
 
-@dataclasses.dataclass(frozen=True)
+
+@dataclasses.dataclass(frozen=True, repr=False)
 class Estimate:
     """A value with its 95 % confidence interval, by bootstrap over the rows.
 
@@ -30,8 +32,11 @@ class Estimate:
     def __str__(self):
         return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
 
+    def __repr__(self):
+        return f"Estimate({self})"
 
-@dataclasses.dataclass(frozen=True)
+
+@dataclasses.dataclass(frozen=True, repr=False)
 class Leakage:
     """Information that features carry about an attribute.
 
@@ -73,8 +78,17 @@ class Leakage:
         """The bound of the best estimator, in nats."""
         return self.bounds[self.best_estimator]
 
+    def __str__(self):
+        return (
+            f"{self.information} nats ({self.best_estimator}); floor "
+            f"{self.floor:.3f}, ceiling {self.ceiling:.3f}"
+        )
 
-@dataclasses.dataclass(frozen=True)
+    def __repr__(self):
+        return f"Leakage({self})"
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
 class Audit:
     """Result of `audit`: what features reveal about an attribute.
 
@@ -167,48 +181,28 @@ class Audit:
             float_format="{:.3f}".format,
         )
         summary = "\n".join(
-            f"{symbol}: {leakage.information} nats ({leakage.best_estimator}); floor "
-            f"{leakage.floor:.3f}, ceiling {leakage.ceiling:.3f}"
-            for symbol, leakage in self._leakages()
+            f"{symbol}: {leakage}" for symbol, leakage in self._leakages()
         )
         return f"Audit of {self.rows:,} rows\n{summary}\n\n{table}"
 
-    def plot(self) -> matplotlib.figure.Figure:
+    # A prompt and a notebook show an audit as `print` does.
+    __repr__ = __str__
+
+    def plot(self) -> "matplotlib.figure.Figure":
         """Draws the bounds between floor and ceiling, and the accuracies.
 
         Returns:
             The figure, one panel per leakage and one for the accuracies.
+
+        Raises:
+            ImportError: if matplotlib is not installed.
         """
-        leakages = self._leakages()
-        panels = len(leakages) + (self.accuracy is not None)
-        figure = matplotlib.figure.Figure(
-            figsize=(3.6 * panels, 2.9), layout="constrained"
-        )
-        axes = figure.subplots(1, panels, squeeze=False)[0]
-        for ax, (symbol, leakage) in zip(axes, leakages, strict=False):
-            _draw_bars(ax, leakage.bounds)
-            ax.axhline(leakage.floor, color="tab:green", label="floor")
-            if math.isfinite(leakage.ceiling):
-                ax.axhline(leakage.ceiling, color="tab:red", label="ceiling")
-            ax.set(title=symbol, ylabel="nats")
-            ax.legend()
-        if self.accuracy is not None:
-            _draw_bars(axes[-1], {"all": self.accuracy, **self.accuracy_per_attribute})
-            axes[-1].axhline(self.worst_group[1], color="tab:red", label="worst group")
-            axes[-1].set(title="accuracy per attribute value", ylim=(0, 1))
-            axes[-1].legend()
-        return figure
+        from keras_unbias.auditing import picture
+
+        return picture.draw(self)
 
     def _leakages(self):
         pairs = [("I(Z;C)", self.leakage)]
         if self.conditional_leakage is not None:
             pairs.append(("I(Z;C|Y)", self.conditional_leakage))
         return pairs
-
-
-def _draw_bars(ax, estimates):
-    values = np.array([estimate.value for estimate in estimates.values()])
-    ends = np.array([(e.low, e.high) for e in estimates.values()])
-    spread = np.abs(ends.T - values)
-    ax.bar(range(len(estimates)), values, yerr=spread, color="lightgray", capsize=3)
-    ax.set_xticks(range(len(estimates)), estimates, rotation=30, ha="right")

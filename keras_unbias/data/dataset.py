@@ -14,7 +14,7 @@ from keras_unbias.data.attributes import AttributeSpec, check_finite
 from keras_unbias.information import discrete
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Split:
     """Rows of one split of a data set, held in memory.
 
@@ -70,6 +70,12 @@ class Split:
     def __len__(self):
         return len(self.labels)
 
+    def __repr__(self):
+        return (
+            f"Split({len(self):,} rows, inputs of shape {self.inputs.shape[1:]}, "
+            f"{self.attributes.shape[1]} attribute columns)"
+        )
+
     @cached_property
     def tensors(self) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Inputs, labels and attributes as tensors in host memory.
@@ -82,7 +88,7 @@ class Split:
             return tuple(map(tf.constant, arrays))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class BiasedDataset:
     """A data set whose training labels depend on an attribute.
 
@@ -158,6 +164,14 @@ class BiasedDataset:
             rows = [self._split(name).attributes for name in names]
             spec = AttributeSpec.infer(np.concatenate(rows))
             object.__setattr__(self, "attribute_spec", spec)
+
+    def __repr__(self):
+        names = ("train", "test", *self.further)
+        rows = ", ".join(f"{len(self._split(name)):,} {name}" for name in names)
+        return (
+            f"BiasedDataset({self.name!r}: {rows} rows, inputs of shape "
+            f"{self.input_shape}, {self.num_classes} classes, {self.attribute_spec})"
+        )
 
     @property
     def attribute_size(self) -> int:

@@ -19,6 +19,15 @@ NUMBERS = ("dob", "photo_taken", "gender", "face_score", "second_face_score")
 SECONDS, SECONDS_PER_MB = 60, 10
 MEMORY, MEMORY_PER_BYTE = 2**32, 100
 
+# As `python -P FILE`, which Python 3.10 does not know: no module of the file's
+# directory, or of the working one, takes the place of another.
+START = """
+import sys
+sys.path[:] = filter(None, sys.path)
+import runpy
+runpy.run_path(sys.argv[1], run_name="__main__")
+"""
+
 
 def read(content: bytes) -> dict[str, list]:
     """Reads the columns in another process.
@@ -53,7 +62,7 @@ def read(content: bytes) -> dict[str, list]:
     }
     try:
         process = subprocess.run(
-            [sys.executable, "-P", "-W", "ignore", __file__],
+            [sys.executable, "-W", "ignore", "-c", START, __file__],
             input=content,
             capture_output=True,
             timeout=SECONDS + SECONDS_PER_MB * len(content) / 2**20,

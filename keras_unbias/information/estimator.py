@@ -98,6 +98,10 @@ class MutualInformationEstimator(keras.layers.Layer):
         self.jit_compile = jit_compile
         self.seed = seed
 
+    def compute_output_shape(self, features_shape: Any, attributes_shape: Any) -> tuple:
+        """Returns the shape of a bound, which `model.summary()` shows."""
+        return ()
+
     def build(self, features_shape: Any, attributes_shape: Any) -> None:
         """Creates the weights for `(n, d)` features, `(n, a)` attributes."""
         width = features_shape[-1]

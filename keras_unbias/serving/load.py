@@ -33,6 +33,9 @@ class Classifier:
         self.function = function
         self.class_names = class_names
 
+    def __repr__(self):
+        return f"Classifier(class_names={self.class_names})"
+
     def __call__(self, inputs: Any) -> dict[str, tf.Tensor]:
         """Returns the outputs for a batch of inputs."""
         return self.function(inputs)

@@ -54,9 +54,7 @@ def weights_facts(
     )
     if path is None:
         return {}
-    with path.open("rb") as file:
-        checksum = hashlib.file_digest(file, "sha256").hexdigest()
-    return {"weights_checksum": checksum}
+    return {"weights_checksum": hashlib.sha256(path.read_bytes()).hexdigest()}
 
 
 def build_model(

@@ -3,6 +3,7 @@
 import concurrent.futures.process
 import contextlib
 import dataclasses
+import logging
 import multiprocessing
 import os
 import threading
@@ -137,7 +138,12 @@ def _ray(jobs, address):
     ours = not ray.is_initialized()
     if ours:
         size = {} if address else {"num_cpus": jobs or joblib.cpu_count()}
-        ray.init(address=address or "local", log_to_driver=False, **size)
+        ray.init(
+            address=address or "local",
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            **size,
+        )
     ray.util.joblib.register_ray()
     resources = ray.cluster_resources()
     gpus = int(resources.get("GPU", 0))
@@ -170,6 +176,8 @@ def _dask(jobs, address):
             n_workers=jobs or joblib.cpu_count(),
             threads_per_worker=1,
             dashboard_address=None,
+            # It warns of workers that take long to end.
+            silence_logs=logging.ERROR,
         )
     with client:
         workers = client.scheduler_info(n_workers=-1)["workers"].values()

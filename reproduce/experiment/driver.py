@@ -8,13 +8,13 @@ shows the result, and says which command fills a `-`.
 import argparse
 import dataclasses
 import pathlib
-import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from reproduce.experiment import (
     flags,
+    hints,
     pages,
     plots,
     records,
@@ -143,7 +143,7 @@ class Table(Experiment):
         title = f"profile {in_words(options)}"
         # Rows may come from several profiles.
         own = dict.fromkeys(cell.note for cell in results.cells if cell.note)
-        notes = [*filling_notes(self, options, results), *own]
+        notes = [*hints.filling_notes(self, options, results), *own]
         made = self.tables(results, title, notes)
         if options.update_docs:
             words = pages.choice_words(options, **self.usual(options))
@@ -177,7 +177,7 @@ class Figure(Experiment):
 
     def show(self, results: Results, options: argparse.Namespace) -> int:
         """Draws the figure and writes its files."""
-        for note in filling_notes(self, options, results):
+        for note in hints.filling_notes(self, options, results):
             print(note, file=sys.stderr)
         try:
             drawn = self.choose(results)
@@ -215,6 +215,8 @@ def main(experiment: Experiment, argv: Sequence[str] | None = None) -> int:
     options = flags.parse(parser, argv)
     with flags.errors_told(parser):
         _check_outputs(options)
+        if not (options.from_records or options.dry_run):
+            hints.tell(f"{experiment.name}: looking for its data and finished runs.")
         results = gather(experiment, options)
         if options.dry_run:
             print(results.listing())
@@ -223,10 +225,14 @@ def main(experiment: Experiment, argv: Sequence[str] | None = None) -> int:
             for cell in results.missing:
                 directory = run_files.directory(cell.settings, options.output_dir)
                 records.check_writable(directory)
+            hints.tell(hints.beginning(options, results))
             results = run(experiment, results.cells, options)
         if results.error:
-            print(results.error, file=sys.stderr)
-        return experiment.show(results, options)
+            hints.tell(results.error)
+        code = experiment.show(results, options)
+        if not results.missing:
+            hints.tell(hints.next_step(experiment, options))
+        return code
 
 
 def gather(experiment: Experiment, options: argparse.Namespace) -> Results:
@@ -281,43 +287,6 @@ def in_words(options: argparse.Namespace) -> str:
     """Returns the profile, and what `--set` changes in it."""
     changes = f" with {', '.join(options.set)}" if options.set else ""
     return f"{options.profile}{changes}"
-
-
-def filling_notes(
-    experiment: Experiment, options: argparse.Namespace, results: Results
-) -> list[str]:
-    """Says how many cells are missing, and which command runs them."""
-    missing = results.missing
-    if not missing:
-        return []
-    words = [
-        *("python", f"reproduce/{experiment.name}.py"),
-        *("--profile", options.profile),
-    ]
-    rows = list(dict.fromkeys(cell.row for cell in missing))
-    if options.methods or rows != results.rows:
-        words += ["--methods", *rows]
-    if experiment.variances:
-        variances = dict.fromkeys(float(cell.column) for cell in missing)
-        words += ["--variances", *(f"{v:g}" for v in variances)]
-    last = max(cell.settings.seed for cell in missing)
-    words += ["--seeds", str(1 + results.seeds.index(last))]
-    if options.set:
-        words += ["--set", *options.set]
-    if options.data_dir:
-        words += ["--data-dir", options.data_dir]
-    if options.output_dir != "runs":
-        words += ["--output-dir", options.output_dir]
-    # A command asks for whole rows, and released records are no finished runs.
-    others = (
-        f", and others of these rows that {options.output_dir} lacks"
-        if options.from_records
-        else ""
-    )
-    return [
-        f"{len(missing)} of {len(results.cells)} cells are missing. To run "
-        f"them{others}: {shlex.join(words)}"
-    ]
 
 
 def _check_outputs(options):

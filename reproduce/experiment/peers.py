@@ -8,7 +8,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from reproduce.experiment import peer_problems, records, run_files
+from reproduce.experiment import (
+    peer_problems,
+    records,
+    run_files,
+    tensorflow_process,
+)
 from reproduce.experiment.groups import PeerAudit, PeerFairlearn
 from reproduce.experiment.settings import Settings
 
@@ -45,6 +50,7 @@ def train(
 
 
 def _carry_out(settings):
+    tensorflow_process.import_tensorflow()
     import fairlearn
 
     from reproduce.experiment import environment

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from reproduce.experiment import run_files, sweep
+from reproduce.experiment import run_files, tensorflow_process
 from reproduce.experiment.results import Cell
 from reproduce.experiment.settings import Settings
 
@@ -53,11 +53,13 @@ def project(
     Returns:
         The places, scaled to -1..1, and the `Split` of the rows.
     """
-    with sweep.environment():
-        import keras
+    tensorflow_process.import_tensorflow()
 
-        from keras_unbias.data import Split
-        from reproduce.experiment import build
+    import keras
+
+    from keras_unbias.data import Split
+    from reproduce.experiment import build
+
     dataset = build.load_data(settings, data_dir)
     encoder = keras.models.load_model(path, compile=False).encoder
     rows = np.arange(count)

@@ -6,7 +6,7 @@ import pathlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from reproduce.experiment import sweep
+from reproduce.experiment import tensorflow_process
 from reproduce.experiment.settings import Settings
 
 IMDB_GUIDE = "reproduce/IMDB.md"
@@ -34,8 +34,10 @@ class Source:
 
 
 def _find_digits(options):
-    with sweep.environment():
-        from keras_unbias.data import colored_mnist
+    tensorflow_process.import_tensorflow()
+
+    from keras_unbias.data import colored_mnist
+
     found = colored_mnist.available_digits(options.data_dir)
     if found == "mnist-5000" and options.profile != "quick":
         raise ValueError(
@@ -51,8 +53,10 @@ def _prepare_digits(settings, options):
     if options.data_dir is None and any(
         chosen.data.digits == "mnist" for chosen in settings
     ):
-        with sweep.environment():
-            from keras_unbias.data import mnist
+        tensorflow_process.import_tensorflow()
+
+        from keras_unbias.data import mnist
+
         mnist.prepare_tfds()
     return options.data_dir
 
@@ -72,8 +76,10 @@ def _find_faces(options):
             "Faces and weights are in one directory. Expected: --data-dir DIR. "
             f"Received: {options.data_dir}, which is not a directory. Correct the path."
         )
-    with sweep.environment():
-        from keras_unbias.data import imdb_wiki, utk_faces
+    tensorflow_process.import_tensorflow()
+
+    from keras_unbias.data import imdb_wiki, utk_faces
+
     if pathlib.Path(options.data_dir, imdb_wiki.IMAGES).exists():
         if options.profile != "paper":
             raise ValueError(
@@ -89,15 +95,19 @@ def _find_faces(options):
 
 def _prepare_faces(settings, options):
     if any(getattr(chosen.data, "faces", "") == "drawn" for chosen in settings):
-        with sweep.environment():
-            from keras_unbias.data import drawn_faces
+        tensorflow_process.import_tensorflow()
+
+        from keras_unbias.data import drawn_faces
+
         return drawn_faces.write(pathlib.Path(options.output_dir, "faces"))
     return options.data_dir
 
 
 def _prepare_credit(settings, options):
-    with sweep.environment():
-        from keras_unbias.data import uci_german
+    tensorflow_process.import_tensorflow()
+
+    from keras_unbias.data import uci_german
+
     # A missing or damaged file is told once, and not by every worker.
     uci_german.read(options.data_dir)
     return options.data_dir

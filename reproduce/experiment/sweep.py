@@ -11,13 +11,13 @@ import pathlib
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import joblib
 import tqdm
 
-from reproduce.experiment import clusters, records, run_files
+from reproduce.experiment import clusters, records, run_files, tensorflow_process
 from reproduce.experiment.records import Record
 from reproduce.experiment.settings import Settings
 
@@ -25,19 +25,6 @@ from reproduce.experiment.settings import Settings
 # After so many deaths it goes on alone, which shows whether it is. It must
 # neither keep the sweep from ending nor fail because of others.
 DEATHS = 2
-
-# One thread per process is as fast in total as fewer processes with more
-# threads, and the results do not depend on the number of jobs. TensorFlow
-# leaves oneDNN off on some processors where it halves the time of a step.
-# Without its own allocator it requests every large tensor from the system.
-ENVIRONMENT = {
-    "OMP_NUM_THREADS": "1",
-    "TF_NUM_INTRAOP_THREADS": "1",
-    "TF_NUM_INTEROP_THREADS": "1",
-    "TF_CPP_MIN_LOG_LEVEL": "3",
-    "TF_ENABLE_ONEDNN_OPTS": "1",
-    "TF_CPU_ALLOCATOR_USE_BFC": "true",
-}
 
 
 class SweepError(RuntimeError):
@@ -137,29 +124,6 @@ def finished(
     return [records.read(path) for path in paths if path.exists()]
 
 
-@contextlib.contextmanager
-def environment() -> Iterator[None]:
-    """Sets the environment variables of a run, and restores them at the end.
-
-    TensorFlow reads them at its import, and the numbers of threads at its
-    first operation, so both belong inside. Variables that the user has set
-    keep their values.
-
-    Example:
-
-    >>> with environment():
-    ...     "TF_ENABLE_ONEDNN_OPTS" in os.environ
-    True
-    """
-    added = {k: v for k, v in ENVIRONMENT.items() if k not in os.environ}
-    os.environ.update(added)
-    try:
-        yield
-    finally:
-        for name in added:
-            os.environ.pop(name, None)
-
-
 def _distinct(settings_list):
     return list({settings.id: settings for settings in settings_list}.values())
 
@@ -241,7 +205,7 @@ def _attempt_all(runs, train, parallel, output_dir, data_dir, deadly, bar):
 def _attempt(train, settings, output_dir, data_dir):
     """Carries out one run in a worker; an error must not stop the others."""
     try:
-        with environment():
+        with tensorflow_process.environment():
             (train or _train)(
                 settings, output_dir=output_dir, data_dir=data_dir, threads=1
             )
@@ -252,28 +216,10 @@ def _attempt(train, settings, output_dir, data_dir):
 
 
 def _train(settings, **given):
-    # The import of TensorFlow must see the environment.
-    with _silence():
-        import tensorflow as tf
+    tensorflow_process.import_tensorflow()
+    from reproduce.experiment import run
 
-        from reproduce.experiment import run
-
-    # TensorFlow warns that each of many small runs is traced anew.
-    tf.get_logger().setLevel("ERROR")
     run.train(settings, **given)
-
-
-@contextlib.contextmanager
-def _silence():
-    """Discards stderr: no variable stops what TensorFlow's import writes."""
-    stderr = os.dup(2)
-    try:
-        with open(os.devnull, "w") as nowhere:
-            os.dup2(nowhere.fileno(), 2)
-        yield
-    finally:
-        os.dup2(stderr, 2)
-        os.close(stderr)
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import pandas as pd
 import tabulate
-from scipy import stats
+from scipy import special
 
 from reproduce.experiment.records import Record
 from reproduce.experiment.results import Results
@@ -302,7 +302,7 @@ def _change(pairs, expected, ratio):
     count = len(changes)
     if count < 2:
         return "-"
-    width = float(stats.t.ppf(0.975, count - 1)) * statistics.stdev(changes)
+    width = float(special.stdtrit(count - 1, 0.975)) * statistics.stdev(changes)
     return (
         f"{statistics.fmean(changes):+.3f} ± {width * count**-0.5:.3f} "
         f"(± {width * (1 / count + ratio) ** 0.5:.3f})"

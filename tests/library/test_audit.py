@@ -148,9 +148,9 @@ def test_an_audit_can_be_printed_and_drawn(labeled_audit, tmp_path):
     assert "nan" not in str(labeled_audit)
     figure = labeled_audit.plot()
     figure.savefig(tmp_path / "audit.png")
-    assert [ax.get_title() for ax in figure.axes] == [
-        "I(Z;C)",
-        "I(Z;C|Y)",
+    assert [ax.get_title(loc="left") for ax in figure.axes] == [
+        "I(Z;C): what the features tell",
+        "I(Z;C|Y): and the label does not",
         "accuracy per attribute value",
     ]
 

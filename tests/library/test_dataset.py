@@ -409,3 +409,16 @@ def test_a_mini_batch_is_shared_evenly():
     context = tf.distribute.InputContext(num_replicas_in_sync=3)
     with pytest.raises(ValueError, match="multiple of 3 replicas. Received: batch_siz"):
         make_dataset().stream(8, seed=0, input_context=context)
+
+
+def test_what_is_shown_of_a_data_set_has_no_rows():
+    labels = np.arange(1200) % 2
+    split = Split(np.zeros((1200, 5)), labels, np.eye(2)[labels])
+    dataset = BiasedDataset("mine", split, split, 2, further={"hard": split})
+    assert repr(split) == (
+        "Split(1,200 rows, inputs of shape (5,), 2 attribute columns)"
+    )
+    assert repr(dataset) == (
+        "BiasedDataset('mine': 1,200 train, 1,200 test, 1,200 hard rows, inputs of "
+        "shape (5,), 2 classes, AttributeSpec(widths=(2,), names=('0',)))"
+    )

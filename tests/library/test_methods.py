@@ -4,6 +4,7 @@ import pathlib
 
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 import tensorflow as tf
 from small_models import (
@@ -34,12 +35,21 @@ EVERY_METHOD = [
 
 
 @pytest.mark.parametrize("name", EVERY_METHOD)
-def test_every_method_trains_evaluates_and_predicts(problem, name):
+def test_every_method_trains_evaluates_and_predicts(problem, name, tmp_path):
     model = make(problem, name)
     model.compile(keras.optimizers.Adam(5e-3))
     step, traces = model.train_step, []
     model.train_step = lambda data: traces.append(data) or step(data)
-    history = fit(model, problem.train, epochs=4, validation_data=problem.test)
+    history = fit(
+        model,
+        problem.train,
+        epochs=4,
+        validation_data=problem.test,
+        callbacks=[
+            keras.callbacks.CSVLogger(tmp_path / "log.csv"),
+            keras.callbacks.TensorBoard(tmp_path / "board"),
+        ],
+    )
     # A step that creates variables would be traced once more.
     assert len(traces) == 1
     keys = {"loss", "accuracy"}
@@ -50,6 +60,11 @@ def test_every_method_trains_evaluates_and_predicts(problem, name):
     assert set(history) == keys | {f"val_{key}" for key in keys}
     assert np.isfinite(list(history.values())).all()
     assert history["loss"][-1] < history["loss"][0]
+    logged = pd.read_csv(tmp_path / "log.csv", index_col="epoch")
+    assert set(logged) == set(history)
+    for key, values in history.items():
+        assert logged[key].tolist() == pytest.approx(values)
+    assert len([*(tmp_path / "board").rglob("events*")]) == 2
     predicted = model.predict(problem.test[0], verbose=0)
     accuracy = (predicted["logits"].argmax(1) == problem.test[1]["label"]).mean()
     results = model.evaluate(*problem.test, verbose=0, return_dict=True)
@@ -232,6 +247,10 @@ def test_a_scaled_loss_is_scaled_back(make, scaled):
     np.testing.assert_allclose(found[1], found[0], atol=1e-4)
 
 
+@pytest.mark.skipif(
+    not hasattr(keras.layers.Dense(1), "quantization_config"),
+    reason="A newer Keras saved them, with settings that an older one refuses.",
+)
 @pytest.mark.parametrize(
     ("name", "optimizers_of"),
     [
@@ -267,3 +286,15 @@ def test_models_saved_by_the_first_version_load_and_go_on(name, optimizers_of):
     after = model.encoder.get_weights()
     for one, other in zip(before, after, strict=True):
         assert np.isfinite(other).all() and (one != other).any()
+
+
+def test_a_summary_shows_the_estimator(problem):
+    model = make(problem, "mi_backprop")
+    model.compile()
+    fit(model, problem.train, epochs=1)
+    lines = []
+    model.summary(print_fn=lines.append)
+    (line,) = (line for line in "\n".join(lines).splitlines() if "estimator" in line)
+    cells = line.strip("│").split("│")
+    count = sum(weight.size for weight in model.estimator.get_weights())
+    assert [cell.strip() for cell in cells[1:]] == ["()", f"{count:,}"]

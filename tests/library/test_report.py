@@ -2,8 +2,6 @@
 
 import math
 
-import pytest
-
 from keras_unbias.auditing import Audit, Estimate, Leakage
 
 LEAKAGE = Leakage(
@@ -65,13 +63,14 @@ def test_an_audit_is_a_frame():
     assert math.isnan(floor.low) and math.isnan(floor.high)
 
 
-def test_an_audit_without_labels_has_one_panel():
-    (ax,) = Audit(rows=60, leakage=LEAKAGE).plot().axes
-    assert [bar.get_height() for bar in ax.patches] == [0.25, 0.5]
-    heights = {line.get_label(): line.get_ydata()[0] for line in ax.lines}
-    assert heights["floor"] == 0.125
-    assert heights["ceiling"] == pytest.approx(0.6931)
-
-
 def test_the_information_is_the_best_estimators_bound():
     assert LEAKAGE.information == Estimate(0.5, 0.45, 0.55)
+
+
+def test_what_is_shown_at_a_prompt():
+    assert repr(AUDIT) == str(AUDIT)
+    assert repr(AUDIT.accuracy) == "Estimate(0.900 [0.875, 0.925])"
+    assert repr(LEAKAGE) == (
+        "Leakage(0.500 [0.450, 0.550] nats (Donsker-Varadhan); floor 0.125, ceiling "
+        "0.693)"
+    )

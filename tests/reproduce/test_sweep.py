@@ -1,7 +1,6 @@
 """Sweeps: what they run, in which order, and what they survive."""
 
 import contextlib
-import doctest
 import io
 import os
 import signal
@@ -12,7 +11,13 @@ import pytest
 import tqdm
 from joblib.externals import loky
 
-from reproduce.experiment import groups, records, run_files, sweep
+from reproduce.experiment import (
+    groups,
+    records,
+    run_files,
+    sweep,
+    tensorflow_process,
+)
 from reproduce.experiment.settings import Settings, change
 
 PLAIN = change(Settings(data=groups.ColoredMnist(), method=groups.Erm()), epochs=3)
@@ -38,7 +43,9 @@ def record(settings, accuracy=0.5, environment=None):
 
 
 def quick_train(settings, output_dir, **given):
-    environment = {name: os.environ.get(name) for name in sweep.ENVIRONMENT}
+    environment = {
+        name: os.environ.get(name) for name in tensorflow_process.ENVIRONMENT
+    }
     environment["tensorflow"] = "tensorflow" in sys.modules
     environment["pid"] = os.getpid()
     directory = run_files.open_directory(settings, output_dir)
@@ -75,12 +82,6 @@ def once_dying_train(settings, output_dir, **given):
 
 def idle_train(settings, output_dir, **given):
     run_files.open_directory(settings, output_dir)
-
-
-def test_the_example_of_the_docstring():
-    failed, tried = doctest.testmod(sweep)
-    assert tried > 0
-    assert failed == 0
 
 
 def test_a_sweep_runs_what_is_missing_and_nothing_else(tmp_path):
@@ -127,7 +128,7 @@ def test_workers_may_be_in_another_directory(tmp_path, monkeypatch):
 
 
 def test_a_sweep_sets_the_environment_in_workers_alone(tmp_path, monkeypatch):
-    for name in sweep.ENVIRONMENT:
+    for name in tensorflow_process.ENVIRONMENT:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
     # Otherwise workers of an earlier sweep go on, with its variables.
@@ -141,16 +142,6 @@ def test_a_sweep_sets_the_environment_in_workers_alone(tmp_path, monkeypatch):
         assert made.environment["TF_CPP_MIN_LOG_LEVEL"] == "3"
         assert made.environment["TF_ENABLE_ONEDNN_OPTS"] == "0"
     assert "TF_CPP_MIN_LOG_LEVEL" not in os.environ
-
-
-def test_the_environment_is_restored(monkeypatch):
-    monkeypatch.delenv("TF_CPU_ALLOCATOR_USE_BFC", raising=False)
-    monkeypatch.setenv("OMP_NUM_THREADS", "4")
-    before = dict(os.environ)
-    with sweep.environment():
-        assert os.environ["TF_CPU_ALLOCATOR_USE_BFC"] == "true"
-        assert os.environ["OMP_NUM_THREADS"] == "4"
-    assert dict(os.environ) == before
 
 
 def test_a_failed_run_stops_no_other(tmp_path, capfd):

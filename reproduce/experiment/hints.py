@@ -1,0 +1,90 @@
+"""What a script tells beside its results: how far it is, and what to run next."""
+
+import argparse
+import shlex
+import sys
+from typing import TYPE_CHECKING
+
+from reproduce.experiment.results import Results
+
+# From minutes to days.
+LADDER = ("quick", "fast", "paper")
+
+if TYPE_CHECKING:
+    from reproduce.experiment.driver import Experiment
+
+
+def tell(text: object) -> None:
+    """Tells something at once, beside the output."""
+    sys.stdout.flush()
+    print(text, file=sys.stderr, flush=True)
+
+
+def beginning(options: argparse.Namespace, results: Results) -> str:
+    """Says how many runs begin, and where they go."""
+    runs = {cell.settings.id for cell in results.missing}
+    if not runs:
+        return f"All runs are in {options.output_dir}."
+    count = "1 run is" if len(runs) == 1 else f"{len(runs)} runs are"
+    return (
+        f"{count} missing in {options.output_dir}. The longest begins now. The same "
+        "command goes on with what was stopped."
+    )
+
+
+def filling_notes(
+    experiment: "Experiment", options: argparse.Namespace, results: Results
+) -> list[str]:
+    """Says how many cells are missing, and which command runs them."""
+    missing = results.missing
+    if not missing:
+        return []
+    words = [
+        *("python", f"reproduce/{experiment.name}.py"),
+        *("--profile", options.profile),
+    ]
+    rows = list(dict.fromkeys(cell.row for cell in missing))
+    if options.methods or rows != results.rows:
+        words += ["--methods", *rows]
+    if experiment.variances:
+        variances = dict.fromkeys(float(cell.column) for cell in missing)
+        words += ["--variances", *(f"{v:g}" for v in variances)]
+    last = max(cell.settings.seed for cell in missing)
+    words += ["--seeds", str(1 + results.seeds.index(last))]
+    if options.set:
+        words += ["--set", *options.set]
+    if options.data_dir:
+        words += ["--data-dir", options.data_dir]
+    if options.output_dir != "runs":
+        words += ["--output-dir", options.output_dir]
+    # A command asks for whole rows, and released records are no finished runs.
+    others = (
+        f", and others of these rows that {options.output_dir} lacks"
+        if options.from_records
+        else ""
+    )
+    return [
+        f"{len(missing)} of {len(results.cells)} cells are missing. To run "
+        f"them{others}: {shlex.join(words)}"
+    ]
+
+
+def next_step(experiment: "Experiment", options: argparse.Namespace) -> str:
+    """Says what to run after a complete table or figure.
+
+    After records it is the first profile, to be trained here. Each profile
+    leads to the next one, and the last to the page of all flags.
+    """
+    later = [name for name in LADDER if name in experiment.profiles]
+    if not options.from_records and options.profile in later:
+        later = later[1 + later.index(options.profile) :]
+    if not later:
+        return "Next: docs/experiments/running.md says what else can be changed."
+    words = ["python", f"reproduce/{experiment.name}.py", "--profile", later[0]]
+    # The last choice is what every machine has, for the first steps.
+    *better, _ = experiment.source.choices
+    if options.data_dir:
+        words += ["--data-dir", options.data_dir]
+    elif better and later[0] != "quick":
+        words += ["--data-dir", "DIR"]
+    return f"Next: {shlex.join(words)}"
