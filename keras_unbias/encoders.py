@@ -15,7 +15,7 @@ from keras_unbias.checks import check_choice
 
 BATCH_NORMS = ("inference", "training")
 PREPROCESSINGS = ("backbone", "released")
-FEATURES = ("dense", "pooled")
+FEATURES = ("dense", "pooled", "symmetric")
 SMALL = "small"
 # The released code subtracts the means of blue, green and red from red, green
 # and blue.
@@ -170,8 +170,9 @@ def face_encoder(
             `"imagenet"`.
         frozen: bool, whether the backbone keeps its weights, and the dense
             layer alone is trained. Defaults to `False`.
-        features: str, `"dense"`, those of the paper, or `"pooled"`, the means
-            of the channels of the last block. Defaults to `"dense"`.
+        features: str, `"dense"`, those of the paper, `"pooled"`, the means
+            of the channels of the last block, or `"symmetric"`, the means of
+            those of a picture and of its mirror image. Defaults to `"dense"`.
         batch_norm: str, `"inference"` or `"training"`. In inference mode the
             layers keep the statistics and scales of `weights`, so that a
             batch of 24 or the rows of the estimator do not change them.
@@ -185,7 +186,7 @@ def face_encoder(
 
     Returns:
         Model from uint8 RGB images of shape `(n, *shape)` to features of
-        shape `(n, 128)`, or with pooled ones `(n, channels)`.
+        shape `(n, 128)`, or `(n, channels)` without the dense layer.
 
     Raises:
         ValueError: if an argument is unknown or the weights do not fit.
@@ -211,14 +212,20 @@ def face_encoder(
     for layer in body.layers:
         if frozen or isinstance(layer, layers.BatchNormalization):
             layer.trainable = batch_norm == "training"
-    return keras.Sequential(
-        [
-            keras.Input(shape, dtype="uint8", name="images"),
-            Preprocessing("released" if preprocessing == "released" else backbone),
-            body,
-            *(_dense(dtype) if features == "dense" else _pooled(dtype)),
-            layers.Activation("linear", dtype="float32"),
-        ],
+    if features == "dense":
+        top = [layers.Flatten(dtype=dtype), layers.Dense(128, "relu", dtype=dtype)]
+    else:
+        top = [layers.GlobalAveragePooling2D(dtype=dtype)]
+    prepare = Preprocessing("released" if preprocessing == "released" else backbone)
+    end = layers.Activation("linear", dtype="float32")
+    images = keras.Input(shape, dtype="uint8", name="images")
+    if features != "symmetric":
+        parts = [images, prepare, body, *top, end]
+        return keras.Sequential(parts, name="face_encoder")
+    views = prepare(images), keras.ops.flip(prepare(images), axis=2)
+    return keras.Model(
+        images,
+        end(layers.average([top[0](body(view)) for view in views])),
         name="face_encoder",
     )
 
@@ -302,15 +309,6 @@ class Preprocessing(layers.Layer):
         config = super().get_config()
         del config["dtype"]
         return {**config, "of": self.of}
-
-
-def _dense(dtype):
-    yield layers.Flatten(dtype=dtype)
-    yield layers.Dense(128, activation="relu", dtype=dtype)
-
-
-def _pooled(dtype):
-    yield layers.GlobalAveragePooling2D(dtype=dtype)
 
 
 def _body(backbone, alpha, weights, path, dtype, shape):

@@ -107,7 +107,7 @@ class Network:
     alpha: Positive = 1.0
     weights: Text = "imagenet"
     frozen: bool = False
-    features: Literal["dense", "pooled"] = "dense"
+    features: Literal["dense", "pooled", "symmetric"] = "dense"
     batch_norm: Literal["inference", "training"] = "inference"
     preprocessing: Literal["backbone", "released"] = "backbone"
 

@@ -40,10 +40,10 @@ SEARCH = {
     },
     FROZEN: {
         AS_IT_IS: {},
-        **{f"width {width:g}": {"overlap_width": width} for width in (0.7, 1.0, 2.0)},
+        **{f"width {width:g}": {"overlap_width": width} for width in (1.0, 2.0)},
         "equal weights": {"overlap_width": 0.0},
-        "shrinkage 0.1": {"discriminant_shrinkage": 0.1},
         "shrinkage 0.5": {"discriminant_shrinkage": 0.5},
+        "pooled features": {"features": "pooled"},
     },
     CONDITIONAL: {f"lambda = {w:g}": {"mi_weight": w} for w in (1.0, 3.0)},
     MI: {f"lambda = {w:g}": {"mi_weight": w} for w in (0.5, 0.9)},

@@ -114,7 +114,7 @@ FAST = change(
 )
 # Features of ImageNet. Only the classifier is trained, and the discriminant
 # replaces it.
-IMAGENET = {"features": "pooled", "frozen": True, "epochs": 1}
+IMAGENET = {"features": "symmetric", "frozen": True, "epochs": 1}
 FAST_ROWS = {
     **ROWS,
     MI: {"mi_weight": 0.9},

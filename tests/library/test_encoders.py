@@ -74,6 +74,14 @@ def test_pooled_features_are_means_of_the_backbones_channels():
         encoder(images), np.mean(body(images), (1, 2)), rtol=1e-5, atol=1e-6
     )
     assert encoder.output_shape == (None, 256)
+    symmetric = encoders.face_encoder(
+        shape=(64, 64, 3), features="symmetric", **arguments
+    )
+    symmetric.set_weights(encoder.get_weights())
+    expected = (encoder(images) + encoder(images[:, :, ::-1])) / 2
+    np.testing.assert_allclose(symmetric(images), expected, rtol=1e-4, atol=1e-5)
+    again = keras.Model.from_config(symmetric.get_config())
+    assert again.output_shape == (None, 256)
 
 
 def test_preprocessing_is_the_backbones_own():
