@@ -17,8 +17,8 @@ from keras_unbias.dependence.columns import NORMAL, Columns
 from keras_unbias.dependence.copula import Copula
 from keras_unbias.information import Critic
 
-EPOCHS = 60
-PATIENCE = 15
+EPOCHS = 30
+PATIENCE = 8
 BATCH_SIZE = 256
 LEARNING_RATE = 4e-3
 WEIGHT_DECAY = 1e-2
