@@ -18,7 +18,7 @@ def tables(results, title, notes):
         Column("truth", lambda r: r.metrics["truth"], OURS),
         *(Column(p, lambda r: r.metrics["information"], p) for p in packages),
         Column("relative error", relative_error, OURS),
-        Column("processor seconds", lambda r: r.metrics["processor_seconds"], OURS),
+        Column("processor seconds", lambda r: r.metrics.get("processor_seconds"), OURS),
     ]
     done = {cell.row for cell, _ in results.found if cell.column == OURS}
     with_them = [task for task in results.rows if task in CHOSEN_WITH]
