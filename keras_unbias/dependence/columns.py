@@ -14,6 +14,8 @@ from keras_unbias.data.attributes import MAX_VALUES, Categories
 # Estimators of continuous columns see so many components at most.
 MAX_WIDTH = 128
 NORMAL = np.inf
+# With fewer, nothing can be learned about a value.
+ROWS_PER_VALUE = 15
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -55,18 +57,17 @@ class Columns:
             Float array of shape `(rows, columns)`. Of more than `MAX_WIDTH`
             columns these are the first principal components.
         """
+        scores = self._all_scores(freedom)
+        return scores if scores.shape[1] <= MAX_WIDTH else scores @ self._components
+
+    def _all_scores(self, freedom):
         position = np.rint(2 * len(self.ranks) * self.ranks).astype(int) - 1
         quantiles = _quantiles(len(self.ranks), freedom)[position]
-        scores = np.concatenate([quantiles, self.one_hot - self.one_hot.mean(0)], 1)
-        if scores.shape[1] <= MAX_WIDTH:
-            return scores
-        return scores @ self._components
+        return np.concatenate([quantiles, self.one_hot - self.one_hot.mean(0)], 1)
 
     @functools.cached_property
     def _components(self):
-        position = np.rint(2 * len(self.ranks) * self.ranks).astype(int) - 1
-        normal = _quantiles(len(self.ranks), NORMAL)[position]
-        scores = np.concatenate([normal, self.one_hot - self.one_hot.mean(0)], 1)
+        scores = self._all_scores(NORMAL)
         # In ascending order of the variances.
         return np.linalg.eigh(scores.T @ scores)[1][:, -MAX_WIDTH:]
 
@@ -85,7 +86,7 @@ def read_columns(name: str, given: Any) -> Columns:
     Raises:
         ValueError: if these are no columns, if a value is missing, infinite
             or complex, if all columns are constant, or if a column of texts
-            has hardly two rows with the same value.
+            has fewer than `ROWS_PER_VALUE` rows per value.
 
     Example:
 
@@ -105,11 +106,12 @@ def read_columns(name: str, given: Any) -> Columns:
             position = stats.rankdata(series.to_numpy(float))
             ranks.append((position - 0.5) / len(series))
             continue
-        if 2 * values > len(series):
+        if values > max(MAX_VALUES, len(series) // ROWS_PER_VALUE):
             raise ValueError(
-                f"A category must have several rows. Expected: {name} with fewer "
-                f"values than half its rows. Received: {values} values of {column!r} "
-                f"in {len(series)} rows. Leave out names and numbers of rows."
+                f"A category must have several rows. Expected: {ROWS_PER_VALUE} rows "
+                f"per value of a column of {name}. Received: {values} values of "
+                f"{column!r} in {len(series)} rows. Merge values, or leave out what "
+                "names single rows."
             )
         values, code = np.unique(
             series if numbers else series.astype(str), return_inverse=True
@@ -122,12 +124,12 @@ def read_columns(name: str, given: Any) -> Columns:
             f"more. Received: {name} with one value in all rows. Check which columns "
             "were selected."
         )
-    shape = (len(frame), -1)
+    rows = len(frame)
     return Columns(
-        np.stack(ranks, 1) if ranks else np.zeros((len(frame), 0)),
-        Categories(np.array(codes, int).T.reshape(shape), names, exact=True)
-        if codes
-        else Categories(np.zeros((len(frame), 0), int), [], exact=True),
+        np.reshape(ranks, (-1, rows)).T.copy(),
+        Categories(
+            np.reshape(codes, (-1, rows)).T.astype(int, order="C"), names, exact=True
+        ),
     )
 
 

@@ -134,14 +134,14 @@ def _fit(first, second, rows, freedom):
     matrix = _scatter(scores, freedom)
     width = sides[0].shape[1]
     inner = [
-        _inverse_root(matrix[:width, :width]),
-        _inverse_root(matrix[width:, width:]),
+        inverse_root(matrix[:width, :width]),
+        inverse_root(matrix[width:, width:]),
     ]
     cross = inner[0].T @ matrix[:width, width:] @ inner[1]
     left, correlations, right = np.linalg.svd(cross)
     correlations = np.minimum(correlations, MAX_CORRELATION)
     maps = (inner[0] @ left, inner[1] @ right.T)
-    squares = np.sum((scores @ _inverse_root(matrix)) ** 2, 1)
+    squares = np.sum((scores @ inverse_root(matrix)) ** 2, 1)
     log_density = _log_density(squares, freedom, scores.shape[1]).mean()
     log_density -= np.sum(np.log(np.maximum(np.linalg.eigvalsh(matrix), 1e-12))) / 2
     margins = _log_density(scores**2, freedom, 1).sum(1).mean()
@@ -155,14 +155,27 @@ def _scatter(scores, freedom):
         return scores.T @ scores / rows
     matrix = np.eye(width)
     for _ in range(ITERATIONS):
-        squares = np.sum((scores @ _inverse_root(matrix)) ** 2, 1)
+        squares = np.sum((scores @ inverse_root(matrix)) ** 2, 1)
         weights = (freedom + width) / (freedom + squares)
         matrix = (scores * weights[:, None]).T @ scores / rows
     return matrix
 
 
-def _inverse_root(matrix):
-    """Returns a matrix W with W.T @ matrix @ W = 1, without null directions."""
+def inverse_root(matrix: np.ndarray) -> np.ndarray:
+    """Returns the map that makes columns uncorrelated and of variance 1.
+
+    Args:
+        matrix: float array of shape `(d, d)`, the columns' covariances.
+
+    Returns:
+        Float array W of shape `(d, k)` with `W.T @ matrix @ W = 1`. Null
+        directions are left out, so k may be smaller than d.
+
+    Example:
+
+    >>> inverse_root(np.array([[4.0]])).tolist()
+    [[0.5]]
+    """
     values, vectors = np.linalg.eigh(matrix)
     kept = values > SMALLEST * values.max()
     return vectors[:, kept] / np.sqrt(values[kept])

@@ -91,7 +91,8 @@ def mutual_information(
     Raises:
         ValueError: if `x` and `y` differ in length or have fewer than 100
             rows, if a value is missing, infinite or complex, or if all columns
-            of a side are constant.
+            of a side are constant, or if a column of texts has fewer than 15
+            rows per value.
 
     References:
         Nguyen et al., "Estimating Divergence Functionals and the Likelihood

@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from keras_unbias.auditing.critics import fit_critic
 from keras_unbias.dependence.columns import NORMAL, Columns
-from keras_unbias.dependence.copula import Copula
+from keras_unbias.dependence.copula import Copula, inverse_root
 from keras_unbias.information import Critic
 
 EPOCHS = 30
@@ -154,11 +154,8 @@ def fit_network(
 def _inputs(columns, fitted):
     """Returns uncorrelated inputs, and the radius that turns in a spiral."""
     scores = columns.scores()
-    values, vectors = np.linalg.eigh(
-        np.cov(scores[fitted].T, ddof=0).reshape(2 * (scores.shape[1],))
-    )
-    kept = values > 1e-6 * values.max()
-    white = (scores @ (vectors[:, kept] / np.sqrt(values[kept]))).clip(-5, 5)
+    covariances = np.atleast_2d(np.cov(scores[fitted].T, ddof=0))
+    white = (scores @ inverse_root(covariances)).clip(-5, 5)
     width = white.shape[1]
     radius = (np.sum(white**2, 1, keepdims=True) - width) / np.sqrt(2 * width)
     return np.concatenate([white, radius.clip(-5, 5)], 1)
