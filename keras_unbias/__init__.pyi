@@ -6,6 +6,7 @@ from .data import AttributeEncoder as AttributeEncoder
 from .data import AttributeSpec as AttributeSpec
 from .data import BiasedDataset as BiasedDataset
 from .data import Split as Split
+from .dependence import mutual_information as mutual_information
 from .information import ConcatenatedCritic as ConcatenatedCritic
 from .information import (
     MutualInformationEstimator as MutualInformationEstimator,

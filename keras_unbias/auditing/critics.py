@@ -101,6 +101,9 @@ def fit_critic(
     epochs: int,
     batch_size: int,
     seed: int,
+    optimizer: keras.optimizers.Optimizer | None = None,
+    standardize: bool = True,
+    patience: int | None = None,
 ) -> tuple[float, Callable[[np.ndarray], float]]:
     """Fits a critic and keeps the epoch that is best on the rows for choice.
 
@@ -120,6 +123,11 @@ def fit_critic(
         epochs: as in `held_out_bound`.
         batch_size: as in `held_out_bound`.
         seed: int, the seed of the estimator.
+        optimizer: a Keras optimizer. Defaults to `None`, for `Adam(2e-3)`.
+        standardize: bool, see `MutualInformationEstimator`. Defaults to
+            `True`.
+        patience: int, epochs without a better one after which the fit ends.
+            Defaults to `None`, which carries out all epochs.
 
     Returns:
         Float, the bound in nats on the rows for choice, and a function from
@@ -135,9 +143,10 @@ def fit_critic(
     steps = len(fitted) // batch_size
     estimator = information.MutualInformationEstimator(
         critic=critic,
-        optimizer=keras.optimizers.Adam(2e-3),
+        optimizer=keras.optimizers.Adam(2e-3) if optimizer is None else optimizer,
         steps=steps,
         num_classes=num_classes,
+        standardize=standardize,
         seed=seed,
     )
 
@@ -149,8 +158,8 @@ def fit_critic(
         )
 
     bound = tf.function(estimator.bound)
-    best, weights = -np.inf, None
-    for _ in range(epochs):
+    best, best_epoch, weights = -np.inf, 0, None
+    for epoch in range(epochs):
         order = generator.permutation(fitted)[: steps * batch_size]
         estimator.update(*take(order.reshape(steps, batch_size)))
         value = float(bound(*take(choice)))
@@ -158,7 +167,9 @@ def fit_critic(
             # NaN counts as worse than any bound, here and between critics.
             value = -np.inf
         if weights is None or value > best:
-            best, weights = value, estimator.get_weights()
+            best, best_epoch, weights = value, epoch, estimator.get_weights()
+        if patience is not None and epoch - best_epoch >= patience:
+            break
     estimator.set_weights(weights)
     return best, lambda rows: float(bound(*take(rows)))
 

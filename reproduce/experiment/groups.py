@@ -348,3 +348,28 @@ class PeerFairlearn(Method):
     predictor_model: tuple[Count | Text, ...] = ()
     epochs: Count = 1
     shuffle: bool = False
+
+
+@checked
+class KnownInformation(Data):
+    """A pair of which the mutual information is known.
+
+    Args:
+        task: name of the file of its rows.
+    """
+
+    name: ClassVar[str] = "known_information"
+    task: Text = "1v1-normal-0.75"
+
+
+@checked
+class InformationEstimate(Method):
+    """An estimate of the mutual information of two sets of columns.
+
+    Args:
+        package: what estimates it.
+    """
+
+    name: ClassVar[str] = "information_estimate"
+    trains_network: ClassVar[bool] = False
+    package: Literal["keras_unbias", "scikit-learn", "infomeasure"] = "keras_unbias"

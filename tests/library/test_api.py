@@ -51,6 +51,7 @@ def test_public_names():
         "audit",
         "donsker_varadhan_bound",
         "load_classifier",
+        "mutual_information",
         "overlap_weights",
         "select_mi_weight",
         "tune",

@@ -7,7 +7,7 @@ from cells import flat, ids, labels, one
 
 from reproduce.experiment.profile import with_changes
 from reproduce.experiment.settings import value
-from reproduce.recipes import credit, digits, faces, peers
+from reproduce.recipes import credit, digits, faces, information, peers
 
 PAPER_VARIANCES = [0.020, 0.025, 0.030, 0.035, 0.040, 0.045, 0.050]
 PRIOR = "augmented bias-balanced + MI"
@@ -333,6 +333,27 @@ def test_baselines_are_one_run_for_all_profiles():
 def test_table3_has_no_such_row():
     with pytest.raises(ValueError, match=r"Received: \['FERM \(RBF\)'\]"):
         credit.cells("paper", rows=["FERM (RBF)"])
+
+
+# Known information.
+
+
+def test_the_tasks_of_known_information():
+    made = information.cells("fast")
+    tasks = [*information.CHOSEN_WITH, *information.OTHERS]
+    assert len({*tasks}) == len(tasks) == 45
+    assert {c.settings.data.task for c in made} == {*tasks}
+    by_package = {}
+    for cell in made:
+        assert cell.row == cell.settings.data.task
+        assert cell.column == cell.settings.method.package
+        by_package.setdefault(cell.column, []).append(cell.row)
+    assert {p: len(rows) for p, rows in by_package.items()} == {
+        "keras_unbias": 45,
+        "scikit-learn": 11,
+        "infomeasure": 45,
+    }
+    assert len({*ids(made)}) == len(made)
 
 
 # Other packages.
