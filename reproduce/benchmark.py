@@ -32,14 +32,12 @@ LINKS = {"PCIe": 20e9, "NVLink": 250e9}
 def main(argv=None):
     """Times the loops in this process; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--data-dir", type=flags.path, help="directory of the customers"
-    )
+    parser.add_argument("--data-dir", type=flags.path, help="of the customers")
     parser.add_argument("--repeats", type=flags.count, default=5)
     parser.add_argument("--devices", type=flags.count, help="to compare with one")
     options = parser.parse_args(argv)
+    tensorflow_process.import_tensorflow()
     with flags.errors_told(parser), tensorflow_process.environment():
-        tensorflow_process.import_tensorflow()
         if options.devices:
             _show_devices(options)
             _show_exchange()
