@@ -20,14 +20,13 @@ from keras_unbias.data import AttributeEncoder, rows
 from keras_unbias.data.attribute_encoder import as_frame
 from keras_unbias.data.targets import mean_one
 from keras_unbias.encoders import table_encoder
+from keras_unbias.methods import trial
 from keras_unbias.methods.erasure import find_erasure
 from keras_unbias.methods.optimizers import LocalAdam
 from keras_unbias.methods.reweighing import divide_prior
 from keras_unbias.serving.export import known_inputs
 
 METHODS = ("erm", "bias_balanced", "mi_backprop")
-# Of the rows that contradict the bias, the fewest whose errors say something.
-FEWEST = 10
 Schedule = keras.optimizers.schedules.LearningRateSchedule
 
 
@@ -95,6 +94,8 @@ class UnbiasedClassifier(
             "features"}`.
         history_: dict of lists, the metrics of the training by epoch.
         attribute_encoder_: the fitted `AttributeEncoder`, or `None`.
+        erased_: int, the number of directions that were erased.
+        reweighed_: bool, whether the rows were weighted by the attribute.
         n_features_in_: int, the number of columns of the inputs.
 
     Example:
@@ -204,8 +205,10 @@ class UnbiasedClassifier(
         seed = utils.check_random_state(self.random_state).randint(2**31 - 1)
         rows_ = X, labels, attributes, weight
         with _seeded(seed):
-            erasure, reweigh = self._choose(*rows_, seed)
-            model, self.history_ = self._train(*rows_, erasure, reweigh, self.verbose)
+            erasure, reweighed = self._choose(*rows_, seed)
+            model, self.history_ = self._train(*rows_, erasure, reweighed, self.verbose)
+        self.erased_ = 0 if erasure is None else len(erasure.directions)
+        self.reweighed_ = bool(reweighed)
         self.model_ = model.inference_model()
         self._n_features_out = self.model_.output["features"].shape[-1]
         return self
@@ -322,34 +325,27 @@ class UnbiasedClassifier(
 
     def _choose(self, X, labels, attributes, weight, seed):
         """Returns the erasure, and whether rows are weighted all the same."""
+        prior = attributes is not None and self.prior_strength is not None
         if attributes is None or not self.erase or self.encoder is not None:
-            return None, True
+            return None, prior
         erasure = find_erasure(X, labels, attributes, weight)
-        if erasure is None or self.prior_strength in (None, 1):
-            return erasure, True
+        if erasure is None or not prior or self.prior_strength == 1:
+            return erasure, prior
         *_, ratio = self._divide(labels, attributes, None, 0.0)
-        # Every other row of each kind, in random order.
-        kind = 2 * labels + (ratio > 1)
-        order = np.random.default_rng(seed).permutation(len(X))
-        order = order[np.argsort(kind[order], kind="stable")]
-        shown, held = order[::2], order[1::2]
-        unusual = kind[held] % 2 == 1
-        enough = min(np.bincount(kind[shown], minlength=kind.max() + 1)[::2]) > 0
-        if not enough or unusual.sum() < FEWEST:
+        shown, held = trial.halves(2 * labels + (ratio > 1), seed)
+        unusual = ratio[held] > 1
+        if unusual.sum() < trial.FEWEST:
             return erasure, True
         parts = [
             None if part is None else part[shown]
             for part in (X, labels, attributes, weight)
         ]
         right = []
-        for reweigh in (False, True):
-            model, _ = self._train(*parts, erasure, reweigh, 0, share=0.5)
-            logits = model.inference_model().predict(X[held], 1024, verbose=0)["logits"]
-            right.append(logits.argmax(1) == labels[held])
-        gain = right[1].astype(float) - right[0]
-        means = [gain[part].mean() for part in (unusual, ~unusual)]
-        errors = [gain[part].var() / part.sum() for part in (unusual, ~unusual)]
-        return erasure, sum(means) > np.sqrt(sum(errors))
+        for reweighed in (False, True):
+            model, _ = self._train(*parts, erasure, reweighed, 0, share=0.5)
+            answers = model.inference_model().predict(X[held], 1024, verbose=0)
+            right.append(answers["logits"].argmax(1) == labels[held])
+        return erasure, trial.is_better(right[1], right[0], unusual)
 
     def _divide(self, labels, attributes, weight, strength):
         spec = self.attribute_encoder_.spec_

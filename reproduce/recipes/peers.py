@@ -14,7 +14,7 @@ from reproduce.experiment.settings import Settings, change
 
 # Of ten training rows, nine agree. These are audited, too.
 PROBLEMS = ("gaussians", "categories", "pictures")
-# Problems with few rows that contradict the bias, the first with all peers.
+# Problems where few rows contradict the bias; the first with all peers.
 AUDITED = "gaussians, 95 %"
 FEW = {
     AUDITED: {"problem": "gaussians", "agreement": 0.95, "audited": True},
@@ -23,8 +23,10 @@ FEW = {
     "pictures, 95 %": {"problem": "pictures", "agreement": 0.95},
     "pictures, 98 %": {"problem": "pictures", "agreement": 0.98},
     "product, 95 %": {"problem": "product", "agreement": 0.95},
-    "German credit": {"problem": "credit"},
 }
+FEW = {column: {"rows": 4000, **changes} for column, changes in FEW.items()}
+FEW["German credit"] = {"problem": "credit"}
+FEW_SEEDS = 5
 AUDIT = "audit"
 # The layers and passes of ours, for peers whose defaults are smaller.
 LAYERS = (64, "relu", 32, "relu")
@@ -37,9 +39,7 @@ OWN = {
     REWEIGHING: PeerClassifier(classifier="erm", reweighing=True),
     PLAIN: PeerClassifier(classifier="erm"),
 }
-FORMER = {
-    "UnbiasedClassifier, earlier default": PeerClassifier(),
-}
+FORMER = {"UnbiasedClassifier, mutual information, no erasure": PeerClassifier()}
 ADVERSARY = {
     "AdversarialFairnessClassifier": PeerFairlearn(),
     "AdversarialFairnessClassifier, same network": PeerFairlearn(
@@ -61,7 +61,6 @@ PROFILES = {
         columns={problem: {"problem": problem} for problem in PROBLEMS},
     )
 }
-FEW_SEEDS = 5
 
 
 def cells(profile: str, *, seeds: int | None = None) -> list[Cell]:
@@ -75,16 +74,11 @@ def cells(profile: str, *, seeds: int | None = None) -> list[Cell]:
             where few rows contradict the bias.
     """
     chosen = PROFILES[profile]
-    few = {
-        column: {"rows": 4000, **changes} if "agreement" in changes else changes
-        for column, changes in FEW.items()
-    }
-    first = {AUDITED: few[AUDITED]}
+    seeds_of_few, first = seeds or FEW_SEEDS, {AUDITED: FEW[AUDITED]}
     made = [
         *chosen.cells([AUDIT, *OWN, *FORMER, *ADVERSARY], seeds=seeds),
-        *chosen.cells(OWN, few, seeds or FEW_SEEDS),
-        *chosen.cells([*ADVERSARY][1:], first, seeds or FEW_SEEDS),
-        *chosen.cells(OTHERS, first, seeds or FEW_SEEDS),
+        *chosen.cells(OWN, FEW, seeds_of_few),
+        *chosen.cells([*[*ADVERSARY][1:], *OTHERS], first, seeds_of_few),
     ]
     return [
         Cell(
