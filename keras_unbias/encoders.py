@@ -135,12 +135,15 @@ def table_encoder(
     columns = layers.Rescaling(1.0, offset=-scaler.mean_, dtype=dtype)(inputs)
     columns = layers.Rescaling(1 / scaler.scale_, dtype=dtype)(columns)
     if erasure is not None:
+        # In full precision whatever the policy is, or a part would stay.
         known = columns
         for matrix in erasure:
-            product = layers.Dense(matrix.shape[1], use_bias=False, trainable=False)
+            product = layers.Dense(
+                matrix.shape[1], use_bias=False, trainable=False, dtype="float32"
+            )
             known = product(known)
             product.set_weights([matrix])
-        columns = layers.Subtract()([columns, known])
+        columns = layers.Subtract(dtype="float32")([columns, known])
     units = layers.Dropout(dropout)(columns)
     units = layers.Dense(64, activation="relu")(units)
     units = layers.Dropout(dropout)(units)
