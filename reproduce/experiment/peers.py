@@ -230,11 +230,11 @@ def _fit_leace(settings, rows):
     network.fit(rows.inputs, rows.labels)
     attribute = pd.get_dummies(_combined(rows.attributes)).to_numpy(np.float32)
     erase = concept_erasure.LeaceEraser.fit(
-        torch.from_numpy(network.transform(rows.inputs)), torch.from_numpy(attribute)
+        torch.tensor(network.transform(rows.inputs)), torch.tensor(attribute)
     )
 
     def features(inputs):
-        return erase(torch.from_numpy(network.transform(inputs))).numpy()
+        return erase(torch.tensor(network.transform(inputs))).numpy()
 
     model = linear_model.LogisticRegression(max_iter=1000)
     model.fit(features(rows.inputs), rows.labels)
