@@ -39,7 +39,7 @@ def tables(results, title, notes):
             [
                 Column("unbiased accuracy", metric("group_accuracy")),
                 Column("worst group", metric("worst_group")),
-                Column("I(Z;C|Y), nats", metric("information")),
+                Column("I(Z;C), nats", metric("information")),
                 Column("seconds", metric("fit_seconds")),
             ],
             title=f"Other packages on {AUDITED}, {title}",

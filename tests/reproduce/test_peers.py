@@ -254,16 +254,17 @@ def test_reweighing_takes_the_place_of_the_attribute(stub, tmp_path):
     assert stub.made[0] == ("erm",)
 
 
-def test_features_are_audited_given_the_label(stub, tmp_path, monkeypatch):
+def test_features_of_test_rows_are_audited(stub, tmp_path, monkeypatch):
     import keras_unbias
 
     def audit(features, answers, seed, rows, resamples):
         test = PROBLEMS["gaussians"].draw(400, 0.5, 7)
         np.testing.assert_array_equal(features, test.inputs[:, :3])
-        np.testing.assert_array_equal(answers[1]["label"], test.labels)
+        one_hot = np.eye(2)[test.attributes.attribute]
+        np.testing.assert_array_equal(answers[1]["attribute"], one_hot)
         information = types.SimpleNamespace(value=0.25)
         return types.SimpleNamespace(
-            conditional=types.SimpleNamespace(information=information)
+            leakage=types.SimpleNamespace(information=information)
         )
 
     monkeypatch.setattr(keras_unbias, "audit", audit)
