@@ -94,7 +94,11 @@ def customer_encoder(
 MAX_DEVIATIONS, MAX_SCALE = 1e3, 1e30
 
 
-def table_encoder(table: np.ndarray, dropout: float = 0.2) -> keras.Model:
+def table_encoder(
+    table: np.ndarray,
+    dropout: float = 0.2,
+    erasure: tuple[np.ndarray, np.ndarray] | None = None,
+) -> keras.Model:
     """Creates the default encoder of `UnbiasedClassifier`.
 
     It standardizes the columns, in float64 if their digits lie far from 0, as
@@ -106,6 +110,9 @@ def table_encoder(table: np.ndarray, dropout: float = 0.2) -> keras.Model:
         dropout: float, the share of the columns and of the first layer's units
             that a training step leaves out. The rows that contradict a bias
             are few, and a network easily memorizes them. Defaults to 0.2.
+        erasure: matrices of shapes `(columns, r)` and `(r, columns)`. Their
+            product is what is subtracted from the standardized columns.
+            Defaults to `None`, nothing.
 
     Returns:
         Model from float32 inputs of shape `(n, columns)`, or float64 inputs,
@@ -123,19 +130,25 @@ def table_encoder(table: np.ndarray, dropout: float = 0.2) -> keras.Model:
     usual = (scaler.scale_ > 1 / MAX_SCALE) & (scaler.scale_ < MAX_SCALE)
     # Not all that serve models, such as TensorFlow Lite, know float64.
     dtype = "float32" if (near & usual).all() else "float64"
-    return keras.Sequential(
-        [
-            keras.Input(table.shape[1:], dtype=dtype),
-            # Normalization would raise deviations below 1e-7 to that value, and
-            # have a mean of float32 once it is loaded from a file.
-            layers.Rescaling(1.0, offset=-scaler.mean_, dtype=dtype),
-            layers.Rescaling(1 / scaler.scale_, dtype=dtype),
-            layers.Dropout(dropout),
-            layers.Dense(64, activation="relu"),
-            layers.Dropout(dropout),
-            layers.Dense(32, activation="relu"),
-        ]
-    )
+    inputs = keras.Input(table.shape[1:], dtype=dtype)
+    # Normalization would raise deviations below 1e-7 to that value, and have a
+    # mean of float32 once it is loaded from a file.
+    columns = layers.Rescaling(1.0, offset=-scaler.mean_, dtype=dtype)(inputs)
+    columns = layers.Rescaling(1 / scaler.scale_, dtype=dtype)(columns)
+    if erasure is not None:
+        # In full precision whatever the policy is, or a part would stay.
+        known = columns
+        for matrix in erasure:
+            product = layers.Dense(
+                matrix.shape[1], use_bias=False, trainable=False, dtype="float32"
+            )
+            known = product(known)
+            product.set_weights([matrix])
+        columns = layers.Subtract(dtype="float32")([columns, known])
+    units = layers.Dropout(dropout)(columns)
+    units = layers.Dense(64, activation="relu")(units)
+    units = layers.Dropout(dropout)(units)
+    return keras.Model(inputs, layers.Dense(32, activation="relu")(units))
 
 
 def face_encoder(

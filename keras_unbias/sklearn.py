@@ -20,6 +20,8 @@ from keras_unbias.data import AttributeEncoder, rows
 from keras_unbias.data.attribute_encoder import as_frame
 from keras_unbias.data.targets import mean_one
 from keras_unbias.encoders import table_encoder
+from keras_unbias.methods import trial
+from keras_unbias.methods.erasure import find_erasure
 from keras_unbias.methods.optimizers import LocalAdam
 from keras_unbias.methods.reweighing import divide_prior
 from keras_unbias.serving.export import known_inputs
@@ -36,23 +38,32 @@ class UnbiasedClassifier(
 ):
     """Neural classifier that learns to ignore an attribute.
 
-    The training loss is given what the attribute says about the label,
-    p(y|c) / p(y), so the network need not learn it. By default half of its
-    logarithm is added to the logits (bias-balanced training, Hong & Yang,
-    NeurIPS 2021), and the other half weights the rows (reweighing, Kamiran &
-    Calders, KAIS 2012). The rest of I(Z;C|Y) is minimized with a small weight
-    (Ragonesi et al., Algorithm 1). Only `fit` needs the attribute.
+    First, what the columns tell linearly about the attribute given the label
+    is erased (Belrose et al., NeurIPS 2023), as far as the label stays. All
+    rows tell what to erase, so all rows can then teach the label.
 
-    At the default weight it is mainly the predictions that depend less on the
-    attribute. The features may still reveal a good part of it. If you use or
-    publish the features, raise `mi_weight` and `audit` them.
+    Second, the training loss is given what the attribute says about the label,
+    p(y|c) / p(y), so the network need not learn it. Half of its logarithm is
+    added to the logits (bias-balanced training, Hong & Yang, NeurIPS 2021).
+    The other half weights the rows (reweighing, Kamiran & Calders, KAIS 2012),
+    unless rows held out from a trial show that the erasure made this
+    unnecessary. The few rows that contradict the bias are then not all that
+    counts. Only `fit` needs the attribute.
+
+    It is mainly the predictions that depend less on the attribute. The
+    features may still reveal a good part of it. If you use or publish them,
+    take `method="mi_backprop"`, which also minimizes I(Z;C|Y) (Ragonesi et
+    al., Algorithm 1), raise `mi_weight`, and `audit` them.
 
     `fit` seeds Keras and TensorFlow, which have one random state for all
     models. The states of NumPy and Python do not change.
 
     Args:
-        method: str, `"mi_backprop"` (the default), `"bias_balanced"`, which
-            leaves the mutual information out, or `"erm"`, plain training.
+        method: str, `"bias_balanced"` (the default), `"mi_backprop"`, which
+            also minimizes the mutual information, or `"erm"`, plain training.
+        erase: bool, whether to erase the attribute from the columns. Without
+            it, and with an `encoder` of your own, the prior does all. Defaults
+            to `True`.
         mi_weight: float >= 0, the weight lambda of `"mi_backprop"`. Defaults
             to 0.3.
         conditional: bool, whether I(Z;C|Y) is minimized instead of I(Z;C).
@@ -83,6 +94,8 @@ class UnbiasedClassifier(
             "features"}`.
         history_: dict of lists, the metrics of the training by epoch.
         attribute_encoder_: the fitted `AttributeEncoder`, or `None`.
+        erased_: int, the number of directions that were erased.
+        reweighed_: bool, whether the rows were weighted by the attribute.
         n_features_in_: int, the number of columns of the inputs.
 
     Example:
@@ -100,8 +113,9 @@ class UnbiasedClassifier(
 
     def __init__(
         self,
-        method: str = "mi_backprop",
+        method: str = "bias_balanced",
         *,
+        erase: bool = True,
         mi_weight: float = 0.3,
         conditional: bool = True,
         prior_strength: float | None = 0.5,
@@ -116,6 +130,7 @@ class UnbiasedClassifier(
         verbose: int | str = 0,
     ):
         self.method = method
+        self.erase = erase
         self.mi_weight = mi_weight
         self.conditional = conditional
         self.prior_strength = prior_strength
@@ -187,30 +202,13 @@ class UnbiasedClassifier(
         labels = np.searchsorted(classes, y)
         attributes = self._encode_attributes(sensitive_features, kept)
         self.classes_ = classes
-        prior = None
         seed = utils.check_random_state(self.random_state).randint(2**31 - 1)
+        rows_ = X, labels, attributes, weight
         with _seeded(seed):
-            if attributes is not None and self.prior_strength is not None:
-                prior, shares, weight = divide_prior(
-                    labels,
-                    attributes,
-                    self.attribute_encoder_.spec_,
-                    strength=self.prior_strength,
-                    sample_weight=weight,
-                )
-            model = self._build(X, attributes, prior)
-            parts = 1 + getattr(model, "estimator_batches", 0)
-            batches = self._batches(X, labels, attributes, weight, parts)
-            self.history_ = model.fit(
-                batches,
-                epochs=self.epochs or max(10, math.ceil(1000 / len(batches))),
-                # The pipeline shuffles, and Keras would warn.
-                shuffle=False,
-                verbose=self.verbose,
-            ).history
-        if prior is not None:
-            # With the prior alone, all classes would be equally frequent.
-            model.classifier.bias.assign_add(prior.strength * np.log(shares))
+            erasure, reweighed = self._choose(*rows_, seed)
+            model, self.history_ = self._train(*rows_, erasure, reweighed, self.verbose)
+        self.erased_ = 0 if erasure is None else len(erasure.directions)
+        self.reweighed_ = bool(reweighed)
         self.model_ = model.inference_model()
         self._n_features_out = self.model_.output["features"].shape[-1]
         return self
@@ -235,6 +233,10 @@ class UnbiasedClassifier(
     def transform(self, X: ArrayLike) -> np.ndarray:
         """Returns the features z, `(rows, d)`."""
         return self._outputs(X)["features"]
+
+    def __setstate__(self, state: dict) -> None:
+        # What was saved before there was an erasure had none.
+        super().__setstate__({"erase": False, **state})
 
     def __sklearn_tags__(self) -> utils.Tags:
         tags = super().__sklearn_tags__()
@@ -321,10 +323,65 @@ class UnbiasedClassifier(
         self.attribute_encoder_ = AttributeEncoder(self.attribute_bins)
         return self.attribute_encoder_.fit_transform(attributes[kept])
 
-    def _build(self, X, attributes, prior):
+    def _choose(self, X, labels, attributes, weight, seed):
+        """Returns the erasure, and whether rows are weighted all the same."""
+        prior = attributes is not None and self.prior_strength is not None
+        if attributes is None or not self.erase or self.encoder is not None:
+            return None, prior
+        erasure = find_erasure(X, labels, attributes, weight)
+        if erasure is None or not prior or self.prior_strength == 1:
+            return erasure, prior
+        *_, ratio = self._divide(labels, attributes, None, 0.0)
+        shown, held = trial.halves(2 * labels + (ratio > 1), seed)
+        unusual = ratio[held] > 1
+        if unusual.sum() < trial.FEWEST:
+            return erasure, True
+        parts = [
+            None if part is None else part[shown]
+            for part in (X, labels, attributes, weight)
+        ]
+        right = []
+        for reweighed in (False, True):
+            model, _ = self._train(*parts, erasure, reweighed, 0, share=0.5)
+            answers = model.inference_model().predict(X[held], 1024, verbose=0)
+            right.append(answers["logits"].argmax(1) == labels[held])
+        return erasure, trial.is_better(right[1], right[0], unusual)
+
+    def _divide(self, labels, attributes, weight, strength):
+        spec = self.attribute_encoder_.spec_
+        return divide_prior(
+            labels, attributes, spec, strength=strength, sample_weight=weight
+        )
+
+    def _train(self, X, labels, attributes, weight, erasure, reweigh, verbose, share=1):
+        """Returns a trained model and its history."""
+        prior = None
+        if attributes is not None and self.prior_strength is not None:
+            prior, shares, weights = self._divide(
+                labels, attributes, weight, self.prior_strength
+            )
+            weight = weights if reweigh else weight
+        model = self._build(X, attributes, prior, erasure)
+        parts = 1 + getattr(model, "estimator_batches", 0)
+        batches = self._batches(X, labels, attributes, weight, parts)
+        epochs = self.epochs or max(10, math.ceil(1000 / len(batches)))
+        # The pipeline shuffles, and Keras would warn.
+        trained = model.fit(
+            batches, epochs=math.ceil(share * epochs), shuffle=False, verbose=verbose
+        )
+        if prior is not None:
+            # With the prior alone, all classes would be equally frequent.
+            model.classifier.bias.assign_add(prior.strength * np.log(shares))
+        return model, trained.history
+
+    def _build(self, X, attributes, prior, erasure):
         """Returns the compiled model."""
         own = self.encoder is not None
-        encoder = self.encoder(X.shape[1:]) if own else table_encoder(X, self.dropout)
+        encoder = (
+            self.encoder(X.shape[1:])
+            if own
+            else table_encoder(X, self.dropout, erasure)
+        )
         known = known_inputs(encoder)
         rows.check_taken(X, known)
         method = methods.RepresentationClassifier

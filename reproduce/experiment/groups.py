@@ -300,11 +300,23 @@ class Ferm(Svm):
 
 @checked
 class PeerProblem(Data):
-    """A problem of `peer_problems`, whose information is known."""
+    """A problem of `peer_problems`, or German credit with a binary age.
+
+    Args:
+        problem: its name.
+        rows: training rows, and test rows, of a problem that is drawn.
+        agreement: how often the attribute agrees with the label there.
+        audited: whether the features of a network are audited, which takes
+            longer than the training.
+    """
 
     name: ClassVar[str] = "peers"
-    problem: Literal["gaussians", "categories", "pictures"] = "gaussians"
+    problem: Literal["gaussians", "categories", "pictures", "product", "credit"] = (
+        "gaussians"
+    )
     rows: Count = 10_000
+    agreement: Annotated[float, Field(gt=0, le=1)] = 0.9
+    audited: bool = False
 
 
 @checked
@@ -319,6 +331,8 @@ class PeerAudit(Method):
 class PeerClassifier(Method):
     """`keras_unbias.UnbiasedClassifier`, with its arguments.
 
+    Defaults are those of the first release, whose records name none.
+
     Args:
         classifier: its argument `method`.
         reweighing: whether the rows are weighed by p(y) p(c) / p(y, c).
@@ -328,6 +342,7 @@ class PeerClassifier(Method):
     trains_network: ClassVar[bool] = False
     classifier: Literal["mi_backprop", "bias_balanced", "erm"] = "mi_backprop"
     reweighing: bool = False
+    erase: bool = False
     mi_weight: Weight = 0.3
     conditional: bool = True
     prior_strength: Weight | None = 0.5
@@ -373,3 +388,23 @@ class InformationEstimate(Method):
     name: ClassVar[str] = "information_estimate"
     trains_network: ClassVar[bool] = False
     package: Literal["keras_unbias", "scikit-learn", "infomeasure"] = "keras_unbias"
+
+
+@checked
+class PeerReductions(Method):
+    """`fairlearn.reductions.ExponentiatedGradient` of a logistic regression."""
+
+    name: ClassVar[str] = "exponentiated_gradient"
+    trains_network: ClassVar[bool] = False
+    constraint: Literal["EqualizedOdds", "DemographicParity"] = "EqualizedOdds"
+
+
+@checked
+class PeerLeace(Method):
+    """`concept_erasure.LeaceEraser` on features, and a logistic regression.
+
+    The features are those of plain training, of the network of ours.
+    """
+
+    name: ClassVar[str] = "leace"
+    trains_network: ClassVar[bool] = False

@@ -1,4 +1,4 @@
-"""Three problems whose mutual information is known exactly.
+"""Problems with a bias, three of them of exactly known information.
 
 In each, the inputs show the label faintly and an attribute plainly. The
 attribute agrees with the label in most training rows. Information is that of
@@ -180,10 +180,32 @@ class Pictures:
         return _information(table)
 
 
+class Product(Gaussians):
+    """As `Gaussians`, but only a product of two columns shows the attribute.
+
+    No column by itself tells anything about it, and no line through them.
+    """
+
+    def draw(self, rows: int, agreement: float, seed: int) -> Rows:
+        """Draws rows, as in `Gaussians`."""
+        drawn = super().draw(rows, agreement, seed)
+        rng = np.random.default_rng((seed, 1))
+        sign = rng.choice([-1, 1], rows)
+        shown = sign * (2 * drawn.attributes["attribute"].to_numpy() - 1)
+        noise = rng.normal(size=(rows, self.attribute_columns))
+        noise[:, :2] = (
+            self.attribute_shift * np.stack([sign, shown], 1) + noise[:, :2] / 2
+        )
+        place = slice(self.label_columns, self.label_columns + self.attribute_columns)
+        drawn.inputs[:, place] = noise
+        return drawn
+
+
 PROBLEMS = {
     "gaussians": Gaussians(),
     "categories": Categories(),
     "pictures": Pictures(),
+    "product": Product(),
 }
 
 

@@ -1,5 +1,6 @@
 """One run of the comparison: an audit, or a classifier of some package."""
 
+import importlib.metadata
 import os
 import time
 import warnings
@@ -7,14 +8,22 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn import linear_model
 
 from reproduce.experiment import (
     peer_problems,
+    peer_rows,
     records,
     run_files,
     tensorflow_process,
 )
-from reproduce.experiment.groups import PeerAudit, PeerFairlearn
+from reproduce.experiment.groups import (
+    PeerAudit,
+    PeerClassifier,
+    PeerFairlearn,
+    PeerLeace,
+    PeerReductions,
+)
 from reproduce.experiment.settings import Settings
 
 
@@ -31,7 +40,7 @@ def train(
     Args:
         settings: settings on a `PeerProblem`.
         output_dir: directory of all runs.
-        data_dir: not used; the problems are drawn.
+        data_dir: where German credit's file is, see `peer_rows.draw`.
         threads: not used.
         devices: not used.
 
@@ -39,30 +48,28 @@ def train(
         The `Record`.
 
     Raises:
-        ImportError: if fairlearn is needed and not installed.
+        ImportError: if the row's package is not installed.
     """
     with run_files.exclusive(settings, output_dir) as path:
         if (path / "record.json").exists():
             return records.read(path / "record.json")
-        record = _carry_out(settings)
+        record = _carry_out(settings, data_dir)
         records.write(record, path / "record.json")
     return record
 
 
-def _carry_out(settings):
+def _carry_out(settings, data_dir):
     tensorflow_process.import_tensorflow()
-    import fairlearn
-
     from reproduce.experiment import environment
 
-    rows = settings.data.rows
-    problem = peer_problems.PROBLEMS[settings.data.problem]
-    train_rows = problem.draw(rows, peer_problems.AGREEMENT, 2 * settings.seed)
-    test_rows = problem.draw(rows, 1 / problem.classes, 2 * settings.seed + 1)
+    train_rows, test_rows = peer_rows.draw(settings.data, settings.seed, data_dir)
+    package = PACKAGES.get(type(settings.method))
     described = environment.describe("float32", None)
-    described["versions"]["fairlearn"] = fairlearn.__version__
+    if package:
+        described["versions"][package] = _version(package)
     began = time.monotonic()
     if isinstance(settings.method, PeerAudit):
+        problem = peer_problems.PROBLEMS[settings.data.problem]
         metrics = _audit(settings, problem, train_rows)
     else:
         metrics = _accuracy(settings, train_rows, test_rows)
@@ -70,11 +77,22 @@ def _carry_out(settings):
         settings=settings,
         status="done",
         metrics=metrics,
-        data={"train_size": rows, "test_size": rows},
+        data={"train_size": len(train_rows.labels), "test_size": len(test_rows.labels)},
         history={},
         environment=described,
         wall_seconds=round(time.monotonic() - began, 2),
     )
+
+
+def _version(package):
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        raise ImportError(
+            f"This row is of another package. Expected: {package}. Received: it is "
+            f"not installed. Run `pip install {package}`, or leave the row out with "
+            "--methods."
+        ) from None
 
 
 def reweighing(labels: np.ndarray, attributes: pd.DataFrame) -> np.ndarray:
@@ -117,13 +135,41 @@ def _audit(settings, problem, rows) -> dict[str, Any]:
 
 
 def _accuracy(settings, train_rows, test_rows) -> dict[str, float]:
-    fairlearn_is_asked = isinstance(settings.method, PeerFairlearn)
-    fit = _fit_fairlearn if fairlearn_is_asked else _fit_ours
-    predict = fit(settings, train_rows)
-    return {
-        f"{name}_accuracy": float(np.mean(predict(rows.inputs) == rows.labels))
-        for name, rows in (("test", test_rows), ("train", train_rows))
-    }
+    began = time.monotonic()
+    predict, features = FITS[type(settings.method)](settings, train_rows)
+    metrics = {"fit_seconds": round(time.monotonic() - began, 2)}
+    right = predict(test_rows.inputs) == test_rows.labels
+    groups = test_rows.attributes.assign(label=test_rows.labels, right=right)
+    of_groups = groups.groupby([*test_rows.attributes, "label"]).right.mean()
+    metrics["test_accuracy"] = float(np.mean(right))
+    metrics["group_accuracy"] = float(of_groups.mean())
+    metrics["worst_group"] = float(of_groups.min())
+    metrics["train_accuracy"] = float(
+        np.mean(predict(train_rows.inputs) == train_rows.labels)
+    )
+    if features and settings.data.audited:
+        metrics["information"] = _left(features(test_rows.inputs), test_rows, settings)
+    return metrics
+
+
+def _left(features, rows, settings):
+    """Returns what features tell about the attribute of even rows, in nats."""
+    import keras_unbias as ku
+
+    vectors = ku.AttributeEncoder().fit_transform(rows.attributes)
+    found = ku.audit(
+        features,
+        (None, {"attribute": vectors}),
+        seed=settings.seed,
+        rows=2000,
+        resamples=10,
+    )
+    return found.leakage.information.value
+
+
+def _combined(attributes):
+    """Returns one attribute: the combinations of the values of several."""
+    return attributes.astype(str).agg("-".join, axis=1)
 
 
 def _fit_ours(settings, rows):
@@ -142,10 +188,11 @@ def _fit_ours(settings, rows):
     given = {"sensitive_features": rows.attributes}
     if method.reweighing:
         given = {"sample_weight": reweighing(rows.labels, rows.attributes)}
-    return model.fit(rows.inputs, rows.labels, **given).predict
+    model.fit(rows.inputs, rows.labels, **given)
+    return model.predict, model.transform
 
 
-def _fit_fairlearn(settings, rows):
+def _fit_adversary(settings, rows):
     from fairlearn.adversarial import AdversarialFairnessClassifier
 
     method = settings.method
@@ -157,14 +204,61 @@ def _fit_fairlearn(settings, rows):
         shuffle=method.shuffle,
         random_state=settings.seed,
     )
-    # Several attributes: one for each combination of their values.
-    combined = rows.attributes.astype(str).agg("-".join, axis=1)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         # As strings, labels are classes for it.
-        model.fit(rows.inputs, rows.labels.astype(str), sensitive_features=combined)
+        model.fit(
+            rows.inputs,
+            rows.labels.astype(str),
+            sensitive_features=_combined(rows.attributes),
+        )
 
     def predict(inputs):
         return np.ravel(model.predict(inputs)).astype(int)
 
-    return predict
+    return predict, None
+
+
+def _fit_reductions(settings, rows):
+    from fairlearn import reductions
+
+    model = reductions.ExponentiatedGradient(
+        linear_model.LogisticRegression(max_iter=1000),
+        getattr(reductions, settings.method.constraint)(),
+    )
+    model.fit(rows.inputs, rows.labels, sensitive_features=_combined(rows.attributes))
+    return lambda inputs: model.predict(inputs, random_state=settings.seed), None
+
+
+def _fit_leace(settings, rows):
+    import concept_erasure
+    import torch
+
+    import keras_unbias as ku
+
+    network = ku.UnbiasedClassifier("erm", random_state=settings.seed)
+    network.fit(rows.inputs, rows.labels)
+    attribute = pd.get_dummies(_combined(rows.attributes)).to_numpy(np.float32)
+    erase = concept_erasure.LeaceEraser.fit(
+        torch.tensor(network.transform(rows.inputs)), torch.tensor(attribute)
+    )
+
+    def features(inputs):
+        return erase(torch.tensor(network.transform(inputs))).numpy()
+
+    model = linear_model.LogisticRegression(max_iter=1000)
+    model.fit(features(rows.inputs), rows.labels)
+    return lambda inputs: model.predict(features(inputs)), features
+
+
+FITS = {
+    PeerClassifier: _fit_ours,
+    PeerFairlearn: _fit_adversary,
+    PeerReductions: _fit_reductions,
+    PeerLeace: _fit_leace,
+}
+PACKAGES = {
+    PeerFairlearn: "fairlearn",
+    PeerReductions: "fairlearn",
+    PeerLeace: "concept-erasure",
+}

@@ -174,3 +174,20 @@ def test_weights_are_read_from_files(tmp_path):
     for missing in ("no.h5", "body.txt"):
         with pytest.raises(FileNotFoundError, match=f"weights='{missing}'"):
             encoders.weights_file("small", missing, tmp_path)
+
+
+def test_a_table_encoder_erases_after_it_standardizes():
+    rng = np.random.default_rng(0)
+    table = 5 + 3 * rng.normal(size=(50, 4))
+    readout, directions = rng.normal(size=(4, 2)), rng.normal(size=(2, 4))
+    encoder = encoders.table_encoder(table, 0.0, (readout, directions))
+    plain = encoders.table_encoder(table, 0.0)
+    trained = [v.numpy() for v in encoder.trainable_variables]
+    assert len(trained) == 4
+    for variable, value in zip(plain.trainable_variables, trained, strict=True):
+        variable.assign(value)
+    columns = (table - table.mean(0)) / table.std(0)
+    erased = columns - columns @ readout @ directions
+    # The plain encoder standardizes what it gets in the same way.
+    as_input = erased * table.std(0) + table.mean(0)
+    np.testing.assert_allclose(encoder(table), plain(as_input), atol=1e-4)

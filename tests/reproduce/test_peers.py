@@ -14,9 +14,12 @@ from reproduce.experiment.groups import (
     PeerAudit,
     PeerClassifier,
     PeerFairlearn,
+    PeerLeace,
     PeerProblem,
+    PeerReductions,
 )
 from reproduce.experiment.settings import Settings
+from reproduce.recipes import peers as recipe
 
 PROBLEMS = peer_problems.PROBLEMS
 
@@ -30,6 +33,7 @@ PROBLEMS = peer_problems.PROBLEMS
         ("gaussians", 20, {"attribute": 2}),
         ("categories", 17, {"region": 3, "sex": 2}),
         ("pictures", 192, {"color": 4}),
+        ("product", 20, {"attribute": 2}),
     ],
 )
 def test_rows_of_a_problem(name, width, attributes):
@@ -44,6 +48,20 @@ def test_rows_of_a_problem(name, width, attributes):
     np.testing.assert_array_equal(drawn.inputs, again.inputs)
     other = problem.draw(500, 0.9, seed=2)
     assert not np.array_equal(drawn.labels, other.labels)
+
+
+def test_only_a_product_shows_the_attribute():
+    drawn = PROBLEMS["product"].draw(20_000, 0.5, seed=0)
+    attribute = 2 * drawn.attributes.attribute.to_numpy() - 1
+    columns = drawn.inputs[:, 10:13]
+    alone = [stats.pearsonr(column, attribute)[0] for column in columns.T]
+    np.testing.assert_allclose(alone, 0, atol=0.03)
+    right = np.mean(columns[:, 0] * columns[:, 1] * attribute > 0)
+    # Each sign is right as often as a normal number is below 1.5 / 0.5.
+    sign = stats.norm.cdf(3)
+    assert right == pytest.approx(sign**2 + (1 - sign) ** 2, abs=0.005)
+    other = PROBLEMS["gaussians"].draw(20_000, 0.5, seed=0)
+    np.testing.assert_array_equal(drawn.inputs[:, :10], other.inputs[:, :10])
 
 
 @pytest.mark.parametrize("name", PROBLEMS)
@@ -174,8 +192,11 @@ class Stub:
         self.labels = labels
         return self
 
-    def predict(self, inputs):
+    def predict(self, inputs, **_):
         return np.zeros(len(inputs), int)
+
+    def transform(self, inputs):
+        return inputs[:, :3]
 
 
 @pytest.fixture
@@ -203,17 +224,22 @@ def test_a_classifier_of_ours_gets_the_settings(stub, tmp_path):
     np.testing.assert_array_equal(inputs, train.inputs)
     np.testing.assert_array_equal(labels, train.labels)
     assert given["sensitive_features"].equals(train.attributes)
+    assert record.metrics.pop("fit_seconds") >= 0
     assert record.metrics == {
         "test_accuracy": np.mean(test.labels == 0),
         "train_accuracy": np.mean(train.labels == 0),
+        # Of the four groups, those of label 0 are right.
+        "group_accuracy": 0.5,
+        "worst_group": 0.0,
     }
     assert record.data == {"train_size": 400, "test_size": 400}
-    assert record.environment["versions"]["fairlearn"]
+    assert "fairlearn" not in record.environment["versions"]
     path = run_files.directory(chosen, tmp_path) / "record.json"
-    assert records.read(path) == record
+    assert records.read(path).id == record.id
     # A finished run is only read.
     stub.made = ()
-    assert peers.train(chosen, output_dir=tmp_path) == record
+    again = peers.train(chosen, output_dir=tmp_path)
+    assert again.metrics["test_accuracy"] == record.metrics["test_accuracy"]
     assert stub.made == ()
 
 
@@ -226,6 +252,59 @@ def test_reweighing_takes_the_place_of_the_attribute(stub, tmp_path):
     expected = peers.reweighing(train.labels, train.attributes)
     np.testing.assert_array_equal(given["sample_weight"], expected)
     assert stub.made[0] == ("erm",)
+
+
+def test_features_of_test_rows_are_audited(stub, tmp_path, monkeypatch):
+    import keras_unbias
+
+    def audit(features, answers, seed, rows, resamples):
+        test = PROBLEMS["gaussians"].draw(400, 0.5, 7)
+        np.testing.assert_array_equal(features, test.inputs[:, :3])
+        one_hot = np.eye(2)[test.attributes.attribute]
+        np.testing.assert_array_equal(answers[1]["attribute"], one_hot)
+        information = types.SimpleNamespace(value=0.25)
+        return types.SimpleNamespace(
+            leakage=types.SimpleNamespace(information=information)
+        )
+
+    monkeypatch.setattr(keras_unbias, "audit", audit)
+    data = PeerProblem(rows=400, audited=True)
+    chosen = Settings(data=data, method=PeerClassifier(), seed=3)
+    record = peers.train(chosen, output_dir=tmp_path)
+    assert record.metrics["information"] == 0.25
+
+
+def test_german_credit_is_split_by_the_seed(stub, tmp_path):
+    from keras_unbias.data import german_credit
+
+    chosen = Settings(data=PeerProblem(problem="credit"), method=PeerClassifier())
+    record = peers.train(chosen, output_dir=tmp_path)
+    inputs, labels, given = stub.fitted
+    dataset = german_credit.load(seed=1)
+    np.testing.assert_array_equal(inputs, dataset.train.inputs)
+    np.testing.assert_array_equal(labels, dataset.train.labels)
+    young = given["sensitive_features"].young
+    np.testing.assert_array_equal(young, dataset.train.attributes[:, 0])
+    assert record.data == {"train_size": 700, "test_size": 300}
+
+
+def test_a_package_that_is_missing_is_named(tmp_path, monkeypatch):
+    monkeypatch.setitem(peers.PACKAGES, PeerLeace, "no-such-package")
+    with pytest.raises(ImportError, match="Expected: no-such-package. Received: it"):
+        peers.train(settings(PeerLeace()), output_dir=tmp_path)
+
+
+def test_reductions_get_the_attribute(tmp_path, monkeypatch):
+    from fairlearn import reductions
+
+    monkeypatch.setattr(reductions, "ExponentiatedGradient", Stub)
+    record = peers.train(settings(PeerReductions()), output_dir=tmp_path)
+    (_, constraint), _ = Stub.made
+    assert isinstance(constraint, reductions.EqualizedOdds)
+    _, _, given = Stub.fitted
+    assert {*given["sensitive_features"]} == {"0", "1"}
+    assert record.metrics["group_accuracy"] == 0.5
+    assert record.environment["versions"]["fairlearn"]
 
 
 def test_a_peer_gets_one_attribute_and_classes(tmp_path, monkeypatch):
@@ -304,18 +383,25 @@ def test_peers(call, tmp_path):
     shown = publish(tmp_path / "records", made)
     code, out, _ = call(experiment, *shown, "--seeds", "2")
     assert code == 0
-    audits, classifiers = out.split("\n\nUnbiased test accuracy, profile")
-    found = rows(audits)
-    header = ["I(X;C), nats", "audit, nats", "relative error"]
-    assert found["problem"] == header
-    for problem in ("gaussians", "categories", "pictures"):
-        assert found[problem] == [*("0.500 ± 0.000", "0.450 ± 0.000", "0.100 ± 0.000")]
-    assert "the seeds 0, 1" in audits and "the seeds 0, 1" in classifiers
-    found = rows(classifiers)
-    assert found["method"] == ["gaussians", "categories", "pictures"]
-    # After six audits, the records of each problem are two by two.
-    assert found["UnbiasedClassifier"] == [
-        *("0.565 ± 0.007", "0.585 ± 0.007", "0.605 ± 0.007")
+    blocks = out.split("\n\n")
+    titles = [block for block in blocks if "profile fast" in block]
+    assert [title.split(",")[0] for title in titles] == [
+        "Unbiased test accuracy",
+        "Accuracy of the worst group",
+        "Other packages on gaussians",
+        "Unbiased test accuracy",
+        "Audit of problems with known information",
     ]
-    assert "audit" not in found
-    assert len(found) == 1 + 5
+    assert all("the seeds 0, 1" in title for title in titles)
+    few, worst, others, many, audits = (
+        rows(blocks[blocks.index(title) + 1]) for title in titles
+    )
+    assert few["method"] == worst["method"] == [*recipe.FEW]
+    assert {*few} == {*worst} == {"method", *recipe.OWN}
+    assert others["method"][0] == "unbiased accuracy"
+    assert {*others} >= {*recipe.OWN, *recipe.OTHERS}
+    assert many["method"] == [*recipe.PROBLEMS]
+    header = ["I(X;C), nats", "audit, nats", "relative error"]
+    assert audits["problem"] == header
+    for problem in recipe.PROBLEMS:
+        assert audits[problem] == ["0.500 ± 0.000", "0.450 ± 0.000", "0.100 ± 0.000"]
