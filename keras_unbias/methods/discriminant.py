@@ -61,16 +61,17 @@ def adjusted_discriminant(
             where a straight line is the best approximation. Defaults to
             `None`, equal weights.
         shrinkage: float in 0..1, the share of the identity matrix, times the
-            mean variance, in the covariance. It has to be above 0 if there are
-            fewer rows than features. Defaults to 0.3.
+            mean variance, in the covariance. Take more than 0 if there are
+            not many more rows than features. Defaults to 0.3.
 
     Returns:
         A `LinearClassifier`, which is a tuple of kernel and bias.
 
     Raises:
         ValueError: if an argument is out of range, if lengths differ, if a
-            number is not finite, if a class has no weight, or if the attribute
-            differs between the classes but not inside them.
+            number is not finite, if a class has no weight, if the features do
+            not differ, or if the attribute differs between the classes in a
+            way that it does not inside them.
 
     Example:
 
@@ -87,14 +88,21 @@ def adjusted_discriminant(
     >>> logits.argmax(1)
     array([0, 1])
     """
+    if isinstance(shrinkage, bool) or not isinstance(shrinkage, Real):
+        shrinkage = np.nan
+    if not 0 <= shrinkage <= 1:
+        raise ValueError(
+            "The shrinkage is a share. Expected: a number in 0..1. Received: "
+            "another value. Take 0.3, for example."
+        )
     features, labels, positions, weights = _checked(
         features, labels, positions, sample_weight
     )
-    if not isinstance(shrinkage, Real) or not 0 <= shrinkage <= 1:
-        raise ValueError(
-            "The shrinkage is a share. Expected: a number in 0..1. Received: "
-            f"shrinkage={shrinkage!r}. Take 0.3, for example."
-        )
+    # Large numbers that all classes share would hide the differences.
+    middle = features.mean(0)
+    features = features - middle
+    scale = np.abs(features).max()
+    features = features / (scale or 1.0)
     shares = np.eye(labels.max() + 1)[labels] * weights[:, None]
     shares /= shares.sum(0)
     means, centers = shares.T @ features, shares.T @ positions
@@ -105,9 +113,21 @@ def adjusted_discriminant(
     covariance = (1 - shrinkage) * covariance
     covariance += shrinkage * mean_variance * np.eye(len(covariance))
     # With a pseudo-inverse, features that are constant have no say.
-    kernel = np.linalg.pinv(covariance, hermitian=True) @ means.T
-    bias = -(means.T * kernel).sum(0) / 2
-    return LinearClassifier(kernel.astype(np.float32), bias.astype(np.float32))
+    inverse = np.linalg.pinv(covariance, hermitian=True)
+    center = means.mean(0)
+    kernel = inverse @ (means - center).T
+    bias = -((means + center).T / 2 * kernel).sum(0)
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+        kernel = kernel / scale
+        bias = bias - middle @ kernel
+        found = LinearClassifier(kernel.astype(np.float32), bias.astype(np.float32))
+    large = scale > np.finfo(np.float32).max
+    if large or not all(np.isfinite(part).all() for part in found):
+        raise ValueError(
+            "The features differ too little or too much. Expected: differences that "
+            f"float32 can hold. Received: at most {scale:g}. Scale the features."
+        )
+    return found
 
 
 def _slope(features, positions, weights):
@@ -121,66 +141,72 @@ def _covariance(residuals, weights):
 
 
 def _checked(features, labels, positions, sample_weight):
+    """Returns the arguments as arrays, the weights with a largest one of 1."""
+    labels = check_vector(labels)
     if sample_weight is None:
         sample_weight = np.ones(len(labels))
-    numbers = {
-        "features": features,
-        "positions": positions,
-        "sample_weight": sample_weight,
-    }
-    check_same_length(labels=labels, **numbers)
-    labels = check_vector(labels)
-    for name, values in numbers.items():
-        values = np.asarray(values)
-        if values.dtype.kind not in "biuf" or not np.isfinite(values).all():
-            raise ValueError(
-                f"`{name}` must consist of finite numbers. Expected: floats. Received: "
-                f"{values.dtype} with NaN, infinity or no numbers. Correct these rows."
-            )
-    features, positions, weights = (
-        np.asarray(values, np.float64) for values in numbers.values()
+    features = _numbers("features", features, dimensions=(2,))
+    positions = _numbers("positions", positions, dimensions=(1, 2))
+    weights = _numbers("sample_weight", sample_weight, dimensions=(1,))
+    check_same_length(
+        labels=labels, features=features, positions=positions, sample_weight=weights
     )
+    if (weights < 0).any():
+        raise ValueError(
+            "A weight says how much a row counts. Expected: sample_weight >= 0. "
+            f"Received: {weights.min():g}. Pass those of `overlap_weights`."
+        )
+    weights = weights / max(weights.max(), np.finfo(float).tiny)
+    labels = _check_classes(labels, weights)
     positions = positions.reshape(len(labels), -1)
-    if features.ndim != 2:
-        raise ValueError(
-            "Features are vectors. Expected: shape (rows, d). Received: shape "
-            f"{features.shape}. Pass what `predict` returns."
-        )
-    if weights.shape != labels.shape or (weights < 0).any():
-        raise ValueError(
-            "A row has one weight. Expected: sample_weight of shape "
-            f"{labels.shape}, not negative. Received: shape {weights.shape}, least "
-            f"{weights.min(initial=0):g}. Pass those of `overlap_weights`."
-        )
-    _check_classes(labels, weights)
-    _check_varies(labels, positions, weights)
+    _check_varies(labels[weights > 0], positions[weights > 0])
     return features, labels, positions, weights
 
 
+def _numbers(name, values, dimensions):
+    try:
+        array = np.asarray(values)
+    # Rows of different lengths.
+    except ValueError:
+        array = np.array(None)
+    right = array.dtype.kind in "biuf" and array.ndim in dimensions and array.size
+    if not right or not np.isfinite(array).all():
+        shapes = " or ".join(("(rows,)", "(rows, columns)")[d - 1] for d in dimensions)
+        raise ValueError(
+            f"`{name}` must consist of finite numbers. Expected: floats of shape "
+            f"{shapes}. Received: {array.dtype} of shape {array.shape}, or NaN or "
+            "infinity in it. Correct these rows."
+        )
+    return array.astype(np.float64)
+
+
 def _check_classes(labels, weights):
-    integers = np.issubdtype(labels.dtype, np.integer) and labels.min(initial=0) >= 0
-    found = np.bincount(labels, weights) if integers else np.zeros(1)
+    integers = labels.dtype.kind in "iu" and 0 <= labels.min() <= labels.max()
+    found = ()
+    if integers and labels.max() < len(labels):
+        found = np.bincount(labels, weights)
     if len(found) < 2 or (found == 0).any():
         raise ValueError(
             "The discriminant compares classes. Expected: integer labels 0, 1, ... "
             "and rows of positive weight in every class. Received: labels "
-            f"{np.unique(labels)[:5].tolist()}, weights by class "
-            f"{np.round(found, 3).tolist()}. Number the classes from 0."
+            f"{np.unique(labels)[:5].tolist()} of type {labels.dtype}, weights by "
+            f"class {np.round(found, 3).tolist()}. Number the classes from 0."
         )
+    return labels.astype(np.int64)
 
 
-def _check_varies(labels, positions, weights):
+def _check_varies(labels, positions):
     """Checks that the slope of every part of the attribute can be seen."""
-    rows = weights > 0
-    labels, positions = labels[rows], positions[rows]
-    inside = np.max(
-        [np.ptp(positions[labels == label], axis=0) for label in np.unique(labels)],
-        axis=0,
-    )
-    hidden = (inside == 0) & (np.ptp(positions, axis=0) > 0)
-    if hidden.any():
+    centered = positions - positions.mean(0)
+    centered = centered / np.maximum(np.abs(centered).max(0), np.finfo(float).tiny)
+    inside = centered.copy()
+    for label in np.unique(labels):
+        inside[labels == label] -= inside[labels == label].mean(0)
+    ranks = [np.linalg.matrix_rank(part, tol=1e-6) for part in (inside, centered)]
+    if ranks[0] < ranks[1]:
         raise ValueError(
             "Only differences inside the classes show what the attribute does. "
-            "Expected: positions that vary inside a class. Received: one value for "
-            f"each class in column {int(hidden.argmax())}. Use a finer attribute."
+            "Expected: positions that vary inside a class wherever they vary between "
+            f"classes. Received: {ranks[0]} of {ranks[1]} directions inside. Pass "
+            "where rows lie in an ordered attribute, see AttributeSpec.positions."
         )

@@ -14,15 +14,20 @@ AGES = RNG.normal(10 * LABELS, 4.0)
 FEATURES = RNG.normal(size=(90, 5)) + np.outer(LABELS, RNG.normal(size=5))
 
 
+def centered(logits):
+    """Leaves out what all classes share, which changes no probability."""
+    return logits - logits.mean(1, keepdims=True)
+
+
 def test_an_attribute_that_does_nothing_leaves_the_discriminant_of_scikit_learn():
     # Constant positions have no slope.
     kernel, bias = adjusted_discriminant(FEATURES, LABELS, np.zeros(90), shrinkage=0.0)
     expected = LinearDiscriminantAnalysis(solver="lsqr", priors=[1 / 3] * 3).fit(
         FEATURES, LABELS
     )
-    logits = FEATURES @ kernel + bias
+    logits = expected.decision_function(FEATURES)
     np.testing.assert_allclose(
-        logits, expected.decision_function(FEATURES) + np.log(3), rtol=1e-4, atol=1e-5
+        centered(FEATURES @ kernel + bias), centered(logits), rtol=1e-4, atol=1e-5
     )
 
 
@@ -48,10 +53,11 @@ def test_means_are_those_of_a_regression_on_labels_and_attribute(weighted):
     covariance += np.outer(center, center)
     covariance = 0.8 * covariance + 0.2 * np.trace(covariance) / 5 * np.eye(5)
     inverse = np.linalg.inv(covariance)
-    np.testing.assert_allclose(kernel, inverse @ means.T, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(
-        bias, [-m @ inverse @ m / 2 for m in means], rtol=1e-4, atol=1e-5
+        kernel, centered(inverse @ means.T), rtol=1e-4, atol=1e-5
     )
+    biases = centered(np.array([[-m @ inverse @ m / 2 for m in means]]))
+    np.testing.assert_allclose(centered(bias[None]), biases, rtol=1e-4, atol=1e-5)
 
 
 def test_it_finds_the_label_where_no_age_is_common_to_the_classes():
@@ -95,24 +101,58 @@ def test_constant_features_have_no_say():
 
 
 @pytest.mark.parametrize(
+    ("factor", "offset"), [(1.0, 1e4), (1e30, 0.0), (1e-30, 0.0), (1e4, -1e7)]
+)
+def test_units_and_origin_do_not_matter(factor, offset):
+    expected = adjusted_discriminant(FEATURES, LABELS, AGES)
+    moved = adjusted_discriminant(FEATURES * factor + offset, LABELS, AGES)
+    logits = FEATURES @ expected.kernel + expected.bias
+    # In float64, for the numbers themselves may be beyond float32.
+    found = (FEATURES * factor + offset) @ moved.kernel.astype(float) + moved.bias
+    np.testing.assert_allclose(centered(found), centered(logits), rtol=1e-2, atol=2e-2)
+
+
+def test_huge_weights_are_weights():
+    expected = adjusted_discriminant(FEATURES, LABELS, AGES)
+    found = adjusted_discriminant(
+        FEATURES, LABELS, AGES, sample_weight=np.full(90, 1e308)
+    )
+    np.testing.assert_allclose(found.kernel, expected.kernel, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
     ("changes", "match"),
     [
-        ({"features": FEATURES[:, 0]}, r"Features are vectors.*shape \(90,\)"),
+        ({"features": FEATURES[:, 0]}, r"`features`.*rows, columns.*shape \(90,\)"),
+        ({"features": FEATURES[:, :0]}, "`features` must consist of finite"),
+        ({"features": [[1.0], [2.0, 3.0]] * 45}, "`features` must consist of finite"),
+        ({"features": FEATURES * 0 + 3.0}, "differ too little or too much"),
+        ({"features": FEATURES * 1e160}, "differ too little or too much"),
+        ({"features": FEATURES * 1e-45}, "differ too little or too much"),
+        ({"positions": np.zeros((90, 2, 2))}, "`positions` must consist of finite"),
+        ({"positions": None}, "`positions` must consist of finite"),
+        ({"positions": LABELS + 1e-9 * AGES}, "0 of 1 directions inside"),
+        ({"positions": np.c_[AGES, AGES + LABELS]}, "1 of 2 directions inside"),
+        ({"labels": LABELS * 10**12}, "integer labels 0, 1"),
+        ({"labels": LABELS == 1}, "of type bool"),
+        ({"labels": np.array(["a", "b", "c"])[LABELS]}, "integer labels 0, 1"),
+        ({"sample_weight": 2.0}, "`sample_weight` must consist of finite"),
         ({"features": FEATURES[:9]}, "same rows"),
         ({"features": np.full((90, 2), np.nan)}, "`features` must consist of finite"),
         ({"features": np.full((90, 2), "a")}, "`features` must consist of finite"),
         ({"positions": np.full(90, np.inf)}, "`positions` must consist of finite"),
-        ({"positions": LABELS}, "vary inside a class"),
+        ({"positions": LABELS}, "0 of 1 directions inside"),
         ({"labels": LABELS + 0.5}, "integer labels 0, 1"),
         ({"labels": LABELS - 1}, "integer labels 0, 1"),
         ({"labels": LABELS * 2}, r"weights by class \[30.0, 0.0, 30.0, 0.0, 30.0\]"),
         ({"labels": np.zeros(90, int)}, "compares classes"),
         ({"labels": LABELS[:, None]}, "vector"),
-        ({"sample_weight": np.full(90, -1.0)}, "one weight"),
-        ({"sample_weight": np.ones((90, 2))}, "one weight"),
+        ({"sample_weight": np.full(90, -1.0)}, "sample_weight >= 0. Received: -1"),
+        ({"sample_weight": np.ones((90, 2))}, "`sample_weight` must consist of finite"),
         ({"sample_weight": LABELS * 1.0}, "weights by class"),
-        ({"shrinkage": -0.1}, r"0\.\.1.*shrinkage=-0.1"),
-        ({"shrinkage": "auto"}, "shrinkage='auto'"),
+        ({"shrinkage": -0.1}, r"a number in 0\.\.1"),
+        ({"shrinkage": "auto"}, r"a number in 0\.\.1"),
+        ({"shrinkage": True}, r"a number in 0\.\.1"),
     ],
 )
 def test_wrong_arguments(changes, match):
