@@ -16,6 +16,7 @@ from sklearn import base, utils
 from sklearn.utils import multiclass, validation
 
 from keras_unbias import information, methods
+from keras_unbias.checks import check_choice
 from keras_unbias.data import AttributeEncoder, rows
 from keras_unbias.data.attribute_encoder import as_frame
 from keras_unbias.data.targets import mean_one
@@ -236,7 +237,11 @@ class UnbiasedClassifier(
 
     def __setstate__(self, state: dict) -> None:
         # What was saved before there was an erasure had none.
-        super().__setstate__({"erase": False, **state})
+        earlier = {"erase": False}
+        if "classes_" in state:
+            used = state.get("attribute_encoder_") is not None
+            earlier |= {"erased_": 0, "reweighed_": used}
+        super().__setstate__({**earlier, **state})
 
     def __sklearn_tags__(self) -> utils.Tags:
         tags = super().__sklearn_tags__()
@@ -284,6 +289,8 @@ class UnbiasedClassifier(
                 "prior_strength in 0..1. Received: prior_strength=None. For "
                 "plain training use method='erm'."
             )
+        for name in ("erase", "conditional"):
+            check_choice(name, getattr(self, name), (True, False))
         estimator = self.method == "mi_backprop"
         number = not isinstance(self.learning_rate, Schedule)
         for name, used, kind, (low, high) in (
@@ -333,8 +340,8 @@ class UnbiasedClassifier(
             return erasure, prior
         *_, ratio = self._divide(labels, attributes, None, 0.0)
         shown, held = trial.halves(2 * labels + (ratio > 1), seed)
-        unusual = ratio[held] > 1
-        if unusual.sum() < trial.FEWEST:
+        unusual, counts = ratio[held] > 1, None if weight is None else weight[held]
+        if trial.count(unusual, counts) < trial.FEWEST:
             return erasure, True
         parts = [
             None if part is None else part[shown]
@@ -345,7 +352,7 @@ class UnbiasedClassifier(
             model, _ = self._train(*parts, erasure, reweighed, 0, share=0.5)
             answers = model.inference_model().predict(X[held], 1024, verbose=0)
             right.append(answers["logits"].argmax(1) == labels[held])
-        return erasure, trial.is_better(right[1], right[0], unusual)
+        return erasure, trial.is_better(right[1], right[0], unusual, counts)
 
     def _divide(self, labels, attributes, weight, strength):
         spec = self.attribute_encoder_.spec_
@@ -364,11 +371,9 @@ class UnbiasedClassifier(
         model = self._build(X, attributes, prior, erasure)
         parts = 1 + getattr(model, "estimator_batches", 0)
         batches = self._batches(X, labels, attributes, weight, parts)
-        epochs = self.epochs or max(10, math.ceil(1000 / len(batches)))
+        epochs = self.epochs or max(10, math.ceil(share * 1000 / len(batches)))
         # The pipeline shuffles, and Keras would warn.
-        trained = model.fit(
-            batches, epochs=math.ceil(share * epochs), shuffle=False, verbose=verbose
-        )
+        trained = model.fit(batches, epochs=epochs, shuffle=False, verbose=verbose)
         if prior is not None:
             # With the prior alone, all classes would be equally frequent.
             model.classifier.bias.assign_add(prior.strength * np.log(shares))

@@ -6,7 +6,7 @@ import sys
 
 import pandas as pd
 
-from reproduce.experiment import driver, information
+from reproduce.experiment import driver, information, sources
 from reproduce.experiment.tables import Column, Table, make_table
 from reproduce.recipes.information import CHOSEN_WITH, OURS, PROFILES, cells
 
@@ -55,10 +55,11 @@ def summary(results, package, tasks):
         for cell, record in results.found
         if cell.column == package and cell.row in tasks
     ]
+    count = sum(c.column == package and c.row in tasks for c in results.cells)
     within = sum(abs(error) <= 0.1 for error in errors)
     absolute = map(abs, errors)
     return {
-        "tasks": f"{len(errors)} of {len(tasks)}",
+        "tasks": f"{len(errors)} of {count}",
         "within 10 %": str(within),
         "mean absolute error, %": f"{100 * statistics.fmean(absolute):.1f}"
         if errors
@@ -77,6 +78,7 @@ INFORMATION = driver.Table(
     description=__doc__,
     cells=cells,
     profiles=PROFILES,
+    source=sources.TASKS,
     train=information.train,
     tables=tables,
 )

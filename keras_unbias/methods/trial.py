@@ -29,7 +29,31 @@ def halves(kinds: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
     return order[place % 2 == 0], order[place % 2 == 1]
 
 
-def is_better(right: np.ndarray, other: np.ndarray, unusual: np.ndarray) -> bool:
+def count(rows: np.ndarray, weight: np.ndarray | None = None) -> float:
+    """Counts rows. Rows of unequal weights count as fewer of equal ones.
+
+    Args:
+        rows: bool array of shape `(rows,)`, those to count.
+        weight: float array of shape `(rows,)`. Defaults to `None`, equal ones.
+
+    Returns:
+        The number of rows, or Kish's effective number.
+
+    Example:
+
+    >>> float(count(np.array([True, True, False]), np.array([3.0, 3.0, 1.0])))
+    2.0
+    """
+    counted = np.ones(rows.sum()) if weight is None else weight[rows]
+    return counted.sum() ** 2 / max((counted**2).sum(), np.finfo(float).tiny)
+
+
+def is_better(
+    right: np.ndarray,
+    other: np.ndarray,
+    unusual: np.ndarray,
+    weight: np.ndarray | None = None,
+) -> bool:
     """Tells whether answers are better than others without the bias.
 
     Args:
@@ -37,6 +61,8 @@ def is_better(right: np.ndarray, other: np.ndarray, unusual: np.ndarray) -> bool
         other: bool array of shape `(rows,)`, which other answers are.
         unusual: bool array of shape `(rows,)`, the rows that contradict the
             bias. They count as much as the rest together.
+        weight: float array of shape `(rows,)`, how much each row counts.
+            Defaults to `None`, equally.
 
     Returns:
         Whether the difference is larger than its standard error.
@@ -48,6 +74,11 @@ def is_better(right: np.ndarray, other: np.ndarray, unusual: np.ndarray) -> bool
     True
     """
     gain = right.astype(float) - other
-    parts = gain[unusual], gain[~unusual]
-    error = sum(part.var() / len(part) for part in parts)
-    return sum(part.mean() for part in parts) > np.sqrt(error)
+    weight = np.ones(len(gain)) if weight is None else weight
+    means, errors = [], []
+    for rows in (unusual, ~unusual):
+        share = weight[rows] / weight[rows].sum()
+        mean = share @ gain[rows]
+        means.append(mean)
+        errors.append(share**2 @ (gain[rows] - mean) ** 2)
+    return sum(means) > np.sqrt(sum(errors))

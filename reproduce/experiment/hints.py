@@ -53,8 +53,7 @@ def filling_notes(
     words += ["--seeds", str(1 + results.seeds.index(last))]
     if options.set:
         words += ["--set", *options.set]
-    if options.data_dir:
-        words += ["--data-dir", options.data_dir]
+    words += _data_words(experiment, options, options.profile)
     if options.output_dir != "runs":
         words += ["--output-dir", options.output_dir]
     # A command asks for whole rows, and released records are no finished runs.
@@ -81,10 +80,15 @@ def next_step(experiment: "Experiment", options: argparse.Namespace) -> str:
     if not later:
         return "Next: docs/experiments/running.md says what else can be changed."
     words = ["python", f"reproduce/{experiment.name}.py", "--profile", later[0]]
+    words += _data_words(experiment, options, later[0])
+    return f"Next: {shlex.join(words)}"
+
+
+def _data_words(experiment, options, profile):
+    """Returns the flag of the data, with DIR where there has to be one."""
     # The last choice is what every machine has, for the first steps.
     *better, _ = experiment.source.choices
     if options.data_dir:
-        words += ["--data-dir", options.data_dir]
-    elif better and later[0] != "quick":
-        words += ["--data-dir", "DIR"]
-    return f"Next: {shlex.join(words)}"
+        return ["--data-dir", options.data_dir]
+    needed = experiment.source.by_hand or (better and profile != "quick")
+    return ["--data-dir", "DIR"] if needed else []

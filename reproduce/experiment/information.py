@@ -1,14 +1,12 @@
 """One run: the mutual information of a task, by some package."""
 
-import json
 import os
-import pathlib
 import time
 from importlib import metadata
 
 import numpy as np
 
-from reproduce.experiment import records, run_files
+from reproduce.experiment import known_tasks, records, run_files, tensorflow_process
 from reproduce.experiment.settings import Settings
 
 # More values than that are continuous, as in `keras_unbias`.
@@ -49,10 +47,11 @@ def train(
 
 
 def _carry_out(settings, data_dir):
+    tensorflow_process.import_tensorflow()
     from reproduce.experiment import environment
 
     task, package = settings.data.task, settings.method.package
-    x, y, truth = read_task(data_dir, task)
+    x, y, truth = known_tasks.read(data_dir, task)
     described = environment.describe("float32", None)
     name = package.replace("_", "-")
     described["versions"][name] = metadata.version(name)
@@ -68,33 +67,6 @@ def _carry_out(settings, data_dir):
         environment=described,
         wall_seconds=round(time.monotonic() - began, 2),
     )
-
-
-def read_task(
-    data_dir: str | os.PathLike | None, task: str
-) -> tuple[np.ndarray, np.ndarray, float]:
-    """Reads a task.
-
-    Args:
-        data_dir: as in `train`.
-        task: its name.
-
-    Returns:
-        `x`, `y`, and their mutual information in nats.
-
-    Raises:
-        FileNotFoundError: if it is not there.
-    """
-    path = None if data_dir is None else pathlib.Path(data_dir, f"{task}.npz")
-    if path is None or not path.exists():
-        raise FileNotFoundError(
-            f"The rows of a task are read from a file. Expected: {task}.npz in "
-            f"--data-dir. Received: {data_dir}. docs/experiments/information.md "
-            "says how to sample them."
-        )
-    truths = json.loads(path.with_name("tasks.json").read_text("utf-8"))
-    with np.load(path) as rows:
-        return rows["x"], rows["y"], truths[task]["mutual_information_nats"]
 
 
 def _ours(x, y, seed):

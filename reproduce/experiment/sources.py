@@ -6,7 +6,7 @@ import pathlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from reproduce.experiment import tensorflow_process
+from reproduce.experiment import known_tasks, tensorflow_process
 from reproduce.experiment.settings import Settings
 
 IMDB_GUIDE = "reproduce/IMDB.md"
@@ -24,6 +24,7 @@ class Source:
             raises an error if there are no data.
         prepare: function from settings and flags to the directory of the
             data. It is called once, before workers are.
+        by_hand: whether every profile needs data that the user fetches.
     """
 
     choices: Sequence[Mapping[str, Any]] = ({},)
@@ -31,6 +32,7 @@ class Source:
     prepare: Callable[
         [Sequence[Settings], argparse.Namespace], str | pathlib.Path | None
     ] = lambda settings, options: options.data_dir
+    by_hand: bool = False
 
 
 def _find_digits(options):
@@ -113,6 +115,12 @@ def _prepare_credit(settings, options):
     return options.data_dir
 
 
+def _prepare_tasks(settings, options):
+    for chosen in settings:
+        known_tasks.find(options.data_dir, chosen.data.task)
+    return options.data_dir
+
+
 DIGITS = Source(
     choices=[{"digits": d} for d in ("mnist", "kim", "mnist-5000")],
     find=_find_digits,
@@ -124,3 +132,4 @@ FACES = Source(
     prepare=_prepare_faces,
 )
 CREDIT = Source(prepare=_prepare_credit)
+TASKS = Source(prepare=_prepare_tasks, by_hand=True)

@@ -114,3 +114,17 @@ def test_better_answers_are_better_by_more_than_chance():
     mixed = (np.arange(400) >= 4) & True
     other = ~((np.arange(400) >= 40) & (np.arange(400) < 100))
     assert not trial.is_better(other, mixed, unusual)
+
+
+def test_weights_count_as_repeated_rows():
+    rng = np.random.default_rng(3)
+    right, other = rng.random((2, 60)) < [[0.9], [0.6]]
+    unusual = np.arange(60) < 20
+    weight = np.repeat([3.0, 1e-9], 30)
+    assert trial.count(unusual, weight) == pytest.approx(20)
+    assert trial.count(~unusual, weight) == pytest.approx(10)
+    kept = np.arange(30)
+    for first, second in ((right, other), (other, right)):
+        assert trial.is_better(first, second, unusual, weight) == trial.is_better(
+            first[kept], second[kept], unusual[kept]
+        )

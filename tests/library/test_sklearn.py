@@ -185,6 +185,7 @@ def test_what_was_saved_before_there_was_an_erasure_loads(rows):
     loaded = UnbiasedClassifier.__new__(UnbiasedClassifier)
     loaded.__setstate__(pickle.loads(pickle.dumps(state)))
     assert loaded.get_params()["erase"] is False
+    assert (loaded.erased_, loaded.reweighed_) == (0, False)
     np.testing.assert_array_equal(loaded.predict(X), model.predict(X))
 
 
@@ -383,6 +384,8 @@ def test_a_constant_column_may_change_later(rows):
         ({"learning_rate": 0}, ValueError, "learning_rate == 0, must be >= 1e"),
         ({"learning_rate": np.inf}, ValueError, "learning_rate contains inf"),
         ({"dropout": 1.0}, ValueError, "dropout == 1.0, must be <= 0.99"),
+        ({"erase": "no"}, ValueError, "erase.*True, False.*'no'"),
+        ({"conditional": None}, ValueError, "conditional.*True, False.*None"),
         ({"prior_strength": 2}, ValueError, "prior_strength == 2, must be <="),
         (
             {"method": "bias_balanced", "prior_strength": None},

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scripts import EXPERIMENTS, cells_of, publish, rows
 
-from reproduce.experiment import information
+from reproduce.experiment import information, known_tasks
 from reproduce.experiment.groups import InformationEstimate, KnownInformation
 from reproduce.experiment.settings import Settings
 
@@ -115,3 +115,18 @@ def test_the_tables(call, tmp_path):
 
 
 METRICS = {"truth": 0.5, "information": 0.45, "processor_seconds": 9.0}
+
+
+def test_tasks_are_looked_for_before_any_run(call, tasks):
+    words = ["--methods", "1v1-normal-0.75"]
+    code, _, err = call(EXPERIMENTS["information"], *words)
+    assert code == 2 and "Expected: 1v1-normal-0.75.npz and tasks.json" in err
+    with pytest.raises(FileNotFoundError, match=r"missing.npz and tasks.json.*sample"):
+        known_tasks.find(tasks, "missing")
+    (tasks / "tasks.json").write_text('{"category": {}}')
+    for task in ("numbers", "category"):
+        with pytest.raises(ValueError, match=f"mutual_information_nats of {task}"):
+            known_tasks.find(tasks, task)
+    (tasks / "tasks.json").write_text("{")
+    with pytest.raises(ValueError, match="does not have the task"):
+        known_tasks.find(tasks, "numbers")
