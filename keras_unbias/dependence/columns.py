@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import special, stats
+from scipy import sparse, special, stats
 
 from keras_unbias.data.attribute_encoder import as_frame
 from keras_unbias.data.attributes import MAX_VALUES, Categories
@@ -98,8 +98,10 @@ def read_columns(name: str, given: Any) -> Columns:
     ranks, codes, names = [], [], []
     for column in frame.columns:
         series = frame[column]
-        values = series.nunique()
         numbers = pd.api.types.is_numeric_dtype(series)
+        # 1 and "1" are one value.
+        series = series if numbers else series.astype(str)
+        values = series.nunique()
         if values == 1:
             continue
         if numbers and values > MAX_VALUES:
@@ -113,9 +115,7 @@ def read_columns(name: str, given: Any) -> Columns:
                 f"{column!r} in {len(series)} rows. Merge values, or leave out what "
                 "names single rows."
             )
-        values, code = np.unique(
-            series if numbers else series.astype(str), return_inverse=True
-        )
+        values, code = np.unique(series, return_inverse=True)
         codes.append(code)
         names.append([str(value) for value in values])
     if not ranks and not codes:
@@ -142,7 +142,16 @@ def _checked(name, given):
             f"series or a frame of shape (rows,) or (rows, columns). Received: "
             f"{received}. Flatten pictures to (rows, pixels)."
         )
-    frame = as_frame(given)
+    try:
+        # Of a sparse matrix pandas would make one column.
+        frame = as_frame(given.toarray() if sparse.issparse(given) else given)
+    # Generators, columns of one name.
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"`{name}` cannot be read as columns. Expected: an array, a series or a "
+            f"frame of shape (rows,) or (rows, columns). Received: {error} Convert it "
+            "to an array."
+        ) from error
     times = frame.select_dtypes(["datetime", "datetimetz", "timedelta"])
     numbers = frame.select_dtypes("number")
     flaws = {

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import stats
+from scipy import sparse, stats
 
 import keras_unbias as ku
 from keras_unbias.dependence import MutualInformation, network
@@ -119,6 +119,10 @@ NAN = np.r_[np.nan, np.arange(199)]
         ("age", "`x` must hold a row of values.*Received: str"),
         (np.ones(200), "Information about a constant is 0"),
         ([f"name {n}" for n in range(200)], "200 values of '0' in 200 rows"),
+        # One value, written in two ways.
+        (np.array([1, "1"] * 100, object), "Information about a constant is 0"),
+        (sparse.csr_matrix(np.ones((200, 2))), "Information about a constant is 0"),
+        ((n for n in range(200)), "`x` cannot be read as columns"),
     ],
 )
 def test_what_has_no_information(x, message):
