@@ -50,7 +50,11 @@ def filling_notes(
         variances = dict.fromkeys(float(cell.column) for cell in missing)
         words += ["--variances", *(f"{v:g}" for v in variances)]
     last = max(cell.settings.seed for cell in missing)
-    words += ["--seeds", str(1 + results.seeds.index(last))]
+    seeds = 1 + results.seeds.index(last)
+    # By default, the rows of a table may have different numbers of seeds.
+    usual = options.seeds in (None, experiment.usual(options)["seeds"])
+    if not usual or seeds < len(results.seeds):
+        words += ["--seeds", str(seeds)]
     if options.set:
         words += ["--set", *options.set]
     words += _data_words(experiment, options, options.profile)
