@@ -26,6 +26,7 @@ def tables(results, title, notes):
     columns = [
         column
         for split, other in OTHER.items()
+        if split in results.columns
         for column in (
             Column(f"on {split}: {other}", accuracy(other.lower()), split),
             Column(f"on {split}: test", accuracy("test"), split),
