@@ -39,32 +39,32 @@ class UnbiasedClassifier(
 ):
     """Neural classifier that learns to ignore an attribute.
 
-    First, what the columns tell linearly about the attribute given the label
-    is erased (Belrose et al., NeurIPS 2023), as far as the label stays. All
-    rows tell what to erase, so all rows can then teach the label.
+    The training loss is given what the attribute says about the label,
+    p(y|c) / p(y), so the network need not learn it. By default half of its
+    logarithm is added to the logits (bias-balanced training, Hong & Yang,
+    NeurIPS 2021), and the other half weights the rows (reweighing, Kamiran &
+    Calders, KAIS 2012). The rest of I(Z;C|Y) is minimized with a small weight
+    (Ragonesi et al., Algorithm 1). Only `fit` needs the attribute.
 
-    Second, the training loss is given what the attribute says about the label,
-    p(y|c) / p(y), so the network need not learn it. Half of its logarithm is
-    added to the logits (bias-balanced training, Hong & Yang, NeurIPS 2021).
-    The other half weights the rows (reweighing, Kamiran & Calders, KAIS 2012),
-    unless rows held out from a trial show that the erasure made this
-    unnecessary. The few rows that contradict the bias are then not all that
-    counts. Only `fit` needs the attribute.
+    At the default weight it is mainly the predictions that depend less on the
+    attribute. The features may still reveal a good part of it. If you use or
+    publish the features, raise `mi_weight` and `audit` them.
 
-    It is mainly the predictions that depend less on the attribute. The
-    features may still reveal a good part of it. If you use or publish them,
-    take `method="mi_backprop"`, which also minimizes I(Z;C|Y) (Ragonesi et
-    al., Algorithm 1), raise `mi_weight`, and `audit` them.
+    With `erase=True` a step comes first: what the columns tell linearly about
+    the attribute given the label is erased (Belrose et al., NeurIPS 2023), as
+    far as the label stays. All rows tell what to erase, so all rows can then
+    teach the label. The rows are weighted only if rows held out from a trial
+    show that this is better. Try it, with `"bias_balanced"`, where few rows
+    contradict the bias, and compare on unbiased rows.
 
     `fit` seeds Keras and TensorFlow, which have one random state for all
     models. The states of NumPy and Python do not change.
 
     Args:
-        method: str, `"bias_balanced"` (the default), `"mi_backprop"`, which
-            also minimizes the mutual information, or `"erm"`, plain training.
-        erase: bool, whether to erase the attribute from the columns. Without
-            it, and with an `encoder` of your own, the prior does all. Defaults
-            to `True`.
+        method: str, `"mi_backprop"` (the default), `"bias_balanced"`, which
+            leaves the mutual information out, or `"erm"`, plain training.
+        erase: bool, whether to erase the attribute from the columns. It has no
+            effect with an `encoder` of your own. Defaults to `False`.
         mi_weight: float >= 0, the weight lambda of `"mi_backprop"`. Defaults
             to 0.3.
         conditional: bool, whether I(Z;C|Y) is minimized instead of I(Z;C).
@@ -114,9 +114,9 @@ class UnbiasedClassifier(
 
     def __init__(
         self,
-        method: str = "bias_balanced",
+        method: str = "mi_backprop",
         *,
-        erase: bool = True,
+        erase: bool = False,
         mi_weight: float = 0.3,
         conditional: bool = True,
         prior_strength: float | None = 0.5,

@@ -381,8 +381,8 @@ def test_the_comparison_with_other_packages():
         assert data.audited == (cell.column == peers.AUDITED)
     of = {c.row: flat(c.settings) for c in made if c.column == "gaussians"}
     assert of["audit"]["method"] == "audit"
-    ours = of["UnbiasedClassifier"]
-    former = of["UnbiasedClassifier, mutual information, no erasure"]
+    ours = of["UnbiasedClassifier, erasure"]
+    former = of["UnbiasedClassifier"]
     assert former == {**ours, "classifier": "mi_backprop", "erase": False}
     reweighed = of["reweighing, same network"]
     assert reweighed == {**former, "classifier": "erm", "reweighing": True}
