@@ -63,7 +63,7 @@ def test_runs_are_trained_resumed_and_shown(call, tmp_path, monkeypatch):
     assert f"{erm.id}: OSError: no space is left" in answer.err
     assert lines(answer)["ERM"] == ["-"]
     assert 0.2 < float(lines(answer)["constant"][0]) < 0.5
-    assert "--methods ERM --seeds 1" in answer.out
+    assert "--methods ERM --output-dir" in answer.out
     history = run_files.directory(erm, tmp_path / "runs") / "history.csv"
     before = history.read_text()
     assert before.count("\n") == 3
