@@ -225,22 +225,18 @@ def face_encoder(
     for layer in body.layers:
         if frozen or isinstance(layer, layers.BatchNormalization):
             layer.trainable = batch_norm == "training"
+    top = [layers.GlobalAveragePooling2D(dtype=dtype)]
     if features == "dense":
         top = [layers.Flatten(dtype=dtype), layers.Dense(128, "relu", dtype=dtype)]
-    else:
-        top = [layers.GlobalAveragePooling2D(dtype=dtype)]
     prepare = Preprocessing("released" if preprocessing == "released" else backbone)
     end = layers.Activation("linear", dtype="float32")
     images = keras.Input(shape, dtype="uint8", name="images")
+    encoder = keras.Sequential([images, prepare, body, *top, end], name="face_encoder")
     if features != "symmetric":
-        parts = [images, prepare, body, *top, end]
-        return keras.Sequential(parts, name="face_encoder")
-    views = prepare(images), keras.ops.flip(prepare(images), axis=2)
-    return keras.Model(
-        images,
-        end(layers.average([top[0](body(view)) for view in views])),
-        name="face_encoder",
-    )
+        return encoder
+    views = images, keras.ops.flip(images, axis=2)
+    mean = layers.average([encoder(view) for view in views])
+    return keras.Model(images, mean, name="symmetric_face_encoder")
 
 
 def backbones() -> list[str]:

@@ -33,7 +33,7 @@ class Columns:
 
     @property
     def are_categories(self) -> bool:
-        """Whether there is no continuous column."""
+        """Whether all columns are categories."""
         return self.ranks.shape[1] == 0
 
     @functools.cached_property
@@ -84,7 +84,7 @@ def read_columns(name: str, given: Any) -> Columns:
         The `Columns`. Columns of one value are left out.
 
     Raises:
-        ValueError: if these are no columns, if a value is missing, infinite
+        ValueError: if these are not columns, if a value is missing, infinite
             or complex, if all columns are constant, or if a column of texts
             has fewer than `ROWS_PER_VALUE` rows per value.
 

@@ -61,8 +61,9 @@ def mutual_information(
     The rows are split into three folds. Estimators are fitted to most of the
     rows of two folds. The one that is best on the others of these rows is
     evaluated on the third fold. So no row takes part in the choice or the fit
-    of the estimator that it is evaluated with, and in expectation the value is
-    a lower bound. Information that no estimator finds may still be there.
+    of the estimator that it is evaluated with. Only ranks and the shares of
+    categories are those of all rows. In expectation the value is a lower
+    bound. Information that no estimator finds may still be there.
 
     Estimators of the log-ratio `t(x,y) = log p(x,y) / (p(x) p(y))` are
     Student's copula, trees that tell observed from random pairs, and a network

@@ -88,12 +88,11 @@ def adjusted_discriminant(
     >>> logits.argmax(1)
     array([0, 1])
     """
-    if isinstance(shrinkage, bool) or not isinstance(shrinkage, Real):
-        shrinkage = np.nan
-    if not 0 <= shrinkage <= 1:
+    number = isinstance(shrinkage, Real) and not isinstance(shrinkage, bool)
+    if not number or not 0 <= shrinkage <= 1:
         raise ValueError(
             "The shrinkage is a share. Expected: a number in 0..1. Received: "
-            "another value. Take 0.3, for example."
+            f"shrinkage={shrinkage!r}. Take 0.3, for example."
         )
     features, labels, positions, weights = _checked(
         features, labels, positions, sample_weight

@@ -60,7 +60,7 @@ def filling_notes(
     words += _data_words(experiment, options, options.profile)
     if options.output_dir != "runs":
         words += ["--output-dir", options.output_dir]
-    # A command asks for whole rows, and released records are no finished runs.
+    # A command runs whole rows, and a released record is not a finished run.
     others = (
         f", and others of these rows that {options.output_dir} lacks"
         if options.from_records

@@ -38,12 +38,9 @@ def train(
         FileNotFoundError: if the task is not there.
         ImportError: if a package is needed and not installed.
     """
-    with run_files.exclusive(settings, output_dir) as path:
-        if (path / "record.json").exists():
-            return records.read(path / "record.json")
-        record = _carry_out(settings, data_dir)
-        records.write(record, path / "record.json")
-    return record
+    return run_files.recorded(
+        settings, output_dir, lambda: _carry_out(settings, data_dir)
+    )
 
 
 def _carry_out(settings, data_dir):

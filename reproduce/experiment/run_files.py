@@ -19,7 +19,7 @@ import math
 import os
 import pathlib
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import filelock
@@ -60,6 +60,28 @@ def record_path(settings: Settings, output_dir: str | os.PathLike) -> pathlib.Pa
 
 class DamagedError(ValueError):
     """Error of an unfinished run whose files do not let it go on."""
+
+
+def recorded(
+    settings: Settings,
+    output_dir: str | os.PathLike,
+    carry_out: Callable[[], records.Record],
+) -> records.Record:
+    """Reads the record of a run, or carries out the run and writes its record.
+
+    It is for runs that have no other files.
+
+    Args:
+        settings: the `Settings` of the run.
+        output_dir: directory of all runs.
+        carry_out: function that returns the `Record`.
+    """
+    with exclusive(settings, output_dir) as path:
+        if (path / "record.json").exists():
+            return records.read(path / "record.json")
+        record = carry_out()
+        records.write(record, path / "record.json")
+    return record
 
 
 @contextlib.contextmanager

@@ -105,6 +105,7 @@ def test_the_published_numbers_stand_beside_imdb_alone(call, tmp_path):
         assert ("(published)" in out) == ("(published 36,003)" in out) == real
         assert ("do not stand beside these faces" in out) != real
         assert ("oracle: our settings" in out) == (profile != "paper")
+        assert ("on EB1" in out) == (profile != "quick") and "on EB2" in out
 
 
 def test_groups_of_age_and_gender(call, tmp_path):

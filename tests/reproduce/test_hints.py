@@ -52,6 +52,20 @@ def test_an_experiment_without_files_needs_no_directory(call):
     assert line == "Next: python reproduce/toys.py --profile fast"
 
 
+def test_data_that_are_fetched_by_hand_are_named(call, tmp_path):
+    usual = table().cells
+
+    def cells(profile, **asked):
+        return usual(profile, digits="mnist", **asked)
+
+    experiment = table(source=Source(by_hand=True), cells=cells)
+    line = told(call(experiment, "--profile", "quick"))[-1]
+    assert line == "Next: python reproduce/toys.py --profile fast --data-dir DIR"
+    held = release(tmp_path / "records", few("quick"))
+    text = call(experiment, *held, "--profile", "quick").out
+    assert "--data-dir DIR" in text.partition("To run them")[2]
+
+
 def test_after_records_comes_the_first_training(call, tmp_path):
     held = release(tmp_path / "records", few("fast"))
     line = told(call(table(), *held, "--methods", "ERM"))[-1]
