@@ -61,7 +61,7 @@ def test_data_that_are_fetched_by_hand_are_named(call, tmp_path):
     experiment = table(source=Source(by_hand=True), cells=cells)
     line = told(call(experiment, "--profile", "quick"))[-1]
     assert line == "Next: python reproduce/toys.py --profile fast --data-dir DIR"
-    held = release(tmp_path / "records", few("quick"))
+    held = release(tmp_path / "records", few("quick", digits="mnist"))
     text = call(experiment, *held, "--profile", "quick").out
     assert "--data-dir DIR" in text.partition("To run them")[2]
 
