@@ -80,7 +80,6 @@ FAST = change(
     batch_size=512,
     decay="cosine",
     weight_averaging=0.98,
-    precision="float32",
     epsilon=1e-7,
     critic="separable",
     standardize=True,
@@ -91,7 +90,7 @@ FAST_ERM = {"method": Erm(), "epochs": 4, "learning_rate": 1e-3}
 FAST_ADVERSARY = {"epochs": 3, "learning_rate": 3e-4}
 ADVERSARY = {"attribute_hidden": (64,), "attribute_rate": 10.0}
 BALANCED_MI = MutualInformation(conditional=True, prior_strength=1.0, mi_weight=0.3)
-QUICK = change(FAST, batch_size=256, learning_rate=1e-3)
+QUICK = change(FAST, batch_size=256, learning_rate=1e-3, precision="float32")
 
 
 NOTES = (
@@ -127,10 +126,9 @@ PROFILES = {
             # With a rate that falls it fits shapes that go with a color.
             MI: {
                 "method": MutualInformation(mi_weight=0.75),
-                "epochs": 10,
+                "epochs": 5,
                 "learning_rate": 1e-3,
                 **CONSTANT,
-                **BFLOAT16,
                 "estimator_learning_rate": 3e-3,
                 "estimator_steps": 8,
                 "estimator_batches": 2,
@@ -163,9 +161,8 @@ PROFILES = {
                 "epochs": 10,
                 "learning_rate": 1e-3,
                 **CONSTANT,
-                **BFLOAT16,
                 "estimator_steps": 12,
-                "estimator_batches": 3,
+                "estimator_batches": 1,
             },
             # With a weight of 1 most runs end with constant predictions.
             ALVI: {
