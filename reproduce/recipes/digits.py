@@ -162,7 +162,7 @@ PROFILES = {
                 "learning_rate": 1e-3,
                 **CONSTANT,
                 "estimator_steps": 12,
-                "estimator_batches": 1,
+                "estimator_batches": 3,
             },
             # With a weight of 1 most runs end with constant predictions.
             ALVI: {
@@ -190,7 +190,7 @@ PROFILES = {
             CONDITIONAL: {
                 "method": MutualInformation(conditional=True, mi_weight=2.0),
                 "batch_size": 128,
-                "epochs": 12,
+                "epochs": 8,
                 "learning_rate": 5e-4,
                 "estimator_learning_rate": 5e-3,
                 "estimator_steps": 8,
