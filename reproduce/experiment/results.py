@@ -76,6 +76,13 @@ class Results:
         """The cells without a record."""
         return [c for c in self.cells if c.settings.id not in self.records]
 
+    def begun(self) -> "Results":
+        """Leaves out rows and columns of which no cell has a record."""
+        rows = {cell.row for cell, _ in self.found}
+        columns = {cell.column for cell, _ in self.found}
+        cells = [c for c in self.cells if c.row in rows and c.column in columns]
+        return dataclasses.replace(self, cells=cells)
+
     def by_seed(self, row: str, column: str | None = None) -> dict[int, Record]:
         """Returns the records of a row by seed.
 

@@ -119,7 +119,7 @@ PROFILES = {
     ),
     "fast": Profile(
         note="oracle: our settings, chosen on held-out training digits in "
-        "random colors of a look-alike of these data.",
+        "random colors, most of them of a look-alike of these data.",
         base=FAST,
         rows={
             ERM: FAST_ERM,
