@@ -46,16 +46,17 @@ class UnbiasedClassifier(
     Calders, KAIS 2012). The rest of I(Z;C|Y) is minimized with a small weight
     (Ragonesi et al., Algorithm 1). Only `fit` needs the attribute.
 
-    At the default weight it is mainly the predictions that depend less on the
-    attribute. The features may still reveal a good part of it. If you use or
-    publish the features, raise `mi_weight` and `audit` them.
+    Before that, an erasure is tried: what the columns tell linearly about the
+    attribute given the label is projected out (Belrose et al., NeurIPS 2023).
+    All rows show what to erase. So it helps most where few rows contradict the
+    bias. It takes the place of the part that is added to the logits. A trial
+    on two halves of the rows decides. Each half is predicted by networks
+    trained on the other, with the erasure and without. The one is taken under
+    which the labels are likelier, given the inputs and the attribute.
 
-    With `erase=True` a step comes first: what the columns tell linearly about
-    the attribute given the label is erased (Belrose et al., NeurIPS 2023), as
-    far as the label stays. All rows tell what to erase, so all rows can then
-    teach the label. The rows are weighted only if rows held out from a trial
-    show that this is better. Try it, with `"bias_balanced"`, where few rows
-    contradict the bias, and compare on unbiased rows.
+    If nothing is erased, it is mainly the predictions that depend less on the
+    attribute. The features may still reveal a good part of it. If you use or
+    publish the features, `audit` them, and raise `mi_weight`.
 
     `fit` seeds Keras and TensorFlow, which have one random state for all
     models. The states of NumPy and Python do not change.
@@ -63,8 +64,9 @@ class UnbiasedClassifier(
     Args:
         method: str, `"mi_backprop"` (the default), `"bias_balanced"`, which
             leaves the mutual information out, or `"erm"`, plain training.
-        erase: bool, whether to erase the attribute from the columns. It has no
-            effect with an `encoder` of your own. Defaults to `False`.
+        erase: bool, whether an erasure is tried. The trial takes as long as
+            two trainings without mutual information. It has no effect with an
+            `encoder` of your own. Defaults to `True`.
         mi_weight: float >= 0, the weight lambda of `"mi_backprop"`. Defaults
             to 0.3.
         conditional: bool, whether I(Z;C|Y) is minimized instead of I(Z;C).
@@ -95,7 +97,8 @@ class UnbiasedClassifier(
             "features"}`.
         history_: dict of lists, the metrics of the training by epoch.
         attribute_encoder_: the fitted `AttributeEncoder`, or `None`.
-        erased_: int, the number of directions that were erased.
+        erased_: int, the number of directions that were erased. It is 0 if
+            there was nothing to erase, or if the trial was against it.
         n_features_in_: int, the number of columns of the inputs.
 
     Example:
