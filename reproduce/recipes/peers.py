@@ -23,6 +23,8 @@ FEW = {
     "pictures, 95 %": {"problem": "pictures", "agreement": 0.95},
     "pictures, 98 %": {"problem": "pictures", "agreement": 0.98},
     "product, 95 %": {"problem": "product", "agreement": 0.95},
+    # The bias is of another kind here: it lies in the labels.
+    "decisions, 75 %": {"problem": "decisions", "agreement": 0.75},
 }
 FEW = {column: {"rows": 4000, **changes} for column, changes in FEW.items()}
 FEW["German credit"] = {"problem": "credit"}
