@@ -66,7 +66,7 @@ class UnbiasedClassifier(
             leaves the mutual information out, or `"erm"`, plain training.
         erase: bool, whether an erasure is tried. The trial takes as long as
             two trainings without mutual information. It has no effect with an
-            `encoder` of your own. Defaults to `True`.
+            `encoder` of your own, or without a prior. Defaults to `True`.
         mi_weight: float >= 0, the weight lambda of `"mi_backprop"`. Defaults
             to 0.3.
         conditional: bool, whether I(Z;C|Y) is minimized instead of I(Z;C).
@@ -334,7 +334,8 @@ class UnbiasedClassifier(
 
     def _choose(self, X, labels, attributes, weight, seed):
         """Returns the erasure, or `None` if a trial shows that none is better."""
-        if attributes is None or not self.erase or self.encoder is not None:
+        uncorrected = attributes is None or self.prior_strength is None
+        if uncorrected or not self.erase or self.encoder is not None:
             return None
         every = X, labels, attributes, weight
         erasure = find_erasure(*every)

@@ -28,6 +28,7 @@ from sklearn import (
 from sklearn.utils import estimator_checks
 
 from keras_unbias import UnbiasedClassifier, audit, load_classifier
+from keras_unbias.methods import trial
 from keras_unbias.methods.erasure import find_erasure
 
 MI = {"method": "mi_backprop"}
@@ -198,13 +199,19 @@ def test_an_erasure_that_loses_is_not_made():
     np.testing.assert_array_equal(chosen, former)
 
 
-def test_a_class_too_small_for_a_trial_is_no_error(rows):
+@pytest.mark.parametrize(
+    ("arguments", "rare"),
+    [({"erase": False}, False), ({"prior_strength": None}, False), ({}, True)],
+)
+def test_nothing_is_erased_without_a_trial(rows, monkeypatch, arguments, rare):
     inputs, labels, attribute = rows
     X = np.column_stack([inputs[["a", "b", "c"]], 3.0 * (attribute == "old")])
-    rare = labels.astype("<U5")
-    rare[0] = "maybe"
-    model = UnbiasedClassifier(epochs=1, random_state=0)
-    model.fit(X, rare, sensitive_features=attribute)
+    if rare:
+        # A half of the rows does not know this class.
+        labels = np.array(["maybe", *labels[1:]])
+    monkeypatch.delattr(trial, "likelihood")
+    model = UnbiasedClassifier(epochs=1, random_state=0, **arguments)
+    model.fit(X, labels, sensitive_features=attribute)
     assert model.erased_ == 0
 
 
