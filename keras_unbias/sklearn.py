@@ -24,7 +24,7 @@ from keras_unbias.encoders import table_encoder
 from keras_unbias.methods import trial
 from keras_unbias.methods.erasure import find_erasure
 from keras_unbias.methods.optimizers import LocalAdam
-from keras_unbias.methods.reweighing import divide_prior
+from keras_unbias.methods.reweighing import divide_prior, log_prior
 from keras_unbias.serving.export import known_inputs
 
 METHODS = ("erm", "bias_balanced", "mi_backprop")
@@ -46,16 +46,17 @@ class UnbiasedClassifier(
     Calders, KAIS 2012). The rest of I(Z;C|Y) is minimized with a small weight
     (Ragonesi et al., Algorithm 1). Only `fit` needs the attribute.
 
-    At the default weight it is mainly the predictions that depend less on the
-    attribute. The features may still reveal a good part of it. If you use or
-    publish the features, raise `mi_weight` and `audit` them.
+    Before that, an erasure is tried: what the columns tell linearly about the
+    attribute given the label is projected out (Belrose et al., NeurIPS 2023).
+    All rows show what to erase. So it helps most where few rows contradict the
+    bias. It takes the place of the part that is added to the logits. A trial
+    on two halves of the rows decides. Each half is predicted by networks
+    trained on the other, with the erasure and without. The one is taken under
+    which the labels are likelier, given the inputs and the attribute.
 
-    With `erase=True` a step comes first: what the columns tell linearly about
-    the attribute given the label is erased (Belrose et al., NeurIPS 2023), as
-    far as the label stays. All rows tell what to erase, so all rows can then
-    teach the label. The rows are weighted only if rows held out from a trial
-    show that this is better. Try it, with `"bias_balanced"`, where few rows
-    contradict the bias, and compare on unbiased rows.
+    If nothing is erased, it is mainly the predictions that depend less on the
+    attribute. The features may still reveal a good part of it. If you use or
+    publish the features, `audit` them, and raise `mi_weight`.
 
     `fit` seeds Keras and TensorFlow, which have one random state for all
     models. The states of NumPy and Python do not change.
@@ -63,8 +64,9 @@ class UnbiasedClassifier(
     Args:
         method: str, `"mi_backprop"` (the default), `"bias_balanced"`, which
             leaves the mutual information out, or `"erm"`, plain training.
-        erase: bool, whether to erase the attribute from the columns. It has no
-            effect with an `encoder` of your own. Defaults to `False`.
+        erase: bool, whether an erasure is tried. The trial takes as long as
+            two trainings without mutual information. It has no effect with an
+            `encoder` of your own, or without a prior. Defaults to `True`.
         mi_weight: float >= 0, the weight lambda of `"mi_backprop"`. Defaults
             to 0.3.
         conditional: bool, whether I(Z;C|Y) is minimized instead of I(Z;C).
@@ -95,8 +97,8 @@ class UnbiasedClassifier(
             "features"}`.
         history_: dict of lists, the metrics of the training by epoch.
         attribute_encoder_: the fitted `AttributeEncoder`, or `None`.
-        erased_: int, the number of directions that were erased.
-        reweighed_: bool, whether the rows were weighted by the attribute.
+        erased_: int, the number of directions that were erased. It is 0 if
+            there was nothing to erase, or if the trial was against it.
         n_features_in_: int, the number of columns of the inputs.
 
     Example:
@@ -116,7 +118,7 @@ class UnbiasedClassifier(
         self,
         method: str = "mi_backprop",
         *,
-        erase: bool = False,
+        erase: bool = True,
         mi_weight: float = 0.3,
         conditional: bool = True,
         prior_strength: float | None = 0.5,
@@ -204,12 +206,13 @@ class UnbiasedClassifier(
         attributes = self._encode_attributes(sensitive_features, kept)
         self.classes_ = classes
         seed = utils.check_random_state(self.random_state).randint(2**31 - 1)
-        rows_ = X, labels, attributes, weight
+        every = X, labels, attributes, weight
         with _seeded(seed):
-            erasure, reweighed = self._choose(*rows_, seed)
-            model, self.history_ = self._train(*rows_, erasure, reweighed, self.verbose)
+            erasure = self._choose(*every, seed)
+        # Seeded anew, so that a trial that finds nothing changes nothing.
+        with _seeded(seed):
+            model, self.history_ = self._train(*every, erasure)
         self.erased_ = 0 if erasure is None else len(erasure.directions)
-        self.reweighed_ = bool(reweighed)
         self.model_ = model.inference_model()
         self._n_features_out = self.model_.output["features"].shape[-1]
         return self
@@ -239,8 +242,7 @@ class UnbiasedClassifier(
         # What was saved before there was an erasure had none.
         earlier = {"erase": False}
         if "classes_" in state:
-            used = state.get("attribute_encoder_") is not None
-            earlier |= {"erased_": 0, "reweighed_": used}
+            earlier["erased_"] = 0
         super().__setstate__({**earlier, **state})
 
     def __sklearn_tags__(self) -> utils.Tags:
@@ -331,28 +333,35 @@ class UnbiasedClassifier(
         return self.attribute_encoder_.fit_transform(attributes[kept])
 
     def _choose(self, X, labels, attributes, weight, seed):
-        """Returns the erasure, and whether rows are weighted all the same."""
-        prior = attributes is not None and self.prior_strength is not None
-        if attributes is None or not self.erase or self.encoder is not None:
-            return None, prior
-        erasure = find_erasure(X, labels, attributes, weight)
-        if erasure is None or not prior or self.prior_strength == 1:
-            return erasure, prior
-        *_, ratio = self._divide(labels, attributes, None, 0.0)
-        shown, held = trial.halves(2 * labels + (ratio > 1), seed)
-        unusual, counts = ratio[held] > 1, None if weight is None else weight[held]
-        if trial.count(unusual, counts) < trial.FEWEST:
-            return erasure, True
-        parts = [
-            None if part is None else part[shown]
-            for part in (X, labels, attributes, weight)
-        ]
-        right = []
-        for reweighed in (False, True):
-            model, _ = self._train(*parts, erasure, reweighed, 0, share=0.5)
-            answers = model.inference_model().predict(X[held], 1024, verbose=0)
-            right.append(answers["logits"].argmax(1) == labels[held])
-        return erasure, trial.is_better(right[1], right[0], unusual, counts)
+        """Returns the erasure, or `None` if a trial shows that none is better."""
+        uncorrected = attributes is None or self.prior_strength is None
+        if uncorrected or not self.erase or self.encoder is not None:
+            return None
+        every = X, labels, attributes, weight
+        erasure = find_erasure(*every)
+        if erasure is None:
+            return None
+        prior, shares, _ = self._divide(labels, attributes, weight, 1.0)
+        known = log_prior(prior, attributes)
+        unusual = known[np.arange(len(X)), labels] < np.log(shares)[labels]
+        halves = trial.halves(2 * labels + unusual, seed)
+        taught = [len(rows.distinct(labels[half])) for half in halves]
+        if min(taught) < len(shares):
+            return None
+        evidence = np.zeros((2, *known.shape))
+        for shown, held in (halves, halves[::-1]):
+            half = [None if part is None else part[shown] for part in every]
+            found = find_erasure(*half)
+            if found is None:
+                return None
+            for answers, tried in zip(evidence, (None, found), strict=True):
+                model = self._train(*half, tried, brief=True)[0].inference_model()
+                logits = model.predict(X[held], 1024, verbose=0)["logits"]
+                answers[held] = logits - np.log(shares)
+        plain, erased = (
+            trial.likelihood(answers, known, labels, weight) for answers in evidence
+        )
+        return erasure if erased > plain else None
 
     def _divide(self, labels, attributes, weight, strength):
         spec = self.attribute_encoder_.spec_
@@ -360,18 +369,27 @@ class UnbiasedClassifier(
             labels, attributes, spec, strength=strength, sample_weight=weight
         )
 
-    def _train(self, X, labels, attributes, weight, erasure, reweigh, verbose, share=1):
-        """Returns a trained model and its history."""
+    def _train(self, X, labels, attributes, weight, erasure, *, brief=False):
+        """Returns a trained model and its history.
+
+        A brief training has half as many steps, as it has half of the rows,
+        and leaves out the mutual information, which takes most of the time.
+        """
         prior = None
         if attributes is not None and self.prior_strength is not None:
-            prior, shares, weights = self._divide(
+            prior, shares, weight = self._divide(
                 labels, attributes, weight, self.prior_strength
             )
-            weight = weights if reweigh else weight
-        model = self._build(X, attributes, prior, erasure)
+        if erasure is not None:
+            # It takes the place of the part that is added to the logits.
+            prior = None
+        informed = attributes is not None and self.method == "mi_backprop"
+        model = self._build(X, attributes, prior, erasure, informed and not brief)
         parts = 1 + getattr(model, "estimator_batches", 0)
         batches = self._batches(X, labels, attributes, weight, parts)
-        epochs = self.epochs or max(10, math.ceil(share * 1000 / len(batches)))
+        steps = 500 if brief else 1000
+        epochs = self.epochs or max(10, math.ceil(steps / len(batches)))
+        verbose = 0 if brief else self.verbose
         # The pipeline shuffles, and Keras would warn.
         trained = model.fit(batches, epochs=epochs, shuffle=False, verbose=verbose)
         if prior is not None:
@@ -379,7 +397,7 @@ class UnbiasedClassifier(
             model.classifier.bias.assign_add(prior.strength * np.log(shares))
         return model, trained.history
 
-    def _build(self, X, attributes, prior, erasure):
+    def _build(self, X, attributes, prior, erasure, informed):
         """Returns the compiled model."""
         own = self.encoder is not None
         encoder = (
@@ -393,7 +411,7 @@ class UnbiasedClassifier(
         # An encoder that knows its inputs casts them itself, to float64 where
         # it standardizes.
         arguments = {"label_prior": prior, "autocast": known is None}
-        if attributes is not None and self.method == "mi_backprop":
+        if informed:
             method = methods.MutualInformationBackpropagation
             num_classes = len(self.classes_) if self.conditional else None
             arguments.update(

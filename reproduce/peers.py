@@ -26,7 +26,7 @@ def tables(results, title, notes):
         make_table(
             few,
             [Column(name, metric("group_accuracy"), name) for name in FEW],
-            title=f"Unbiased test accuracy, few rows contradict the bias, {title}",
+            title=f"Unbiased test accuracy by problem, {title}",
             notes=notes,
         ),
         make_table(

@@ -8,6 +8,7 @@ References:
 from typing import NamedTuple
 
 import numpy as np
+from scipy import stats
 from sklearn import preprocessing
 
 from keras_unbias.data.targets import mean_one
@@ -16,6 +17,8 @@ from keras_unbias.data.targets import mean_one
 RIDGE = 1e-2
 # The least share of the label's separation that an erasure has to keep.
 KEPT = 0.9
+# How often chance alone may look like an effect of the attribute.
+LEVEL = 0.05
 
 
 class Erasure(NamedTuple):
@@ -42,7 +45,9 @@ def find_erasure(
     classes. All rows of a class count, so the label has no part in it, though
     it agrees with the attribute in nearly all rows. The directions are
     projected out in the metric of the rows' covariance, so that as little as
-    possible is lost. The strongest come first. The erasure ends before it takes
+    possible is lost. The strongest come first. Directions that chance may have
+    made stay: with many columns and few rows, noise moves rows far. The erasure
+    ends before it takes
     more than a tenth of the separation of the classes, compared with leaving
     the attribute's effect in the columns as noise.
 
@@ -54,9 +59,10 @@ def find_erasure(
             counts. Defaults to `None`, equally.
 
     Returns:
-        The `Erasure`, or `None` if the attribute has no such effect, if there
-        are not more rows than columns, or if the label moves the rows in the
-        same directions, so that it would be erased too.
+        The `Erasure`, or `None` if chance explains what the attribute seems to
+        move, as it always does where there are not more rows than columns, or
+        if the label moves the rows in the same directions, so that it would be
+        erased too.
 
     Example:
 
@@ -67,7 +73,7 @@ def find_erasure(
     >>> np.abs(erasure.directions[0]).round().tolist()
     [0.0, 1.0]
     """
-    rows, columns = table.shape
+    rows = len(table)
     weight = np.ones(rows) if sample_weight is None else mean_one(sample_weight)
     table = preprocessing.StandardScaler().fit_transform(table)
     inputs, vectors = (_within(part, labels, weight) for part in (table, attributes))
@@ -79,7 +85,11 @@ def find_erasure(
     # In units of the noise, as in a canonical correlation analysis.
     moves = _root(scatter) @ effects
     strengths, turns = np.linalg.eigh(moves @ _without_noise(noise, moves.T))
-    strongest = np.argsort(-strengths)[: np.sum(strengths > 1e-6)]
+    # Weaker ones may be chance: with many columns, those of few rows are strong.
+    chance = _largest_by_chance(noise, labels, scatter, weight)
+    strongest = np.argsort(-strengths)[: np.sum(strengths > chance)]
+    if not len(strongest):
+        return None
     strengths, directions = strengths[strongest], turns.T[strongest] @ moves
     scaled = _without_noise(noise, directions.T)
     # Where the classes lie, whatever the attribute.
@@ -97,7 +107,7 @@ def find_erasure(
     noisy = separation - shares @ ((along @ drowned) * along).sum(1)
     erased = separation - np.cumsum(shares @ (along**2 / strengths))
     count = np.sum(erased >= KEPT * noisy)
-    if not count or columns >= rows:
+    if not count:
         return None
     return Erasure((scaled / strengths)[:, :count], directions[:count])
 
@@ -110,10 +120,29 @@ def _within(values, labels, weight):
     return values - (sums / np.maximum(totals, 1e-300)[:, None])[labels]
 
 
+def _largest_by_chance(noise, labels, scatter, weight):
+    """Returns a bound of the strongest effect that noise alone shows."""
+    # The bound of Roy's largest root. Of one attribute column, Hotelling's test.
+    columns, effects = _rank(noise.T @ noise), _rank(scatter)
+    counted = weight.sum() ** 2 / (weight**2).sum()
+    free = counted - len(np.unique(labels)) - effects
+    larger = max(columns, effects)
+    if free - larger + effects < 1:
+        return np.inf
+    quantile = stats.f.isf(LEVEL, larger, free - larger + effects)
+    return quantile * larger / (free - larger + effects)
+
+
 def _without_noise(noise, vectors):
     """Returns the inverse covariance of rows of noise, times vectors."""
     covariance = noise.T @ noise / len(noise)
     return np.linalg.solve(covariance + RIDGE * np.eye(len(covariance)), vectors)
+
+
+def _rank(matrix):
+    """Returns the rank of a positive semidefinite matrix."""
+    values = np.linalg.eigvalsh(matrix)
+    return np.sum(values > 1e-6 * values.max())
 
 
 def _root(matrix):

@@ -62,10 +62,22 @@ def divide_prior(
     cells = spec.categories(attributes).cells
     centers = pd.DataFrame(attributes).groupby(cells).transform("mean")
     prior.adapt(centers.to_numpy(), labels, sample_weight)
-    # In chunks, because the prior computes distances to all cells.
-    chunks = np.array_split(attributes, math.ceil(len(attributes) / 1024))
-    log_prior = np.concatenate([prior(chunk) for chunk in chunks])
-    log_ratio = np.log(shares)[labels] - log_prior[rows, labels]
+    log_ratio = np.log(shares)[labels] - log_prior(prior, attributes)[rows, labels]
     prior.strength = strength
     weights = np.exp((1 - strength) * log_ratio)
     return prior, shares, weights if given is None else weights * given
+
+
+def log_prior(prior: LabelPrior, attributes: np.ndarray) -> np.ndarray:
+    """Computes `strength * log p(y|c)` of many rows.
+
+    Args:
+        prior: `LabelPrior` that was adapted.
+        attributes: float array of shape `(rows, a)`.
+
+    Returns:
+        Float array of shape `(rows, classes)`.
+    """
+    # In chunks, because the prior computes distances to all cells.
+    chunks = np.array_split(attributes, math.ceil(len(attributes) / 1024))
+    return np.concatenate([prior(chunk) for chunk in chunks])

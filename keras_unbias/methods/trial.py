@@ -1,9 +1,10 @@
-"""A trial on half of the rows: does one training beat another without the bias?"""
+"""A trial on held-out rows: how well would a network predict without the bias?"""
 
 import numpy as np
+from scipy import optimize, special
 
-# Of the rows that contradict the bias, the fewest whose errors say something.
-FEWEST = 10
+# Evidence is never counted more than so many times.
+MOST = 10.0
 
 
 def halves(kinds: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -29,56 +30,48 @@ def halves(kinds: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
     return order[place % 2 == 0], order[place % 2 == 1]
 
 
-def count(rows: np.ndarray, weight: np.ndarray | None = None) -> float:
-    """Counts rows. Rows of unequal weights count as fewer of equal ones.
-
-    Args:
-        rows: bool array of shape `(rows,)`, those to count.
-        weight: float array of shape `(rows,)`. Defaults to `None`, equal ones.
-
-    Returns:
-        The number of rows, or Kish's effective number.
-
-    Example:
-
-    >>> float(count(np.array([True, True, False]), np.array([3.0, 3.0, 1.0])))
-    2.0
-    """
-    counted = np.ones(rows.sum()) if weight is None else weight[rows]
-    return counted.sum() ** 2 / max((counted**2).sum(), np.finfo(float).tiny)
-
-
-def is_better(
-    right: np.ndarray,
-    other: np.ndarray,
-    unusual: np.ndarray,
+def likelihood(
+    evidence: np.ndarray,
+    log_prior: np.ndarray,
+    labels: np.ndarray,
     weight: np.ndarray | None = None,
-) -> bool:
-    """Tells whether answers are better than others without the bias.
+) -> float:
+    """Returns how likely the labels are, given the inputs and the attribute.
+
+    The posterior p(y|x,c) is proportional to p(y|c) p(x|y), if the evidence
+    log p(x|y) is free of the attribute. Evidence that repeats what the
+    attribute says counts it twice, and the rows that contradict the bias are
+    then unlikely. So all held-out rows tell which evidence is better without
+    the bias, though nearly all of them agree with it. How strongly the
+    evidence counts is fitted, for networks are too sure of it, or too little.
 
     Args:
-        right: bool array of shape `(rows,)`, which answers are right.
-        other: bool array of shape `(rows,)`, which other answers are.
-        unusual: bool array of shape `(rows,)`, the rows that contradict the
-            bias. They count as much as the rest together.
+        evidence: float array of shape `(rows, classes)`, logits without the
+            shares of the classes.
+        log_prior: float array of shape `(rows, classes)`, log p(y|c).
+        labels: int array of shape `(rows,)`.
         weight: float array of shape `(rows,)`, how much each row counts.
             Defaults to `None`, equally.
 
     Returns:
-        Whether the difference is larger than its standard error.
+        The mean log-likelihood of a label in nats.
 
     Example:
 
-    >>> unusual = np.arange(100) < 10
-    >>> bool(is_better(np.ones(100, bool), ~unusual, unusual))
+    >>> labels = np.array([0, 0, 0, 1])
+    >>> known = np.log([[0.75, 0.25]] * 4)
+    >>> attribute = np.array([[1, -1], [1, -1], [1, -1], [1, -1]])
+    >>> bool(likelihood(0 * attribute, known, labels).round(2) == -0.56)
     True
     """
-    gain = right.astype(float) - other
-    weight = np.ones(len(gain)) if weight is None else weight
-    means, errors = [], []
-    for rows in (unusual, ~unusual):
-        share = weight[rows] / weight[rows].sum()
-        mean = share @ gain[rows]
-        means.append(mean)
-        errors.append(share**2 @ (gain[rows] - mean) ** 2)
-    return sum(means) > np.sqrt(sum(errors))
+    rows = np.arange(len(labels))
+
+    def mean(factor):
+        answers = special.log_softmax(factor * evidence + log_prior, axis=1)
+        return np.average(answers[rows, labels], weights=weight)
+
+    # It is concave in the factor.
+    found = optimize.minimize_scalar(
+        lambda factor: -mean(factor), bounds=(0, MOST), method="bounded"
+    )
+    return -found.fun

@@ -311,9 +311,9 @@ class PeerProblem(Data):
     """
 
     name: ClassVar[str] = "peers"
-    problem: Literal["gaussians", "categories", "pictures", "product", "credit"] = (
-        "gaussians"
-    )
+    problem: Literal[
+        "gaussians", "categories", "pictures", "product", "decisions", "credit"
+    ] = "gaussians"
     rows: Count = 10_000
     agreement: Annotated[float, Field(gt=0, le=1)] = 0.9
     audited: bool = False

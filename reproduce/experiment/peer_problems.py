@@ -201,11 +201,40 @@ class Product(Gaussians):
         return drawn
 
 
+class Decisions:
+    """Decisions on loans, some of which favor a group, as in the tutorial.
+
+    The label is a decision: in the test, whether the applicant can repay. Two
+    columns show it, and two the group, by its part of the town.
+    """
+
+    classes = 2
+    plain = 0.9
+
+    def draw(self, rows: int, agreement: float, seed: int) -> Rows:
+        """Draws rows, as in `Gaussians`.
+
+        A decision that is not the applicant's due is that of the group.
+        """
+        rng = np.random.default_rng(seed)
+        group = rng.integers(0, 2, rows)
+        able = rng.normal(size=rows)
+        due = able + 0.5 * rng.normal(size=rows) > 0
+        favors = rng.random(rows) < 2 * agreement - 1
+        labels = np.where(favors, group, due).astype(int)
+        part = np.eye(2)[_changed(group, self.plain, 2, rng)]
+        income = np.exp(10 + 0.4 * able + 0.2 * rng.normal(size=rows))
+        savings = 2 * able + rng.normal(size=rows)
+        inputs = np.column_stack([part, income, savings]).astype("float32")
+        return Rows(inputs, labels, pd.DataFrame({"group": group}))
+
+
 PROBLEMS = {
     "gaussians": Gaussians(),
     "categories": Categories(),
     "pictures": Pictures(),
     "product": Product(),
+    "decisions": Decisions(),
 }
 
 

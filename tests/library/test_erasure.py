@@ -85,8 +85,49 @@ def test_weighted_rows_count_by_their_weight():
 
 def test_more_columns_than_rows_are_left_alone():
     table, labels, attributes = draw(rows=60)
-    wide = np.tile(table, 10)
+    noise = np.random.default_rng(0).normal(size=(60, 60))
+    wide = np.column_stack([table, noise])
     assert erasure.find_erasure(wide, labels, attributes) is None
+    assert erasure.find_erasure(table, labels, attributes) is not None
+
+
+def chance_by_permutation(table, labels, attribute):
+    """Returns how often permuted attributes explain as much."""
+    rng = np.random.default_rng(0)
+
+    def explained(values):
+        """Returns a determinant, smaller if attributes explain more."""
+        known = np.column_stack([np.eye(2)[labels], values])
+        rest = table - known @ np.linalg.lstsq(known, table)[0]
+        return np.linalg.slogdet(rest.T @ rest)[1]
+
+    def permuted():
+        values = attribute.copy()
+        for label in (0, 1):
+            values[labels == label] = rng.permutation(values[labels == label])
+        return values
+
+    found = explained(attribute)
+    return np.mean([explained(permuted()) <= found for _ in range(300)])
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(70, 50), (400, 8)])
+def test_chance_is_not_erased(rows, columns):
+    clear = set()
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        labels, attribute = rng.integers(0, 2, (2, rows))
+        table = rng.normal(size=(rows, columns))
+        table[:, 0] += 4 * labels
+        # Every other attribute has an effect.
+        table[:, 1] += (seed % 2) * 30 / np.sqrt(rows) * attribute
+        chance = chance_by_permutation(table, labels, attribute)
+        if 0.02 < chance < 0.1:
+            continue
+        found = erasure.find_erasure(table, labels, attribute[:, None])
+        assert (found is None) == (chance > 0.05)
+        clear.add(found is None)
+    assert clear == {True, False}
 
 
 def test_halves_share_every_kind():
@@ -101,30 +142,51 @@ def test_halves_share_every_kind():
     assert [*trial.halves(kinds, seed=2)[0]] != [*first]
 
 
-def test_better_answers_are_better_by_more_than_chance():
-    unusual = np.arange(400) < 40
-    right = np.ones(400, bool)
-    # One gained and one lost is nothing.
-    one, another = (np.arange(400) != row for row in (0, 1))
-    assert not trial.is_better(one, another, unusual)
-    ten_wrong = np.arange(400) >= 10
-    assert trial.is_better(right, ten_wrong, unusual)
-    assert not trial.is_better(ten_wrong, right, unusual)
-    # Usual rows count as much: 36 of 360 are as many as 4 of 40.
-    mixed = (np.arange(400) >= 4) & True
-    other = ~((np.arange(400) >= 40) & (np.arange(400) < 100))
-    assert not trial.is_better(other, mixed, unusual)
+def biased(rows=4000, seed=0):
+    """Draws evidence of a label and of an attribute that mostly agrees."""
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, 2, rows)
+    attribute = np.where(rng.random(rows) < 0.95, labels, 1 - labels)
+    # For two normals at -1/2 and 1/2, log p(x|1) - log p(x|0) is x.
+    means = np.stack([labels, attribute]) - 0.5
+    shown, other = means + rng.normal(size=means.shape)
+    known = np.log(np.where(np.eye(2)[attribute] > 0, 0.95, 0.05))
+    return labels, known, *(np.stack([-x / 2, x / 2], 1) for x in (shown, other))
+
+
+def test_evidence_that_repeats_the_attribute_is_less_likely():
+    labels, known, shown, other = biased()
+    honest = trial.likelihood(shown, known, labels)
+    assert honest > trial.likelihood(0 * shown, known, labels) + 0.005
+    assert honest > trial.likelihood(shown + other, known, labels) + 0.002
+    # Without the attribute nearly all rows would speak for it.
+    even = np.log(np.full((len(labels), 2), 0.5))
+    assert trial.likelihood(shown + other, even, labels) > trial.likelihood(
+        shown, even, labels
+    )
+
+
+@pytest.mark.parametrize("scale", [0.2, 1.0, 5.0])
+def test_the_strength_of_the_evidence_is_fitted(scale):
+    labels, known, shown, _ = biased()
+    rows = np.arange(len(labels))
+
+    def mean(factor):
+        joint = np.exp(factor * shown + known)
+        return np.log(joint[rows, labels] / joint.sum(1)).mean()
+
+    expected = max(map(mean, np.linspace(0, 3, 301)))
+    found = trial.likelihood(scale * shown, known, labels)
+    assert found == pytest.approx(expected, abs=1e-5)
+    # Evidence against the label is worth nothing.
+    nothing = trial.likelihood(-shown, known, labels)
+    assert nothing == pytest.approx(known[rows, labels].mean(), abs=1e-5)
 
 
 def test_weights_count_as_repeated_rows():
-    rng = np.random.default_rng(3)
-    right, other = rng.random((2, 60)) < [[0.9], [0.6]]
-    unusual = np.arange(60) < 20
-    weight = np.repeat([3.0, 1e-9], 30)
-    assert trial.count(unusual, weight) == pytest.approx(20)
-    assert trial.count(~unusual, weight) == pytest.approx(10)
-    kept = np.arange(30)
-    for first, second in ((right, other), (other, right)):
-        assert trial.is_better(first, second, unusual, weight) == trial.is_better(
-            first[kept], second[kept], unusual[kept]
-        )
+    labels, known, shown, _ = biased(200)
+    weight = np.random.default_rng(1).integers(0, 4, 200)
+    repeated = (np.repeat(part, weight, 0) for part in (shown, known, labels))
+    assert trial.likelihood(shown, known, labels, weight) == pytest.approx(
+        trial.likelihood(*repeated), abs=1e-6
+    )

@@ -28,6 +28,8 @@ from sklearn import (
 from sklearn.utils import estimator_checks
 
 from keras_unbias import UnbiasedClassifier, audit, load_classifier
+from keras_unbias.methods import trial
+from keras_unbias.methods.erasure import find_erasure
 
 MI = {"method": "mi_backprop"}
 FAST = {"epochs": 8, "learning_rate": 1e-2, "random_state": 0}
@@ -154,16 +156,16 @@ def shown(attribute, seed):
 
 
 @pytest.mark.slow
-def test_an_erasure_may_be_enough():
+def test_what_the_columns_tell_about_the_attribute_is_erased():
     arrays = []
     for seed, agreement in ((0, 0.95), (1, 0.5)):
         frame, labels, group = draw(agreement, 3000, seed)
         columns = shown((group == "young").to_numpy(), seed)
         arrays.append((np.column_stack([frame[["a", "b", "c"]], columns]), labels))
     group = draw(0.95, 3000, 0)[2]
-    model = UnbiasedClassifier("bias_balanced", erase=True, random_state=0)
+    model = UnbiasedClassifier("bias_balanced", random_state=0)
     model.fit(*arrays[0], sensitive_features=group)
-    assert (model.erased_, model.reweighed_) == (1, False)
+    assert model.erased_ == 1
     assert model.score(*arrays[1]) == pytest.approx(0.756, abs=0.03)
     # The attribute's column no longer moves a prediction.
     moved = arrays[1][0] + [0, 0, 0, 0, 2]
@@ -171,17 +173,59 @@ def test_an_erasure_may_be_enough():
     assert np.abs(before - after).mean() < 0.05
 
 
+def decisions(count, seed):
+    """Draws decisions, half of which follow the attribute and not the columns."""
+    rng = np.random.default_rng(seed)
+    attribute = rng.integers(0, 2, count)
+    able = rng.normal(size=count)
+    labels = np.where(rng.random(count) < 0.5, attribute, able > 0)
+    columns = able[:, None] + 0.5 * rng.normal(size=(count, 2))
+    return np.column_stack([columns, shown(attribute, seed)]), labels, attribute
+
+
+@pytest.mark.slow
+def test_an_erasure_that_loses_is_not_made():
+    # Given the decision, the attribute also tells who is able: those whom it
+    # favors are less so. Erasing this takes the label's own columns.
+    X, labels, attribute = decisions(2000, seed=0)
+    assert find_erasure(X, labels, attribute[:, None]) is not None
+    chosen, former = (
+        UnbiasedClassifier("bias_balanced", erase=erase, random_state=0)
+        .fit(X, labels, sensitive_features=attribute)
+        .predict_proba(X)
+        for erase in (True, False)
+    )
+    # The trial leaves no trace.
+    np.testing.assert_array_equal(chosen, former)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "rare"),
+    [({"erase": False}, False), ({"prior_strength": None}, False), ({}, True)],
+)
+def test_nothing_is_erased_without_a_trial(rows, monkeypatch, arguments, rare):
+    inputs, labels, attribute = rows
+    X = np.column_stack([inputs[["a", "b", "c"]], 3.0 * (attribute == "old")])
+    if rare:
+        # A half of the rows does not know this class.
+        labels = np.array(["maybe", *labels[1:]])
+    monkeypatch.delattr(trial, "likelihood")
+    model = UnbiasedClassifier(epochs=1, random_state=0, **arguments)
+    model.fit(X, labels, sensitive_features=attribute)
+    assert model.erased_ == 0
+
+
 def test_what_was_saved_before_there_was_an_erasure_loads(rows):
     inputs, labels, _ = rows
     X = inputs[["a", "b", "c"]]
     model = UnbiasedClassifier("erm", epochs=1, random_state=0).fit(X, labels)
     state = model.__getstate__()
-    for name in ("erase", "erased_", "reweighed_"):
+    for name in ("erase", "erased_"):
         del state[name]
     loaded = UnbiasedClassifier.__new__(UnbiasedClassifier)
     loaded.__setstate__(pickle.loads(pickle.dumps(state)))
     assert loaded.get_params()["erase"] is False
-    assert (loaded.erased_, loaded.reweighed_) == (0, False)
+    assert loaded.erased_ == 0
     np.testing.assert_array_equal(loaded.predict(X), model.predict(X))
 
 

@@ -34,6 +34,7 @@ PROBLEMS = peer_problems.PROBLEMS
         ("categories", 17, {"region": 3, "sex": 2}),
         ("pictures", 192, {"color": 4}),
         ("product", 20, {"attribute": 2}),
+        ("decisions", 4, {"group": 2}),
     ],
 )
 def test_rows_of_a_problem(name, width, attributes):
@@ -62,6 +63,21 @@ def test_only_a_product_shows_the_attribute():
     assert right == pytest.approx(sign**2 + (1 - sign) ** 2, abs=0.005)
     other = PROBLEMS["gaussians"].draw(20_000, 0.5, seed=0)
     np.testing.assert_array_equal(drawn.inputs[:, :10], other.inputs[:, :10])
+
+
+def test_decisions_are_due_or_favor_a_group():
+    drawn, due = (PROBLEMS["decisions"].draw(40_000, p, seed=0) for p in (0.75, 0.5))
+    np.testing.assert_array_equal(drawn.inputs, due.inputs)
+    group = drawn.attributes.group.to_numpy()
+    # Half follow the group. Of these, half would have come out so anyway.
+    assert np.mean(drawn.labels == due.labels) == pytest.approx(0.75, abs=0.01)
+    changed = drawn.labels != due.labels
+    np.testing.assert_array_equal(drawn.labels[changed], group[changed])
+    savings = drawn.inputs[:, 3]
+    # Among the favored, those with a yes are worse off than others with a yes.
+    yes = drawn.labels == 1
+    favored, others = (savings[yes & (group == g)].mean() for g in (1, 0))
+    assert favored < others - 0.5
 
 
 @pytest.mark.parametrize("name", PROBLEMS)
@@ -386,7 +402,7 @@ def test_peers(call, tmp_path):
     blocks = out.split("\n\n")
     titles = [block for block in blocks if "profile fast" in block]
     assert [title.split(",")[0] for title in titles] == [
-        "Unbiased test accuracy",
+        "Unbiased test accuracy by problem",
         "Accuracy of the worst group",
         "Other packages on gaussians",
         "Unbiased test accuracy",
