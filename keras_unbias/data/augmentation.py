@@ -15,8 +15,9 @@ def random_affine(
 ) -> tf.Tensor:
     """Shifts, rotates and scales every image at random about its center.
 
-    Pixels that leave the image are lost, and 0 comes in from outside. Colors
-    change by the bilinear interpolation between pixels alone.
+    A pixel of the result is a copy of the nearest of the image, so an image of
+    two colors keeps them, at its edges too. Pixels that leave the image are
+    lost, and 0 comes in from outside.
 
     Args:
         images: int or float tensor of shape `(n, height, width, channels)`.
@@ -61,7 +62,7 @@ def random_affine(
         transforms=transforms,
         output_shape=[height, width],
         fill_value=0.0,
-        interpolation="BILINEAR",
+        interpolation="NEAREST",
         fill_mode="CONSTANT",
     )
     return tf.ensure_shape(moved, images.shape)
