@@ -144,9 +144,7 @@ class Table(Experiment):
         # Rows may come from several profiles.
         own = dict.fromkeys(cell.note for cell in results.cells if cell.note)
         notes = [*hints.filling_notes(self, options, results), *own]
-        # Of released records, the note above says what is missing.
-        shown = results.begun() if options.from_records else results
-        made = self.tables(shown, title, notes)
+        made = self.tables(results, title, notes)
         if options.update_docs:
             words = pages.choice_words(options, **self.usual(options))
             block = " ".join([self.name, *words])

@@ -281,8 +281,7 @@ def test_records_are_shown_as_far_as_they_go(call, tmp_path):
     assert found["method"] == ["0.020", "0.050"]
     assert found["ERM"] == found["plain"] == ["0.500 ± 0.354", "-"]
     assert found["bias-balanced"] == ["-", "0.250 (n=1)"]
-    # A row without any record is left out.
-    assert "long" not in found
+    assert found["long"] == ["-", "-"]
     assert "11 of 16 cells are missing" in answer.out
     # Of a profile that is named all cells are shown, too.
     assert call(table(), *shown, "--profile", "fast").out == answer.out
@@ -297,7 +296,7 @@ def test_records_of_other_settings_are_not_shown(call, tmp_path):
     assert answer.code == 2
     assert "Received: 1 records of other runs" in answer.err
     release(tmp_path / "records", [today])
-    assert lines(call(table(), *shown))["ERM"] == ["0.250 (n=1)"]
+    assert lines(call(table(), *shown))["ERM"] == ["0.250 (n=1)", "-"]
 
 
 def test_better_digits_win(call, tmp_path):
@@ -305,7 +304,7 @@ def test_better_digits_win(call, tmp_path):
         tmp_path / "records",
         [few()[0], few(digits="kim")[0], few(digits="mnist")[1]],
     )
-    assert lines(call(table(), *shown))["ERM"] == ["0.750 (n=1)"]
+    assert lines(call(table(), *shown))["ERM"] == ["0.750 (n=1)", "-"]
 
 
 def test_digits_of_most_cells_win(call, tmp_path):
