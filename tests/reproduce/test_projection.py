@@ -32,6 +32,7 @@ def cells(tmp_path):
     return made
 
 
+@pytest.mark.slow
 def test_test_digits_are_drawn(cells, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(figure_features_digits, "DIGITS", 40)
     words = ["--output-dir", str(tmp_path / "runs"), "--figures-dir", str(tmp_path)]
