@@ -190,7 +190,7 @@ PROFILES = {
             CONDITIONAL: {
                 "method": MutualInformation(conditional=True, mi_weight=2.0),
                 "batch_size": 128,
-                "epochs": 8,
+                "epochs": 12,
                 "learning_rate": 5e-4,
                 "estimator_learning_rate": 5e-3,
                 "estimator_steps": 8,
