@@ -92,7 +92,8 @@ def test_plain_training_without_records_has_no_bar(call, tmp_path):
 def test_the_readme_shows_the_best_profile(call):
     text = (ROOT / "README.md").read_text("utf-8")
     _, out, _ = call(TABLE, "--from-records", str(RECORDS))
-    (best,) = re.findall(r"profile (\w+)", out)
+    # Where cells are missing, a command names it again.
+    (best,) = set(re.findall(r"profile (\w+)", out))
     (shown,) = re.findall(r"^<!-- table1_short (\w+)", text, re.M)
     (picture,) = re.findall(r"figures/figure_overview_([a-z]+)", text)
     assert shown == picture == best
