@@ -70,7 +70,9 @@ def draw_bars(ax, results):
     ax.set_xticks(range(len(columns)), columns)
     ax.set(xlabel="color variance", ylabel="test accuracy", ylim=(0, 1.1))
     ax.spines[["top", "right"]].set_visible(False)
-    ax.legend(fontsize="small", loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
+    # Above the bars, which need the width for their labels.
+    place = {"loc": "lower center", "bbox_to_anchor": (0.5, 1), "ncols": len(bars)}
+    ax.legend(fontsize="small", frameon=False, **place)
     return points
 
 
