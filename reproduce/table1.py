@@ -9,7 +9,7 @@ from reproduce.recipes.published import published
 
 
 def tables(results, title, notes):
-    """A column for each color variance. What has no run yet is left out."""
+    """A column for each color variance, of the rows and columns with records."""
     return [
         make_table(
             results.begun(),

@@ -45,11 +45,11 @@ def find_erasure(
     classes. All rows of a class count, so the label has no part in it, though
     it agrees with the attribute in nearly all rows. The directions are
     projected out in the metric of the rows' covariance, so that as little as
-    possible is lost. The strongest come first. Directions that chance may have
-    made stay: with many columns and few rows, noise moves rows far. The erasure
-    ends before it takes
-    more than a tenth of the separation of the classes, compared with leaving
-    the attribute's effect in the columns as noise.
+    possible is lost. The strongest come first. Directions that may be chance
+    are left: with many columns and few rows, noise alone looks like an effect.
+    The erasure ends before it takes more than a tenth of the separation of the
+    classes, compared with leaving the attribute's effect in the columns as
+    noise.
 
     Args:
         table: float array of shape `(rows, columns)`.

@@ -11,7 +11,6 @@ from reproduce.recipes.digits import (
     AUGMENTED,
     BALANCED,
     BEST,
-    BFLOAT16,
     CONDITIONAL,
     CONSTANT,
     FAST,
@@ -51,7 +50,7 @@ SEARCH = {
     },
     CONDITIONAL: {
         AS_IT_IS: ((LOW,), {}),
-        "constant rate": ((LOW,), {**CONSTANT, **BFLOAT16, "epochs": 5}),
+        "constant rate": ((LOW,), {**CONSTANT, "epochs": 5}),
     },
     BALANCED: {
         AS_IT_IS: ((LOW, MIDDLE, HIGH), {}),

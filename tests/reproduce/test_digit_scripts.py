@@ -45,6 +45,15 @@ def test_table1(call, tmp_path):
     assert "112 of 140 cells are missing" in out
 
 
+def test_rows_and_columns_without_records_are_left_out(call, tmp_path):
+    held = table1("--seeds", "1", "--methods", "ERM", "--variances", "0.02", "0.05")
+    shown = publish(tmp_path / "records", held)
+    found = rows(call(EXPERIMENTS["table1"], *shown, "--seeds", "1")[1])
+    assert found["color variance"] == ["0.020", "0.050"]
+    assert found["ERM"] == ["0.500", "0.510"]
+    assert "conditional MI" not in found
+
+
 def test_the_weights_of_the_information_stand_below(call, tmp_path):
     chosen = ["--seeds", "1", "--variances", "0.02"]
     chosen += ["--methods", "ERM", "MI backpropagation", "conditional MI"]
