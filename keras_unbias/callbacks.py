@@ -8,10 +8,10 @@ import numpy as np
 import tensorflow as tf
 
 from keras_unbias import replicas
-from keras_unbias.auditing import critics
 from keras_unbias.auditing.outputs import collect_labels, collect_outputs
 from keras_unbias.checks import check_integer, check_weight
 from keras_unbias.data import BiasedDataset
+from keras_unbias.dependence import critics
 
 
 class StopOnDivergence(keras.callbacks.Callback):

@@ -3,7 +3,7 @@
 import dataclasses
 import sys
 
-from reproduce.experiment import driver, peers
+from reproduce.experiment import driver, peers, sources
 from reproduce.experiment.tables import Column, make_table
 from reproduce.recipes.peers import AUDIT, AUDITED, FEW, OWN, PROFILES, cells
 
@@ -16,6 +16,7 @@ def tables(results, title, notes):
         return dataclasses.replace(results, cells=chosen)
 
     few = part(lambda cell: cell.column in FEW and cell.row in OWN)
+    columns = dict.fromkeys(cell.column for cell in few.cells)
     many = part(lambda cell: cell.column not in FEW and cell.row != AUDIT)
     audits = [
         # A row for each problem.
@@ -25,13 +26,13 @@ def tables(results, title, notes):
     return [
         make_table(
             few,
-            [Column(name, metric("group_accuracy"), name) for name in FEW],
+            [Column(name, metric("group_accuracy"), name) for name in columns],
             title=f"Unbiased test accuracy by problem, {title}",
             notes=notes,
         ),
         make_table(
             few,
-            [Column(name, metric("worst_group"), name) for name in FEW],
+            [Column(name, metric("worst_group"), name) for name in columns],
             title=f"Accuracy of the worst group, {title}",
         ),
         make_table(
@@ -76,6 +77,7 @@ PEERS = driver.Table(
     description=__doc__,
     cells=cells,
     profiles=PROFILES,
+    source=sources.PEERS,
     train=peers.train,
     tables=tables,
 )

@@ -24,8 +24,8 @@ from conftest import Problem
 
 from keras_unbias import data, replicas
 from keras_unbias.auditing import audit
-from keras_unbias.auditing.critics import held_out_bound
 from keras_unbias.callbacks import MiWeightSchedule, MutualInformationMonitor
+from keras_unbias.dependence.critics import held_out_bound
 from keras_unbias.information import (
     ConcatenatedCritic,
     MutualInformationEstimator,

@@ -1,7 +1,6 @@
 """Audits of representations: what features reveal about an attribute."""
 
 from keras_unbias.auditing.audit import audit
-from keras_unbias.auditing.critics import held_out_bound
-from keras_unbias.auditing.report import Audit, Estimate, Leakage
+from keras_unbias.auditing.report import Audit, Leakage
 
-__all__ = ["Audit", "Estimate", "Leakage", "audit", "held_out_bound"]
+__all__ = ["Audit", "Leakage", "audit"]

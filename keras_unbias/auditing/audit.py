@@ -1,16 +1,15 @@
 """The audit: how much features reveal about an attribute."""
 
-import dataclasses
 import math
 import warnings
 from collections.abc import Callable
 
 import numpy as np
+import pandas as pd
 import tensorflow as tf
 
-from keras_unbias import information, replicas
-from keras_unbias.auditing import critics, metrics, probes
-from keras_unbias.auditing.bootstrap import Bootstrap
+from keras_unbias import replicas
+from keras_unbias.auditing import metrics
 from keras_unbias.auditing.outputs import (
     check_predictions,
     collect_outputs,
@@ -19,12 +18,12 @@ from keras_unbias.auditing.outputs import (
 from keras_unbias.auditing.report import Audit, Leakage
 from keras_unbias.data import AttributeSpec, BiasedDataset
 from keras_unbias.data.attributes import Categories
+from keras_unbias.dependence.bootstrap import Bootstrap
+from keras_unbias.dependence.columns import rank_columns
+from keras_unbias.dependence.cross_fitting import Probed, cross_fit
 from keras_unbias.information import discrete
 
-# The better of two different critics counts, since either may miss what the
-# other finds.
-CRITICS = (information.SeparableCritic, information.ConcatenatedCritic)
-DONSKER_VARADHAN = "Donsker-Varadhan"
+MIN_ROWS = 60
 
 
 def audit(
@@ -39,12 +38,15 @@ def audit(
     """Measures how much a representation reveals about the attribute.
 
     The audit fits estimators of its own and never uses that of the training.
-    It fits two critics with the Donsker-Varadhan bound, and three probes
-    (linear, MLP, gradient-boosted trees) with the bound `H(C) - CE`. In
-    expectation all are lower bounds, so the largest is the most informative.
-    On few rows their noise is a few hundredths of a nat in either direction.
-    Information that no estimator finds may still be there. The trees take
-    the longest, a minute or more for an attribute with many values.
+    I(Z;C) is the information of features and attribute as
+    `mutual_information` finds it, beside three probes (linear, MLP,
+    gradient-boosted trees) of the features as they are, with the bound
+    `H(C) - CE`. By the chain rule, I(Z;C|Y) is the information of features and
+    label together, less that of the label. Every row is held out once from the
+    fit and the choice of estimators. In expectation the values are lower
+    bounds. On few rows their noise is a few hundredths of a nat in either
+    direction. Information that no estimator finds may still be there. The
+    probes take the longest, a minute or more for an attribute with many values.
 
     Args:
         model_or_features: a `RepresentationClassifier`, the result of
@@ -102,100 +104,72 @@ def audit(
     spec = outputs.spec or AttributeSpec.infer(attributes)
     categories = spec.categories(attributes)
     _check_values(categories, attributes)
-    examined = _Rows(
-        features=outputs.features[chosen],
-        attributes=critics.scale_numbers(attributes),
-        categories=categories,
-        split=critics.split_rows(len(chosen), generator),
-        seed=seed,
-    )
     bootstrap = Bootstrap(resamples, generator)
+
+    def leakage(labels=None, floor=0.0):
+        return _leakage(
+            outputs.features[chosen],
+            spec.frame(attributes),
+            categories,
+            labels,
+            floor=floor,
+            seed=seed,
+            bootstrap=bootstrap,
+        )
+
     if labels is None:
-        return Audit(rows=len(chosen), leakage=_leakage(examined, bootstrap))
+        return Audit(rows=len(chosen), leakage=leakage())
     labels = labels[chosen]
     floor = discrete.discrete_mutual_information(labels, categories.cells)
     classes = np.unique(labels, return_inverse=True)[1]
-    leakage = _leakage(examined, bootstrap, floor=floor)
-    conditional = _leakage(examined, bootstrap, classes)
+    found = leakage(floor=floor), leakage(classes)
     rates = {}
     if predictions is not None:
         predictions = predictions[chosen]
         rates = metrics.accuracies(labels, predictions, categories, bootstrap)
-    return Audit(len(chosen), leakage, conditional, **rates)
+    return Audit(len(chosen), *found, **rates)
 
 
-@dataclasses.dataclass(frozen=True)
-class _Rows:
-    """The audited rows.
-
-    Args:
-        features: float array of shape `(rows, d)`.
-        attributes: float array of shape `(rows, a)`, the vectors for critics.
-        categories: `Categories` of the attributes, for probes.
-        split: as `critics.split_rows` returns it.
-        seed: int, the seed of the estimators.
-    """
-
-    features: np.ndarray
-    attributes: np.ndarray
-    categories: Categories
-    split: list[np.ndarray]
-    seed: int
-
-
-def _leakage(rows, bootstrap, labels=None, floor=0.0):
+def _leakage(
+    features: np.ndarray,
+    attributes: pd.DataFrame,
+    categories: Categories,
+    labels: np.ndarray | None,
+    *,
+    floor: float,
+    seed: int,
+    bootstrap: Bootstrap,
+) -> Leakage:
     """Returns the `Leakage` of all rows, or within the classes of `labels`."""
-    _, choice, held_out = rows.split
-    cells = rows.categories.cells
+    inputs = pd.DataFrame(features)
+    if labels is not None:
+        inputs["label"] = labels.astype(str)
+    found = cross_fit(
+        (rank_columns(inputs), rank_columns(attributes)),
+        Probed(features, categories, labels),
+        seed=seed,
+        generator=bootstrap.generator,
+    )
+    cells = categories.cells
     classes = np.zeros(len(cells), int) if labels is None else labels
-    shared = discrete.discrete_mutual_information(classes, cells)
-    # log p(c), or log p(c|y), of every row.
     counts = np.zeros((classes.max() + 1, cells.max() + 1))
     np.add.at(counts, (classes, cells), 1)
-    shares = counts / counts.sum(1, keepdims=True)
-    frequencies = np.log(shares[classes, cells])
-    results = probes.evaluate_probes(
-        rows.features, rows.categories, labels, rows.split, seed=rows.seed
+    # log p(c|y) / p(c) of every row, 0 without labels.
+    of_labels = np.log(
+        (counts / counts.sum(1, keepdims=True))[classes, cells]
+        / (counts.sum(0) / len(cells))[cells]
     )
-    quality, bounds, probe_accuracy = {}, {}, {}
-    for name, result in results.items():
-        quality[name] = bootstrap.mean(result.choice - frequencies[choice])
-        bounds[name] = bootstrap.mean(result.held_out - frequencies[held_out])
-        probe_accuracy[name] = bootstrap.mean(result.correct)
-    bound = _best_critic(rows, labels)
-    quality[DONSKER_VARADHAN], bounds[DONSKER_VARADHAN] = (
-        bootstrap(lambda drawn, part=part: bound(part[drawn]), len(part))
-        for part in (choice, held_out)
-    )
-    majority = counts.argmax(1)[classes[held_out]]
+    ceiling = discrete.entropy(cells)
+    ceiling -= discrete.discrete_mutual_information(classes, cells)
     return Leakage(
-        bounds=bounds,
-        best_estimator=max(quality, key=lambda name: quality[name].low),
+        found.information(bootstrap, known=of_labels),
         floor=floor,
-        ceiling=discrete.entropy(cells) - shared if rows.categories.exact else math.inf,
-        probe_accuracy=probe_accuracy,
-        majority_accuracy=float(np.mean(majority == cells[held_out])),
+        ceiling=ceiling if categories.exact else math.inf,
+        probe_accuracy={
+            name: bootstrap.mean(correct) for name, correct in found.correct.items()
+        },
+        majority_accuracy=float(np.mean(counts.argmax(1)[classes] == cells)),
     )
-
-
-def _best_critic(rows, labels):
-    """Returns the function from row numbers to the best critic's bound."""
-    fits = [
-        critics.fit_critic(
-            rows.features,
-            rows.attributes,
-            labels,
-            num_classes=None if labels is None else labels.max() + 1,
-            split=rows.split,
-            generator=np.random.default_rng(rows.seed),
-            critic=critic.for_attributes(rows.attributes, seed=rows.seed),
-            epochs=40,
-            batch_size=critics.choose_batch_size(len(rows.features)),
-            seed=rows.seed,
-        )
-        for critic in CRITICS
-    ]
-    return max(fits, key=lambda fit: fit[0])[1]
 
 
 def _check(outputs, predictions, rows):
@@ -213,10 +187,10 @@ def _check(outputs, predictions, rows):
         "predictions": predictions,
     }
     lengths = {name: len(array) for name, array in arrays.items() if array is not None}
-    if len(set(lengths.values())) > 1 or min(len(features), rows) < 60:
+    if len(set(lengths.values())) > 1 or min(len(features), rows) < MIN_ROWS:
         raise ValueError(
-            "An audit fits estimators to two thirds of the rows. Expected: 60 rows or "
-            f"more, and as many in each array. Received: {lengths}, rows={rows}."
+            f"An audit fits estimators to half of the rows. Expected: {MIN_ROWS} rows "
+            f"or more, and as many in each array. Received: {lengths}, rows={rows}."
         )
 
 

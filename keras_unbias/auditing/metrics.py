@@ -5,9 +5,9 @@ import math
 import numpy as np
 from sklearn.metrics import balanced_accuracy_score
 
-from keras_unbias.auditing.bootstrap import Bootstrap
 from keras_unbias.checks import check_same_length, check_vector
 from keras_unbias.data.attributes import Categories
+from keras_unbias.dependence.bootstrap import Bootstrap
 
 # The accuracy of a group with fewer rows is too noisy to report.
 SMALLEST_GROUP = 10

@@ -4,7 +4,8 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from keras_unbias.auditing.report import Audit, Estimate, Leakage
+from keras_unbias.auditing.report import Audit, Leakage
+from keras_unbias.dependence import Estimate
 
 if TYPE_CHECKING:
     import matplotlib.figure
@@ -32,9 +33,13 @@ def draw(audit: Audit) -> "matplotlib.figure.Figure":
 
     Example:
 
+    >>> from keras_unbias.dependence import MutualInformation
     >>> bound, accuracy = Estimate(0.5, 0.4, 0.6), Estimate(0.9, 0.8, 1.0)
+    >>> information = MutualInformation(
+    ...     0.5, 0.4, 0.6, "linear probe", 300, {"linear probe": bound}
+    ... )
     >>> leakage = Leakage(
-    ...     {"linear probe": bound}, "linear probe", floor=0.0, ceiling=0.693,
+    ...     information, floor=0.0, ceiling=0.693,
     ...     probe_accuracy={"linear probe": accuracy}, majority_accuracy=0.5,
     ... )
     >>> (ax,) = draw(Audit(rows=300, leakage=leakage)).axes
@@ -45,7 +50,7 @@ def draw(audit: Audit) -> "matplotlib.figure.Figure":
     leakages = {symbol: found for symbol, found in leakages.items() if found}
     limits = _limits(leakages.values())
     groups = audit.accuracy_per_attribute or {}
-    rows = [len(leakage.bounds) for leakage in leakages.values()]
+    rows = [len(leakage.information.bounds) for leakage in leakages.values()]
     rows += [1 + len(groups)] if audit.accuracy else []
     # Titles and axes take the room of some rows.
     heights = [2.5 + count for count in rows]
@@ -74,9 +79,9 @@ def _figure_class():
 
 def _draw_leakage(ax: Any, leakage: Leakage, limits: tuple[float, float]):
     """Draws the bounds on a scale from nothing to all that there is."""
-    best = leakage.best_estimator
-    colors = {name: BLUE if name == best else GRAY for name in leakage.bounds}
-    _draw_estimates(ax, leakage.bounds, colors)
+    bounds, best = leakage.information.bounds, leakage.information.estimator
+    colors = {name: BLUE if name == best else GRAY for name in bounds}
+    _draw_estimates(ax, bounds, colors)
     if leakage.floor > 0:
         _mark(ax, leakage.floor, GREEN, "floor")
     if math.isfinite(leakage.ceiling):
@@ -89,7 +94,7 @@ def _limits(leakages: Iterable[Leakage]) -> tuple[float, float]:
     ends = [0.0]
     for leakage in leakages:
         ends += [leakage.floor, leakage.ceiling]
-        for bound in leakage.bounds.values():
+        for bound in leakage.information.bounds.values():
             ends += [bound.low, bound.high]
     ends = list(filter(math.isfinite, ends))
     return min(ends), 1.08 * max(ends) or 1.0

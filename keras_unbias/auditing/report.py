@@ -1,4 +1,4 @@
-"""The result of an audit: estimates, leakages, and the report."""
+"""The result of an audit: leakages, and the report."""
 
 import dataclasses
 import math
@@ -6,34 +6,11 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from keras_unbias.dependence.bootstrap import Estimate
+from keras_unbias.dependence.cross_fitting import MutualInformation
+
 if TYPE_CHECKING:
     import matplotlib.figure
-
-
-@dataclasses.dataclass(frozen=True, repr=False)
-class Estimate:
-    """A value with its 95 % confidence interval, by bootstrap over the rows.
-
-    Args:
-        value: float, the estimate.
-        low: float, the lower end of the interval.
-        high: float, the upper end of the interval.
-
-    Example:
-
-    >>> print(Estimate(0.5, 0.45, 0.56))
-    0.500 [0.450, 0.560]
-    """
-
-    value: float
-    low: float
-    high: float
-
-    def __str__(self):
-        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
-
-    def __repr__(self):
-        return f"Estimate({self})"
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -41,11 +18,8 @@ class Leakage:
     """Information that features carry about an attribute.
 
     Args:
-        bounds: dict from estimators to `Estimate`, lower bounds of the mutual
-            information in nats. The estimators are `"Donsker-Varadhan"` and
-            the names in `probes.PROBES`.
-        best_estimator: str, the estimator whose bound is largest by the lower
-            end of its interval. It is chosen on rows of its own.
+        information: `MutualInformation`, a lower bound in nats, with those of
+            the single estimators in its `bounds`.
         floor: float, nats: the information that features must carry if they
             predict the label. It is I(Y;C), or 0 within the classes.
         ceiling: float, nats: the information that there is, H(C) or H(C|Y).
@@ -57,31 +31,26 @@ class Leakage:
 
     Example:
 
-    >>> bound, accuracy = Estimate(0.5, 0.4, 0.6), Estimate(0.9, 0.8, 1.0)
-    >>> leakage = Leakage(
-    ...     {"linear probe": bound}, "linear probe", floor=0.0, ceiling=0.693,
+    >>> information = MutualInformation(0.5, 0.4, 0.6, "linear probe", 300, {})
+    >>> accuracy = Estimate(0.9, 0.8, 1.0)
+    >>> Leakage(
+    ...     information, floor=0.0, ceiling=0.693,
     ...     probe_accuracy={"linear probe": accuracy}, majority_accuracy=0.5,
     ... )
-    >>> leakage.information.value
-    0.5
+    Leakage(0.500 [0.400, 0.600] nats (linear probe); floor 0.000, ceiling 0.693)
     """
 
-    bounds: dict[str, Estimate]
-    best_estimator: str
+    information: MutualInformation
     floor: float
     ceiling: float
     probe_accuracy: dict[str, Estimate]
     majority_accuracy: float
 
-    @property
-    def information(self) -> Estimate:
-        """The bound of the best estimator, in nats."""
-        return self.bounds[self.best_estimator]
-
     def __str__(self):
         return (
-            f"{self.information} nats ({self.best_estimator}); floor "
-            f"{self.floor:.3f}, ceiling {self.ceiling:.3f}"
+            f"{Estimate.__str__(self.information)} nats "
+            f"({self.information.estimator}); "
+            f"floor {self.floor:.3f}, ceiling {self.ceiling:.3f}"
         )
 
     def __repr__(self):
@@ -93,8 +62,8 @@ class Audit:
     """Result of `audit`: what features reveal about an attribute.
 
     Args:
-        rows: int, the number of audited rows. Estimators are fitted to two
-            thirds of them, chosen on a sixth, and evaluated on a sixth.
+        rows: int, the number of audited rows. Every row is held out once from
+            the fit and the choice of estimators.
         leakage: `Leakage` of I(Z;C).
         conditional_leakage: `Leakage` of I(Z;C|Y), or `None` without labels.
         accuracy: `Estimate` of the classifier's accuracy on all rows. This and
@@ -111,8 +80,11 @@ class Audit:
     Example:
 
     >>> bound, accuracy = Estimate(0.5, 0.4, 0.6), Estimate(0.9, 0.8, 1.0)
+    >>> information = MutualInformation(
+    ...     0.5, 0.4, 0.6, "linear probe", 300, {"linear probe": bound}
+    ... )
     >>> leakage = Leakage(
-    ...     {"linear probe": bound}, "linear probe", floor=0.0, ceiling=0.693,
+    ...     information, floor=0.0, ceiling=0.693,
     ...     probe_accuracy={"linear probe": accuracy}, majority_accuracy=0.5,
     ... )
     >>> print(Audit(rows=300, leakage=leakage))
@@ -142,7 +114,7 @@ class Audit:
         for symbol, leakage in self._leakages():
             nats, accuracy = f"{symbol} (nats)", f"probe accuracy, {symbol}"
             lines += [
-                *((nats, name, value) for name, value in leakage.bounds.items()),
+                *((nats, *bound) for bound in leakage.information.bounds.items()),
                 (nats, "floor", leakage.floor),
                 (nats, "ceiling", leakage.ceiling),
                 *(

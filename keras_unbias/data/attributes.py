@@ -177,19 +177,41 @@ class AttributeSpec:
             The `Categories` of the rows.
         """
         values, names, exact = [], [], True
-        for block in self.split(attributes):
-            if block.shape[1] > 1 and _is_one_hot(block):
-                values.append(block.argmax(1))
-                names.append([str(code) for code in range(block.shape[1])])
-                continue
-            for number in block.T:
-                series = pd.Series(number).astype("category")
+        for _, series in self.frame(attributes).items():
+            if series.dtype != "category":
+                number = series.to_numpy()
+                series = series.astype("category")
                 if len(series.cat.categories) > MAX_VALUES:
                     series = deciles(number)
                     exact = False
-                values.append(series.cat.codes.to_numpy(np.int64))
-                names.append([_name(c) for c in series.cat.categories])
+            values.append(series.cat.codes.to_numpy(np.int64))
+            names.append([_name(c) for c in series.cat.categories])
         return Categories(np.stack(values, 1), names, exact)
+
+    def frame(self, attributes: np.ndarray) -> pd.DataFrame:
+        """Reads categories and numbers off vectors.
+
+        Args:
+            attributes: float array of shape `(rows, size)`.
+
+        Returns:
+            Frame with a categorical column for each one-hot code, and a column
+            of numbers for each column of the other parts.
+
+        Example:
+
+        >>> AttributeSpec((3, 1)).frame(np.array([[0, 0, 1, 0.3]])).values.tolist()
+        [['2', 0.3]]
+        """
+        columns = []
+        for block in self.split(attributes):
+            if block.shape[1] > 1 and _is_one_hot(block):
+                names = [str(code) for code in range(block.shape[1])]
+                codes = pd.Categorical.from_codes(block.argmax(1), names)
+                columns.append(pd.Series(codes))
+            else:
+                columns += map(pd.Series, block.T)
+        return pd.concat(columns, axis=1)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -32,6 +32,11 @@ class Columns:
     categories: Categories
 
     @property
+    def are_constant(self) -> bool:
+        """Whether no column has two values."""
+        return not self.ranks.shape[1] and not self.categories.names
+
+    @property
     def are_categories(self) -> bool:
         """Whether all columns are categories."""
         return self.ranks.shape[1] == 0
@@ -95,35 +100,49 @@ def read_columns(name: str, given: Any) -> Columns:
     ((20, 1), [['f', 'm']])
     """
     frame = _checked(name, given)
-    ranks, codes, names = [], [], []
-    for column in frame.columns:
-        series = frame[column]
-        numbers = pd.api.types.is_numeric_dtype(series)
-        # 1 and "1" are one value.
-        series = series if numbers else series.astype(str)
-        values = series.nunique()
-        if values == 1:
-            continue
-        if numbers and values > MAX_VALUES:
-            position = stats.rankdata(series.to_numpy(float))
-            ranks.append((position - 0.5) / len(series))
-            continue
-        if values > max(MAX_VALUES, len(series) // ROWS_PER_VALUE):
+    columns = rank_columns(frame)
+    most = max(MAX_VALUES, len(frame) // ROWS_PER_VALUE)
+    for column, values in _texts(frame).nunique().items():
+        if values > most:
             raise ValueError(
                 f"A category must have several rows. Expected: {ROWS_PER_VALUE} rows "
                 f"per value of a column of {name}. Received: {values} values of "
-                f"{column!r} in {len(series)} rows. Merge values, or leave out what "
+                f"{column!r} in {len(frame)} rows. Merge values, or leave out what "
                 "names single rows."
             )
-        values, code = np.unique(series, return_inverse=True)
-        codes.append(code)
-        names.append([str(value) for value in values])
-    if not ranks and not codes:
+    if columns.are_constant:
         raise ValueError(
             "Information about a constant is 0. Expected: a column with two values or "
             f"more. Received: {name} with one value in all rows. Check which columns "
             "were selected."
         )
+    return columns
+
+
+def rank_columns(frame: pd.DataFrame) -> Columns:
+    """Turns a frame without missing values into ranks and categories.
+
+    Args:
+        frame: frame of shape `(rows, columns)`.
+
+    Returns:
+        The `Columns`. Columns of one value are left out.
+    """
+    ranks, codes, names = [], [], []
+    texts = _texts(frame)
+    for column in frame.columns:
+        # 1 and "1" are one value.
+        series = texts[column] if column in texts else frame[column]
+        values = series.nunique()
+        if values == 1:
+            continue
+        if column not in texts and values > MAX_VALUES:
+            position = stats.rankdata(series.to_numpy(float))
+            ranks.append((position - 0.5) / len(series))
+            continue
+        values, code = np.unique(series, return_inverse=True)
+        codes.append(code)
+        names.append([str(value) for value in values])
     rows = len(frame)
     return Columns(
         np.reshape(ranks, (-1, rows)).T.copy(),
@@ -131,6 +150,12 @@ def read_columns(name: str, given: Any) -> Columns:
             np.reshape(codes, (-1, rows)).T.astype(int, order="C"), names, exact=True
         ),
     )
+
+
+def _texts(frame):
+    """Returns the columns that are no numbers, as texts."""
+    kinds = frame.dtypes.map(pd.api.types.is_numeric_dtype)
+    return frame.loc[:, ~kinds.to_numpy(bool)].astype(str)
 
 
 def _checked(name, given):

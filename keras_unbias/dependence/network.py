@@ -12,9 +12,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_unbias.auditing.critics import fit_critic
 from keras_unbias.dependence.columns import NORMAL, Columns
 from keras_unbias.dependence.copula import Copula, inverse_root
+from keras_unbias.dependence.critics import fit_critic
 from keras_unbias.information import Critic
 
 EPOCHS = 30

@@ -5,8 +5,8 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedKFold, cross_val_score
 
 from keras_unbias import BiasedDataset, RepresentationClassifier
-from keras_unbias.auditing.critics import choose_batch_size, held_out_bound
-from keras_unbias.auditing.probes import linear_probe
+from keras_unbias.dependence.critics import choose_batch_size, held_out_bound
+from keras_unbias.dependence.probes import linear_probe
 
 # Training rows that the estimates of a run are based on.
 ROWS = 24_000

@@ -300,11 +300,11 @@ class Ferm(Svm):
 
 @checked
 class PeerProblem(Data):
-    """A problem of `peer_problems`, or German credit with a binary age.
+    """A problem of `peer_problems`, German credit or faces, with a binary age.
 
     Args:
         problem: its name.
-        rows: training rows, and test rows, of a problem that is drawn.
+        rows: training rows, of a problem that is drawn as many test rows.
         agreement: how often the attribute agrees with the label there.
         audited: whether the features of a network are audited, which takes
             longer than the training.
@@ -312,7 +312,7 @@ class PeerProblem(Data):
 
     name: ClassVar[str] = "peers"
     problem: Literal[
-        "gaussians", "categories", "pictures", "product", "decisions", "credit"
+        "gaussians", "categories", "pictures", "product", "decisions", "credit", "faces"
     ] = "gaussians"
     rows: Count = 10_000
     agreement: Annotated[float, Field(gt=0, le=1)] = 0.9

@@ -121,6 +121,20 @@ def _prepare_tasks(settings, options):
     return options.data_dir
 
 
+def _find_peer_faces(options):
+    if options.data_dir is None:
+        return {"faces": False}
+    tensorflow_process.import_tensorflow()
+
+    from keras_unbias.data import utk_faces
+
+    try:
+        utk_faces.find(options.data_dir)
+    except FileNotFoundError:
+        return {"faces": False}
+    return {"faces": True}
+
+
 DIGITS = Source(
     choices=[{"digits": d} for d in ("mnist", "kim", "mnist-5000")],
     find=_find_digits,
@@ -133,3 +147,4 @@ FACES = Source(
 )
 CREDIT = Source(prepare=_prepare_credit)
 TASKS = Source(prepare=_prepare_tasks, by_hand=True)
+PEERS = Source(choices=[{"faces": True}, {"faces": False}], find=_find_peer_faces)

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from keras_unbias.auditing.bootstrap import Bootstrap
+from keras_unbias.dependence.bootstrap import Bootstrap
 
 
 def test_a_bootstrap_interval_is_that_of_the_normal_distribution():

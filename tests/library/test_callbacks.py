@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from keras_unbias import callbacks
-from keras_unbias.auditing import critics
+from keras_unbias.dependence import critics
 from keras_unbias.methods import (
     MutualInformationBackpropagation,
     RepresentationClassifier,

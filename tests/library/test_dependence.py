@@ -9,7 +9,7 @@ import keras_unbias as ku
 from keras_unbias.dependence import MutualInformation, network
 from keras_unbias.dependence.columns import read_columns
 from keras_unbias.dependence.copula import Copula, fit_copula
-from keras_unbias.dependence.estimate import _evaluate_ratio
+from keras_unbias.dependence.cross_fitting import _evaluate_ratio
 from keras_unbias.dependence.trees import fit_trees, random_pairs
 
 

@@ -7,7 +7,7 @@ import sklearn.metrics
 
 from keras_unbias import AttributeSpec
 from keras_unbias.auditing import metrics
-from keras_unbias.auditing.bootstrap import Bootstrap
+from keras_unbias.dependence.bootstrap import Bootstrap
 
 
 def test_metrics_refuse_lengths_that_differ():

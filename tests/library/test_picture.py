@@ -7,12 +7,19 @@ import sys
 import pytest
 from test_report import AUDIT, LEAKAGE
 
-from keras_unbias.auditing import Audit, Estimate
+from keras_unbias.auditing import Audit
+from keras_unbias.dependence import Estimate, MutualInformation
 
 CONDITIONAL = dataclasses.replace(
     LEAKAGE,
-    bounds={"linear probe": Estimate(-0.02, -0.05, 0.01)},
-    best_estimator="linear probe",
+    information=MutualInformation(
+        -0.02,
+        -0.05,
+        0.01,
+        "linear probe",
+        12000,
+        {"linear probe": Estimate(-0.02, -0.05, 0.01)},
+    ),
     floor=0.0,
     ceiling=0.5,
 )
@@ -36,7 +43,7 @@ def widths(ax):
 
 def test_an_audit_without_labels_has_one_panel():
     (ax,) = Audit(rows=60, leakage=LEAKAGE).plot().axes
-    assert names(ax) == ["linear probe", "Donsker-Varadhan"]
+    assert names(ax) == ["linear probe", "copula"]
     assert widths(ax) == [0.25, 0.5]
     # The best estimator has a color of its own.
     first, best = (bar.get_facecolor() for bar in ax.patches)

@@ -5,7 +5,7 @@ import pytest
 from known_information import representation
 
 from keras_unbias import AttributeSpec
-from keras_unbias.auditing import critics, probes
+from keras_unbias.dependence import critics, probes
 
 
 def evaluate(features, attributes, labels=None):

@@ -12,7 +12,7 @@ from keras_unbias import (
     RepresentationClassifier,
     Split,
 )
-from keras_unbias.auditing.critics import held_out_bound
+from keras_unbias.dependence.critics import held_out_bound
 from reproduce.experiment import fresh_estimates
 
 

@@ -131,7 +131,7 @@ def evaluate_probes(
     Example:
 
     >>> from keras_unbias.data.attributes import AttributeSpec
-    >>> from keras_unbias.auditing.critics import split_rows
+    >>> from keras_unbias.dependence.critics import split_rows
     >>> codes = np.arange(120) % 2
     >>> categories = AttributeSpec((2,)).categories(np.eye(2)[codes])
     >>> split = split_rows(120, np.random.default_rng(0))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from known_information import entropy, representation
 
-from keras_unbias.auditing import critics
+from keras_unbias.dependence import critics
 
 
 @pytest.mark.parametrize("agreement", [0.25, 0.7, 1.0])

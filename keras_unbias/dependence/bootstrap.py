@@ -1,11 +1,36 @@
 """Confidence intervals by bootstrap over rows."""
 
+import dataclasses
 import math
 from collections.abc import Callable
 
 import numpy as np
 
-from keras_unbias.auditing.report import Estimate
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class Estimate:
+    """A value with its 95 % confidence interval, by bootstrap over the rows.
+
+    Args:
+        value: float, the estimate.
+        low: float, the lower end of the interval.
+        high: float, the upper end of the interval.
+
+    Example:
+
+    >>> print(Estimate(0.5, 0.45, 0.56))
+    0.500 [0.450, 0.560]
+    """
+
+    value: float
+    low: float
+    high: float
+
+    def __str__(self):
+        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
+
+    def __repr__(self):
+        return f"Estimate({self})"
 
 
 class Bootstrap:
