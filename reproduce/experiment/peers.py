@@ -127,7 +127,7 @@ def _audit(settings, problem, rows) -> dict[str, Any]:
         "information": found.information.value,
         "low": found.information.low,
         "high": found.information.high,
-        **{f"{n} (nats)": bound.value for n, bound in found.bounds.items()},
+        **{f"{n} (nats)": bound.value for n, bound in found.information.bounds.items()},
     }
 
 

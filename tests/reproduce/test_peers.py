@@ -1,15 +1,17 @@
 """The comparison with other packages: its problems, its runs, its tables."""
 
-import types
-
 import numpy as np
 import pandas as pd
 import pytest
+import utk
 from scipy import stats
 from scripts import EXPERIMENTS, cells_of, publish, rows
 from sklearn import metrics
 
-from reproduce.experiment import peer_problems, peers, records, run_files
+from keras_unbias.auditing import Audit, Leakage
+from keras_unbias.data import utk_faces
+from keras_unbias.dependence import Estimate, MutualInformation
+from reproduce.experiment import peer_problems, peer_rows, peers, records, run_files
 from reproduce.experiment.groups import (
     PeerAudit,
     PeerClassifier,
@@ -270,6 +272,11 @@ def test_reweighing_takes_the_place_of_the_attribute(stub, tmp_path):
     assert stub.made[0] == ("erm",)
 
 
+def audited(information):
+    leakage = Leakage(information, 0.0, 0.693, probe_accuracy={}, majority_accuracy=0.5)
+    return Audit(rows=400, leakage=leakage)
+
+
 def test_features_of_test_rows_are_audited(stub, tmp_path, monkeypatch):
     import keras_unbias
 
@@ -278,10 +285,7 @@ def test_features_of_test_rows_are_audited(stub, tmp_path, monkeypatch):
         np.testing.assert_array_equal(features, test.inputs[:, :3])
         one_hot = np.eye(2)[test.attributes.attribute]
         np.testing.assert_array_equal(answers[1]["attribute"], one_hot)
-        information = types.SimpleNamespace(value=0.25)
-        return types.SimpleNamespace(
-            leakage=types.SimpleNamespace(information=information)
-        )
+        return audited(MutualInformation(0.25, 0.2, 0.3, "a probe", 400, {}))
 
     monkeypatch.setattr(keras_unbias, "audit", audit)
     data = PeerProblem(rows=400, audited=True)
@@ -353,19 +357,33 @@ def test_a_peer_gets_one_attribute_and_classes(tmp_path, monkeypatch):
     assert record.metrics["test_accuracy"] == np.mean(test.labels == 1)
 
 
+def test_faces_agree_in_training_alone(tmp_path, monkeypatch):
+    folder = utk.write(tmp_path / "faces", rows=400)
+    load = utk_faces.load
+    monkeypatch.setattr(utk_faces, "load", lambda **given: load(**given, test_size=99))
+    backbone = {"backbone": "small", "weights": "none", "features": "pooled"}
+    monkeypatch.setattr(peer_rows, "BACKBONE", backbone)
+    data = PeerProblem(problem="faces", rows=40, agreement=0.9)
+    train, test = peer_rows.draw(data, 1, folder)
+    old = train.attributes.old.to_numpy()
+    # Of 40 faces, 36 are of young women and older men.
+    assert np.sum(old == train.labels) == 36
+    assert len(train.inputs) == 40 and len(test.inputs) == 99
+    assert train.inputs.shape[1:] == test.inputs.shape[1:]
+    assert 30 < np.sum(test.attributes.old == test.labels) < 70
+    again, _ = peer_rows.draw(data, 2, folder)
+    assert not np.array_equal(again.inputs, train.inputs)
+
+
 def test_an_audit_stands_beside_the_truth(tmp_path, monkeypatch):
     import keras_unbias
 
     asked = []
-    bound = types.SimpleNamespace(value=0.4)
 
     def audit(inputs, answers, seed):
         asked.append((inputs, answers, seed))
-        information = types.SimpleNamespace(value=0.5, low=0.4, high=0.6)
-        leakage = types.SimpleNamespace(
-            information=information, bounds={"a probe": bound}
-        )
-        return types.SimpleNamespace(leakage=leakage)
+        bounds = {"a probe": Estimate(0.4, 0.3, 0.5)}
+        return audited(MutualInformation(0.5, 0.4, 0.6, "a probe", 400, bounds))
 
     monkeypatch.setattr(keras_unbias, "audit", audit)
     record = peers.train(settings(PeerAudit()), output_dir=tmp_path)

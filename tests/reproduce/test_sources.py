@@ -10,7 +10,7 @@ from faces import people, write
 
 from keras_unbias.data import colored_mnist, drawn_faces, mnist, uci_german
 from reproduce.experiment import sources
-from reproduce.recipes import credit, digits, faces
+from reproduce.recipes import credit, digits, faces, peers
 
 
 def options(**given):
@@ -144,3 +144,13 @@ def test_customers_are_read_once_before_any_run(tmp_path, monkeypatch):
     checksum = hashlib.sha256(text.encode()).hexdigest()
     monkeypatch.setattr(uci_german, "SHA256", checksum)
     assert sources.CREDIT.prepare(settings(cells), given) == str(tmp_path)
+
+
+def test_faces_join_the_comparison_where_they_are(tmp_path):
+    assert sources.PEERS.find(options()) == {"faces": False}
+    given = options(data_dir=tmp_path)
+    assert sources.PEERS.find(given) == {"faces": False}
+    given = options(data_dir=utk.write(tmp_path / "faces", rows=3))
+    assert sources.PEERS.find(given) == {"faces": True}
+    columns = {cell.column for cell in peers.cells("fast", faces=False)}
+    assert {cell.column for cell in peers.cells("fast")} - columns == {peers.FACES}
