@@ -29,6 +29,7 @@ def digit_encoder(
 
     The layers are conv 5x5x64, pool, conv 5x5x64, pool, dense 512 and
     dense 64, with ReLU and unpadded convolutions, as in the released code.
+    The pooling layers have the names `"maps_1"` and `"maps_2"`.
 
     Args:
         dtype: str, the dtype policy of the layers, such as
@@ -50,9 +51,9 @@ def digit_encoder(
             keras.Input(shape, dtype="uint8", name="images"),
             layers.Rescaling(1 / 255, dtype=dtype),
             layers.Conv2D(64, 5, activation="relu", dtype=dtype),
-            layers.MaxPooling2D(2, padding="same", dtype=dtype),
+            layers.MaxPooling2D(2, padding="same", dtype=dtype, name="maps_1"),
             layers.Conv2D(64, 5, activation="relu", dtype=dtype),
-            layers.MaxPooling2D(2, padding="same", dtype=dtype),
+            layers.MaxPooling2D(2, padding="same", dtype=dtype, name="maps_2"),
             layers.Flatten(dtype=dtype),
             layers.Dense(512, activation="relu", dtype=dtype),
             layers.Dense(64, activation="relu", dtype="float32"),

@@ -63,9 +63,8 @@ class AdversarialUnlearning(AttributeAdversary):
         self.entropy_weight = entropy_weight
         self.reversal_weight = reversal_weight
 
-    def adversarial_loss(self, features: tf.Tensor, attributes: tf.Tensor) -> tf.Tensor:
+    def adversarial_loss(self, logits: tf.Tensor, attributes: tf.Tensor) -> tf.Tensor:
         """Computes the weighted negative entropy minus the cross-entropy."""
-        logits = self.attribute_classifier(features, training=True)
         entropy = penalties.negative_entropy(logits, self.attribute_spec)
         cross_entropy = penalties.attribute_cross_entropy(
             logits, attributes, self.attribute_spec

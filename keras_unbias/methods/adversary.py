@@ -1,6 +1,7 @@
 """The base class of methods with an attribute classifier."""
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -42,11 +43,16 @@ class AttributeAdversary(RepresentationClassifier):
             its features alone. Defaults to `()`, a linear classifier.
         attribute_rate: float, the learning rate of the attribute classifier
             as a multiple of the task's. Defaults to 1.
+        attribute_layer: str, the name of the layer of the encoder whose
+            outputs the attribute classifier sees. If these are maps of shape
+            `(n, height, width, channels)`, the attribute classifier consists
+            of 3x3 convolutions and answers at each place. Defaults to `None`,
+            which shows it the features.
         label_prior: see `RepresentationClassifier`.
 
     Raises:
-        ValueError: if `attribute_parts` are not widths, or for the reasons
-            that `RepresentationClassifier` gives.
+        ValueError: if `attribute_parts` are not widths, if the encoder has no
+            such layer, or for the reasons that `RepresentationClassifier` gives.
 
     Example:
 
@@ -64,6 +70,7 @@ class AttributeAdversary(RepresentationClassifier):
         attribute_parts: AttributeSpec | Sequence[int],
         attribute_hidden: Sequence[int] = (),
         attribute_rate: float = 1.0,
+        attribute_layer: str | None = None,
         **kwargs: Any,
     ):
         spec = penalties.as_spec(attribute_parts)
@@ -71,25 +78,38 @@ class AttributeAdversary(RepresentationClassifier):
         self.attribute_spec = spec
         self.attribute_hidden = tuple(attribute_hidden)
         self.attribute_rate = attribute_rate
+        self.attribute_layer = attribute_layer
+        self.tapped = (
+            None if attribute_layer is None else _tap(encoder, attribute_layer)
+        )
+        make_layer, dtype = keras.layers.Dense, None
+        if self.tapped is not None:
+            # As fast as the encoder, where maps are large.
+            dtype = encoder.get_layer(attribute_layer).dtype_policy
+            if len(self.tapped.output_shape[1]) == 4:
+                make_layer = functools.partial(
+                    keras.layers.Conv2D, kernel_size=3, padding="same"
+                )
         layers = []
         for units in self.attribute_hidden:
             layers += [
-                keras.layers.Dense(units, use_bias=False),
-                keras.layers.BatchNormalization(momentum=0.9),
-                keras.layers.ReLU(),
+                make_layer(units, use_bias=False, dtype=dtype),
+                keras.layers.BatchNormalization(momentum=0.9, dtype=dtype),
+                keras.layers.ReLU(dtype=dtype),
             ]
-        layers.append(keras.layers.Dense(spec.size))
+        layers.append(make_layer(spec.size, dtype="float32"))
         self.attribute_classifier = keras.Sequential(
             layers, name="attribute_classifier"
         )
         self.attribute_optimizer = None
         self.attribute_tracker = keras.metrics.Mean(name="attribute_loss")
 
-    def adversarial_loss(self, features: tf.Tensor, attributes: tf.Tensor) -> tf.Tensor:
+    def adversarial_loss(self, logits: tf.Tensor, attributes: tf.Tensor) -> tf.Tensor:
         """Computes what the encoder minimizes beside the task loss.
 
         Args:
-            features: float tensor of shape `(n, d)`.
+            logits: float tensor of shape `(n, a)`, those of the attribute
+                classifier, of all places where it answers.
             attributes: float tensor of shape `(n, a)`.
 
         Returns:
@@ -100,7 +120,11 @@ class AttributeAdversary(RepresentationClassifier):
     def build(self, input_shape: Any) -> None:
         """Creates the weights for inputs of `input_shape`."""
         super().build(input_shape)
-        self.attribute_classifier.build((None, self.classifier.kernel.shape[0]))
+        self.attribute_classifier.build(
+            (None, self.classifier.kernel.shape[0])
+            if self.tapped is None
+            else self.tapped.output_shape[1]
+        )
         # The task's optimizer and its weight average must not change them.
         for variable in self.attribute_variables:
             variable.trainable = False
@@ -148,10 +172,29 @@ class AttributeAdversary(RepresentationClassifier):
         check_vectors(attributes)
         check_width(attributes.shape[-1], self.attribute_spec.size)
 
-    def _attribute_loss(self, features, attributes, *, training):
-        logits = self.attribute_classifier(features, training=training)
+    def _show(self, x):
+        """Returns what `call` does, and what the attribute classifier sees."""
+        if self.tapped is None:
+            outputs = self(x, training=True)
+            return {**outputs, "seen": outputs["features"]}
+        self.see(x)
+        features, seen = self.tapped(x, training=True)
+        logits = self.classifier(features)
+        return {"logits": logits, "features": features, "seen": seen}
+
+    def _attribute_logits(self, seen, attributes, *, training):
+        """Returns the logits of all places, and the attribute at each of them."""
+        logits = self.attribute_classifier(seen, training=training)
+        places = tf.reduce_prod(tf.shape(logits)[1:-1])
+        return (
+            tf.reshape(logits, (-1, self.attribute_spec.size)),
+            tf.repeat(attributes, places, axis=0),
+        )
+
+    def _attribute_loss(self, seen, attributes, *, training):
         return penalties.attribute_cross_entropy(
-            logits, attributes, self.attribute_spec
+            *self._attribute_logits(seen, attributes, training=training),
+            self.attribute_spec,
         )
 
     def train_step(self, data: Any) -> dict[str, Any]:
@@ -159,10 +202,12 @@ class AttributeAdversary(RepresentationClassifier):
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         self._check_width(attribute_of(y))
         with tf.GradientTape() as tape:
-            y_pred = self(x, training=True)
+            y_pred = self._show(x)
             loss = self.compute_loss(x, y, y_pred, sample_weight, True)
-            features, attributes = replicas.gather((y_pred["features"], y["attribute"]))
-            adversarial_loss = self.adversarial_loss(features, attributes)
+            seen, attributes = replicas.gather((y_pred["seen"], y["attribute"]))
+            adversarial_loss = self.adversarial_loss(
+                *self._attribute_logits(seen, attributes, training=True)
+            )
             objective = self.optimizer.scale_loss(
                 loss + replicas.share(adversarial_loss)
             )
@@ -173,7 +218,7 @@ class AttributeAdversary(RepresentationClassifier):
         with tf.GradientTape() as tape:
             tape.watch(adversary)
             attribute_loss = self._attribute_loss(
-                tf.stop_gradient(features), attributes, training=True
+                tf.stop_gradient(seen), attributes, training=True
             )
             attribute_loss = self.attribute_optimizer.scale_loss(
                 replicas.share(attribute_loss)
@@ -188,9 +233,12 @@ class AttributeAdversary(RepresentationClassifier):
         self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None
     ) -> dict[str, Any]:
         """Updates the metrics, `attribute_loss` among them."""
-        features, attributes = replicas.gather((y_pred["features"], attribute_of(y)))
+        seen = y_pred.get("seen", y_pred["features"])
+        if self.tapped is not None and "seen" not in y_pred:
+            _, seen = self.tapped(x, training=False)
+        seen, attributes = replicas.gather((seen, attribute_of(y)))
         self.attribute_tracker.update_state(
-            self._attribute_loss(features, attributes, training=False),
+            self._attribute_loss(seen, attributes, training=False),
             tf.shape(y["label"])[0],
         )
         return super().compute_metrics(x, y, y_pred, sample_weight)
@@ -202,4 +250,18 @@ class AttributeAdversary(RepresentationClassifier):
             "attribute_parts": self.attribute_spec.widths,
             "attribute_hidden": self.attribute_hidden,
             "attribute_rate": self.attribute_rate,
+            "attribute_layer": self.attribute_layer,
         }
+
+
+def _tap(encoder, name):
+    """Returns a model from inputs to features and to the outputs of a layer."""
+    layers = {layer.name: layer for layer in getattr(encoder, "layers", [])}
+    if name not in layers or not getattr(encoder, "inputs", None):
+        raise ValueError(
+            "The attribute classifier sees the outputs of a layer of the encoder. "
+            "Expected: a functional or Sequential encoder, and one of "
+            f"{[*layers]}. Received: attribute_layer={name!r}. Leave it out for the "
+            "features."
+        )
+    return keras.Model(encoder.inputs, [encoder.outputs[0], layers[name].output])

@@ -54,9 +54,8 @@ class AttributeConfusion(AttributeAdversary):
         super().__init__(encoder, num_classes, **kwargs)
         self.confusion_weight = confusion_weight
 
-    def adversarial_loss(self, features: tf.Tensor, attributes: tf.Tensor) -> tf.Tensor:
+    def adversarial_loss(self, logits: tf.Tensor, attributes: tf.Tensor) -> tf.Tensor:
         """Computes the weighted confusion loss."""
-        logits = self.attribute_classifier(features, training=True)
         return self.confusion_weight * penalties.confusion(logits, self.attribute_spec)
 
     def get_config(self) -> dict[str, Any]:

@@ -235,6 +235,7 @@ class Adversary(TrainingMethod):
 
     attribute_hidden: Widths = ()
     attribute_rate: Positive = 1.0
+    attribute_layer: Text | None = None
 
 
 @checked

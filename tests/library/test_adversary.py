@@ -14,7 +14,7 @@ from small_models import (
 )
 
 from keras_unbias.data import AttributeSpec
-from keras_unbias.methods import AttributeConfusion
+from keras_unbias.methods import METHODS, AttributeConfusion
 
 
 @pytest.mark.parametrize("hidden", [(), (5,)])
@@ -165,3 +165,90 @@ def test_a_spec_says_the_same_as_its_widths(problem, name):
         model.compile(keras.optimizers.SGD(0.1), run_eagerly=True)
         losses.append(fit(model, data, 1)["loss"])
     assert losses[0] == losses[1]
+
+
+def pictures(rows=6):
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 256, (rows, 12, 12, 3)).astype("uint8")
+    c = np.eye(2)[np.arange(rows) % 2].astype("float32")
+    return x, {"label": np.arange(rows) % 3, "attribute": c}
+
+
+def picture_encoder():
+    return keras.Sequential(
+        [
+            keras.Input((12, 12, 3)),
+            keras.layers.Conv2D(4, 5, name="maps"),
+            keras.layers.Flatten(name="flat"),
+            keras.layers.Dense(7, name="code"),
+        ]
+    )
+
+
+@pytest.mark.parametrize("name", ADVERSARIES)
+def test_maps_are_classified_at_each_place(name):
+    model = METHODS[name](
+        picture_encoder(), 3, attribute_parts=(2,), attribute_layer="maps"
+    )
+    model.compile(keras.optimizers.SGD(0.1))
+    x, y = pictures()
+    model.fit(x, y, batch_size=6, epochs=1, verbose=0)
+    (layer,) = model.attribute_classifier.layers
+    kernel, bias = layer.get_weights()
+    assert kernel.shape == (3, 3, 4, 2)
+    maps = model.encoder.get_layer("maps")(x.astype("float32"))
+    logits = tf.nn.conv2d(maps, kernel, 1, "SAME") + bias
+    told = tf.nn.log_softmax(logits) * y["attribute"][:, None, None, :]
+    expected = -np.mean(np.sum(told, -1))
+    found = model.evaluate(x, y, verbose=0, return_dict=True)
+    assert found["attribute_loss"] == pytest.approx(expected, rel=1e-4)
+    # What a user gets is the same as without.
+    assert {*model.predict(x, verbose=0)} == {"logits", "features"}
+
+
+def test_only_layers_up_to_the_maps_unlearn():
+    """With a task that weighs nothing, other layers keep their weights."""
+    model = METHODS["adversarial_unlearning"](
+        picture_encoder(),
+        3,
+        attribute_parts=(2,),
+        attribute_layer="maps",
+        attribute_hidden=(5,),
+    )
+    model.compile(keras.optimizers.SGD(0.1))
+    before = [w.copy() for w in model.encoder.get_weights()]
+    x, y = pictures()
+    model.fit(x, y, batch_size=6, sample_weight=np.zeros(6), epochs=1, verbose=0)
+    changed = [
+        not np.array_equal(w, b)
+        for w, b in zip(model.encoder.get_weights(), before, strict=True)
+    ]
+    assert changed == [True, True, False, False]
+
+
+def test_a_model_with_maps_is_saved_and_goes_on(tmp_path):
+    model = METHODS["attribute_confusion"](
+        picture_encoder(), 3, attribute_parts=(2,), attribute_layer="maps"
+    )
+    model.compile("adam")
+    x, y = pictures()
+    model.fit(x, y, batch_size=6, epochs=1, verbose=0)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    assert loaded.attribute_layer == "maps"
+    for one in (model, loaded):
+        one.fit(x, y, batch_size=6, epochs=1, verbose=0)
+    np.testing.assert_allclose(
+        model.predict(x, verbose=0)["logits"],
+        loaded.predict(x, verbose=0)["logits"],
+        rtol=1e-5,
+        atol=1e-6,
+    )
+
+
+def test_the_layer_must_be_one_of_the_encoder():
+    for encoder in (picture_encoder(), keras.layers.Dense(3)):
+        with pytest.raises(ValueError, match="functional or Seq.*attribute_layer='z'"):
+            METHODS["attribute_confusion"](
+                encoder, 3, attribute_parts=(2,), attribute_layer="z"
+            )

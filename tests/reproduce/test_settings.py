@@ -102,6 +102,8 @@ def another(kind, name):
         return field.default + 1
     if isinstance(field.default, float):
         return field.default / 2 or 0.5
+    if field.default is None and groups.Text in choices:
+        return "other"
     if field.default is None:
         return True if bool in choices else 3
     return field.default[1:] or (5,)
