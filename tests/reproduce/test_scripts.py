@@ -23,7 +23,7 @@ from scripts import (
     publish,
 )
 
-from reproduce.experiment import driver, records, sources, sweep
+from reproduce.experiment import driver, records, sweep
 from reproduce.experiment.settings import change
 
 each = pytest.mark.parametrize("name", EXPERIMENTS)
@@ -107,10 +107,11 @@ def test_a_dry_run_lists_all_cells_and_runs_none(name, call, forbidden, tmp_path
     # The first is what a script takes by itself.
     default = "quick" if "quick" in experiment.profiles else "fast"
     data = data_flags(experiment, tmp_path)
-    choice = {"faces": "utk" if data else "drawn"}
+    # Real faces are not at hand.
+    faces = {"peers": False}.get(name, "utk" if data else "drawn")
     wanted = (
-        experiment.cells(default, seeds=experiment.usual_seeds, **choice)
-        if experiment.source is sources.FACES
+        experiment.cells(default, seeds=experiment.usual_seeds, faces=faces)
+        if "faces" in experiment.source.choices[0]
         else cells_of(experiment, "--profile", default)
     )
     before = list(tmp_path.iterdir())
@@ -172,7 +173,7 @@ def test_the_command_fills_what_is_missing(name, call, tmp_path):
     python, script, *words = shlex.split(command)
     assert (python, script) == ("python", f"reproduce/{name}.py")
     # The faces of these cells are in a directory.
-    if experiment.source is sources.FACES:
+    if "faces" in experiment.source.choices[0]:
         words += ["--data-dir", str(utk.write(tmp_path / "utk", rows=3))]
     again = listed(call(experiment, *words, "--dry-run"))
     assert {id for _, id in again} >= missing
