@@ -374,8 +374,9 @@ def test_the_comparison_with_other_packages():
         assert data.problem in cell.column or data.problem == "credit"
         if data.problem == "credit":
             continue
-        few = 3000 if data.problem == "faces" else 4000
-        assert data.rows == (few if cell.column in peers.FEW else 10_000)
+        few = cell.column in peers.FEW
+        rows = 3000 if data.problem == "faces" else 4000
+        assert data.rows == (rows if few else 10_000)
         percent = re.search(r"(\d+) %", cell.column)
         assert data.agreement == (int(percent[1]) / 100 if few else 0.9)
         assert data.audited == (cell.column == peers.AUDITED)
