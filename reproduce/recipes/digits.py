@@ -84,9 +84,13 @@ FAST = change(
     estimator_learning_rate=2e-3,
 )
 FAST_ERM = {"method": Erm(), "epochs": 4, "learning_rate": 1e-3}
-# A linear attribute classifier, or one as slow as the encoder, did worse.
-FAST_ADVERSARY = {"epochs": 3, "learning_rate": 3e-4}
-ADVERSARY = {"attribute_hidden": (64,), "attribute_rate": 10.0}
+# As in Kim et al., convolutions that see maps of the encoder. With the second
+# maps instead, held-out accuracy of their method was 20 points lower.
+ADVERSARY = {
+    "attribute_layer": "maps_1",
+    "attribute_hidden": (64,),
+    "attribute_rate": 10.0,
+}
 BALANCED_MI = MutualInformation(conditional=True, prior_strength=1.0, mi_weight=0.3)
 QUICK = change(FAST, batch_size=256, learning_rate=1e-3, precision="float32")
 
@@ -162,17 +166,20 @@ PROFILES = {
                 "estimator_steps": 12,
                 "estimator_batches": 3,
             },
-            # With a weight of 1 most runs end with constant predictions.
+            # Accuracy falls again after three epochs.
             ALVI: {
                 "method": AttributeConfusion(confusion_weight=0.3, **ADVERSARY),
-                **FAST_ADVERSARY,
+                "epochs": 3,
+                "learning_rate": 1e-3,
+                **CONSTANT,
             },
             # Kim et al.'s released code, but for its reversal of 0.1.
             KIM: {
                 "method": AdversarialUnlearning(
                     entropy_weight=0.01, reversal_weight=1.0, **ADVERSARY
                 ),
-                **FAST_ADVERSARY,
+                "epochs": 4,
+                "learning_rate": 1e-3,
             },
             ORACLE: {**FAST_ERM, "train_colors": "random"},
             GRAY: {**FAST_ERM, "gray_scale": True},
