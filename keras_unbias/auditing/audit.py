@@ -16,6 +16,7 @@ from keras_unbias.auditing.outputs import (
     predicted_classes,
 )
 from keras_unbias.auditing.report import Audit, Leakage
+from keras_unbias.checks import check_integer
 from keras_unbias.data import AttributeSpec, BiasedDataset
 from keras_unbias.data.attributes import Categories
 from keras_unbias.dependence.bootstrap import Bootstrap
@@ -23,6 +24,7 @@ from keras_unbias.dependence.columns import rank_columns
 from keras_unbias.dependence.cross_fitting import Probed, cross_fit
 from keras_unbias.information import discrete
 
+# With fewer, no probe can be fitted and calibrated.
 MIN_ROWS = 60
 
 
@@ -42,11 +44,13 @@ def audit(
     `mutual_information` finds it, beside three probes (linear, MLP,
     gradient-boosted trees) of the features as they are, with the bound
     `H(C) - CE`. By the chain rule, I(Z;C|Y) is the information of features and
-    label together, less that of the label. Every row is held out once from the
-    fit and the choice of estimators. In expectation the values are lower
-    bounds. On few rows their noise is a few hundredths of a nat in either
-    direction. Information that no estimator finds may still be there. The
-    probes take the longest, a minute or more for an attribute with many values.
+    label together, less that of the label. For it a number is cut into deciles.
+    Every row is held out once from the fit and the choice of estimators. In
+    expectation the values are lower bounds. On few rows their noise is a few
+    hundredths of a nat in either direction, and the intervals leave out the
+    part of it that comes from the fits. Information that no estimator finds may
+    still be there. The probes take the longest, a minute or more for an
+    attribute with many values.
 
     Args:
         model_or_features: a `RepresentationClassifier`, the result of
@@ -89,6 +93,8 @@ def audit(
     True
     """
     replicas.check_no_scope("`audit`")
+    check_integer("seed", seed, minimum=0)
+    check_integer("resamples", resamples, minimum=1)
     outputs = collect_outputs(
         model_or_features, dataset, in_order=predictions is not None
     )
@@ -144,6 +150,8 @@ def _leakage(
     inputs = pd.DataFrame(features)
     if labels is not None:
         inputs["label"] = labels.astype(str)
+        # What the label tells can be counted of categories alone.
+        attributes = pd.DataFrame(categories.values).astype(str)
     found = cross_fit(
         (rank_columns(inputs), rank_columns(attributes)),
         Probed(features, categories, labels),
@@ -159,12 +167,13 @@ def _leakage(
         (counts / counts.sum(1, keepdims=True))[classes, cells]
         / (counts.sum(0) / len(cells))[cells]
     )
-    ceiling = discrete.entropy(cells)
-    ceiling -= discrete.discrete_mutual_information(classes, cells)
+    shared = discrete.discrete_mutual_information(classes, cells)
+    # Counts make the mean too large where there are few rows.
+    of_labels += shared - of_labels.mean()
     return Leakage(
         found.information(bootstrap, known=of_labels),
         floor=floor,
-        ceiling=ceiling if categories.exact else math.inf,
+        ceiling=discrete.entropy(cells) - shared if categories.exact else math.inf,
         probe_accuracy={
             name: bootstrap.mean(correct) for name, correct in found.correct.items()
         },
@@ -189,7 +198,7 @@ def _check(outputs, predictions, rows):
     lengths = {name: len(array) for name, array in arrays.items() if array is not None}
     if len(set(lengths.values())) > 1 or min(len(features), rows) < MIN_ROWS:
         raise ValueError(
-            f"An audit fits estimators to half of the rows. Expected: {MIN_ROWS} rows "
+            f"An audit fits estimators to most of the rows. Expected: {MIN_ROWS} rows "
             f"or more, and as many in each array. Received: {lengths}, rows={rows}."
         )
 

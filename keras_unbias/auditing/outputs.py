@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+from scipy import sparse
 from sklearn import base
 
 from keras_unbias.data import AttributeSpec, BiasedDataset
@@ -99,7 +100,7 @@ def collect_outputs(
     targets = _concatenate(targets)
     if in_order or not is_model:
         _check_order(dataset, targets)
-    features = None if is_model else np.asarray(model_or_features)
+    features = None if is_model else _as_array(model_or_features)
     outputs = _concatenate(outputs) if is_model else {"features": features}
     return Outputs(
         features=outputs["features"],
@@ -108,6 +109,18 @@ def collect_outputs(
         labels=class_numbers(targets.get("label")),
         spec=spec,
     )
+
+
+def _as_array(features):
+    if sparse.issparse(features):
+        return features.toarray()
+    array = np.asarray(features)
+    if array.dtype.kind not in "biuf":
+        raise ValueError(
+            "Features must be numbers. Expected: a float array of shape (rows, d). "
+            f"Received: {array.dtype}. Encode texts and categories."
+        )
+    return array
 
 
 def collect_labels(dataset: BiasedDataset | tf.data.Dataset | tuple) -> Any:
@@ -154,6 +167,12 @@ def _batches(dataset, is_model):
         # Iteration by itself would not end.
         return map(dataset.__getitem__, range(len(dataset)))
     if isinstance(dataset, (tuple, list)):
+        if len(dataset) < 2:
+            raise ValueError(
+                "A pair of arrays has inputs and targets. Expected: (x, {'label': y, "
+                f"'attribute': c}}). Received: a {type(dataset).__name__} of "
+                f"{len(dataset)}. With features, x may be None."
+            )
         inputs, targets = dataset[:2]
         if not is_model:
             return [(inputs, targets)]
@@ -275,9 +294,9 @@ def check_predictions(predictions: np.ndarray) -> np.ndarray:
     >>> check_predictions(np.array([True, False]))
     array([1, 0])
     """
-    numbers = class_numbers(predictions)
+    received = np.asarray(predictions)
+    numbers = class_numbers(received) if received.dtype.kind in "biuf" else None
     if numbers is None:
-        received = np.asarray(predictions)
         raise ValueError(
             "`predictions` must be classes. Expected: one class number per "
             f"row. Received: shape {received.shape}, {received.dtype}. Of "

@@ -137,7 +137,7 @@ def rank_columns(frame: pd.DataFrame) -> Columns:
         if values == 1:
             continue
         if column not in texts and values > MAX_VALUES:
-            position = stats.rankdata(series.to_numpy(float))
+            position = stats.rankdata(_exact(series))
             ranks.append((position - 0.5) / len(series))
             continue
         values, code = np.unique(series, return_inverse=True)
@@ -150,6 +150,11 @@ def rank_columns(frame: pd.DataFrame) -> Columns:
             np.reshape(codes, (-1, rows)).T.astype(int, order="C"), names, exact=True
         ),
     )
+
+
+def _exact(series):
+    """Returns numbers as they are: floats would merge large integers."""
+    return series.to_numpy(int if series.dtype.kind in "iu" else float)
 
 
 def _texts(frame):

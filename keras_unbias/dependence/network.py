@@ -106,7 +106,8 @@ def fit_network(
     Args:
         sides: the two `Columns`.
         copula: their `Copula`.
-        split: see `critics.split_rows`.
+        split: three int arrays of row numbers, for the fit, for choice, and
+            held out.
         seed: int, the seed of the weights and of the order of the rows.
 
     Returns:

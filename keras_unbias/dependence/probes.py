@@ -122,7 +122,7 @@ def evaluate_probes(
             q(c|z,y). `None` for q(c|z).
         split: three int arrays of row numbers: the rows that probes are
             fitted to, the rows that they are calibrated on, and the held-out
-            rows. See `critics.split_rows`.
+            rows.
         seed: int, the seed of the probes.
 
     Returns:
@@ -155,7 +155,8 @@ def _evaluate(make_probe, inputs, categories, classes, split, seed):
     log_likelihoods, correct = [0.0, 0.0], True
     for codes, names in zip(categories.values.T, categories.names, strict=True):
         probe = _fit(make_probe(seed), inputs[fitted], codes[fitted])
-        shares = _shares(classes[fitted], codes[fitted], len(names))[classes]
+        shape = (classes.max() + 1, len(names))
+        shares = _shares(classes[fitted], codes[fitted], shape)[classes]
         calibrated = _calibrated(probe, inputs, codes, shares, choice, held_out)
         sums = zip(log_likelihoods, calibrated, strict=True)
         log_likelihoods = [total + part for total, part in sums]
@@ -182,9 +183,9 @@ def _fit(probe, inputs, codes):
         return probe.fit(inputs, codes)
 
 
-def _shares(classes, codes, size):
+def _shares(classes, codes, shape):
     """Returns the frequencies of the codes in each class."""
-    counts = np.full((classes.max() + 1, size), 1 / size)
+    counts = np.full(shape, 1 / shape[1])
     np.add.at(counts, (classes, codes), 1)
     return counts / counts.sum(1, keepdims=True)
 

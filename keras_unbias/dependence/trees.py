@@ -34,7 +34,8 @@ def fit_trees(
     Args:
         sides: the two `Columns`.
         copula: their `Copula`.
-        split: see `critics.split_rows`.
+        split: three int arrays of row numbers, for the fit, for choice, and
+            held out.
         seed: int, the seed of the random pairs and of the trees.
 
     Returns:

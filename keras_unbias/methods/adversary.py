@@ -44,10 +44,11 @@ class AttributeAdversary(RepresentationClassifier):
         attribute_rate: float, the learning rate of the attribute classifier
             as a multiple of the task's. Defaults to 1.
         attribute_layer: str, the name of the layer of the encoder whose
-            outputs the attribute classifier sees. If these are maps of shape
-            `(n, height, width, channels)`, the attribute classifier consists
-            of 3x3 convolutions and answers at each place. Defaults to `None`,
-            which shows it the features.
+            outputs the attribute classifier sees, those of its first call. If
+            these are maps of shape `(n, height, width, channels)`, the
+            attribute classifier consists of 3x3 convolutions and answers at
+            each place. Of other shapes it answers at each place of the last
+            axis. Defaults to `None`, which shows it the features.
         label_prior: see `RepresentationClassifier`.
 
     Raises:
@@ -257,11 +258,33 @@ class AttributeAdversary(RepresentationClassifier):
 def _tap(encoder, name):
     """Returns a model from inputs to features and to the outputs of a layer."""
     layers = {layer.name: layer for layer in getattr(encoder, "layers", [])}
-    if name not in layers or not getattr(encoder, "inputs", None):
+    inputs = getattr(encoder, "inputs", None)
+    # A `call` of its own may do other things than the layers.
+    known = inputs and type(encoder).call in (
+        keras.Sequential.call,
+        type(keras.Model(inputs, inputs)).call,
+    )
+    if not known or name not in layers:
         raise ValueError(
             "The attribute classifier sees the outputs of a layer of the encoder. "
-            "Expected: a functional or Sequential encoder, and one of "
-            f"{[*layers]}. Received: attribute_layer={name!r}. Leave it out for the "
-            "features."
+            "Expected: a functional model, or a Sequential one that begins with "
+            f"keras.Input, and one of its own layers, {[*layers]}. Received: "
+            f"{type(encoder).__name__} and attribute_layer={name!r}. Leave it out for "
+            "the features."
         )
-    return keras.Model(encoder.inputs, [encoder.outputs[0], layers[name].output])
+    shape = getattr(layers[name].output, "shape", ())
+    if len(encoder.outputs) != 1 or len(shape) < 2:
+        raise ValueError(
+            "The attribute classifier sees vectors or maps. Expected: an encoder and a "
+            "layer with one output, of shape (batch, d) or (batch, height, width, "
+            f"channels). Received: {len(encoder.outputs)} outputs of the encoder, and "
+            f"{shape or 'several outputs'} of {name!r}. Choose another layer."
+        )
+    try:
+        return keras.Model(inputs, [encoder.outputs[0], layers[name].output])
+    except ValueError as error:
+        raise ValueError(
+            f"The layer {name!r} was called in another model first. Expected: a layer "
+            "of the encoder alone. Received: one that is shared. Pass "
+            "keras.models.clone_model(encoder), with its weights."
+        ) from error

@@ -99,11 +99,11 @@ class RepresentationClassifier(InputMemory, GatedModel):
             features_shape = self.encoder(
                 keras.tree.map_shape_structure(keras.KerasTensor, input_shape)
             ).shape
-        if len(features_shape) != 2:
+        if isinstance(features_shape, (dict, list)) or len(features_shape) != 2:
             raise ValueError(
                 "The encoder must return one feature vector per row. Expected: output "
-                f"shape (batch, d). Received: output shape {tuple(features_shape)}. "
-                "End it with a Flatten or pooling layer."
+                f"shape (batch, d). Received: output shape {features_shape}. End it "
+                "with a Flatten or pooling layer."
             )
         self.classifier.build(features_shape)
         self.built = True

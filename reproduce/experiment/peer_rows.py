@@ -82,9 +82,16 @@ def _faces(data, seed, data_dir):
         )
 
     agreeing = round(data.agreement * data.rows)
+    wanted = {"eb1": agreeing, "eb2": data.rows - agreeing}
+    there = {"eb1": len(dataset.train), "eb2": len(dataset.further["eb2"])}
+    if any(there[name] < count for name, count in wanted.items()):
+        raise ValueError(
+            "There are too few faces beside the test split. Expected: at least "
+            f"{wanted}. Received: {there}. Lower `rows`, or pass more faces."
+        )
     drawn = [
-        rows(dataset.train, agreeing),
-        rows(dataset.further["eb2"], data.rows - agreeing),
+        rows(dataset.train, wanted["eb1"]),
+        rows(dataset.further["eb2"], wanted["eb2"]),
     ]
     train = peer_problems.Rows(
         np.concatenate([part.inputs for part in drawn]),

@@ -6,7 +6,7 @@ import pathlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from reproduce.experiment import known_tasks, tensorflow_process
+from reproduce.experiment import known_tasks, peer_rows, tensorflow_process
 from reproduce.experiment.settings import Settings
 
 IMDB_GUIDE = "reproduce/IMDB.md"
@@ -128,10 +128,23 @@ def _find_peer_faces(options):
 
     from keras_unbias.data import utk_faces
 
+    directory = pathlib.Path(options.data_dir)
+    if not directory.is_dir():
+        raise NotADirectoryError(
+            "The files of real data are in one directory. Expected: --data-dir DIR. "
+            f"Received: {directory}, which is not a directory. Correct the path."
+        )
     try:
-        utk_faces.find(options.data_dir)
+        utk_faces.find(directory)
     except FileNotFoundError:
         return {"faces": False}
+    weights = peer_rows.BACKBONE["weights"]
+    if not (directory / weights).exists():
+        raise FileNotFoundError(
+            f"The faces are seen by a trained network. Expected: {weights} beside "
+            f"them. Received: no such file in {directory}. {FACES_GUIDE} says how to "
+            "get it."
+        )
     return {"faces": True}
 
 

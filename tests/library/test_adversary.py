@@ -246,9 +246,62 @@ def test_a_model_with_maps_is_saved_and_goes_on(tmp_path):
     )
 
 
-def test_the_layer_must_be_one_of_the_encoder():
-    for encoder in (picture_encoder(), keras.layers.Dense(3)):
-        with pytest.raises(ValueError, match="functional or Seq.*attribute_layer='z'"):
-            METHODS["attribute_confusion"](
-                encoder, 3, attribute_parts=(2,), attribute_layer="z"
-            )
+class Scaled(keras.Model):
+    """A functional model that does more than its layers."""
+
+    def call(self, inputs, training=False):
+        return 2 * super().call(inputs, training=training)
+
+
+def scaled():
+    plain = picture_encoder()
+    return Scaled(plain.inputs, plain.outputs)
+
+
+def shared():
+    first = picture_encoder()
+    inputs = keras.Input((12, 12, 3))
+    return keras.Model(
+        inputs, first.layers[2](first.layers[1](first.layers[0](inputs)))
+    )
+
+
+def several_outputs():
+    inputs = keras.Input((12, 5))
+    states = keras.layers.LSTM(4, return_state=True, name="maps")(inputs)
+    return keras.Model(inputs, keras.layers.Dense(3)(states[0]))
+
+
+def numbers():
+    inputs = keras.Input((4,))
+    number = keras.layers.Reshape((), name="maps")(keras.layers.Dense(1)(inputs))
+    return keras.Model(inputs, keras.layers.Reshape((1,))(number))
+
+
+def named_outputs():
+    plain = picture_encoder()
+    return keras.Model(plain.inputs, {"a": plain.outputs[0], "b": plain.outputs[0]})
+
+
+@pytest.mark.parametrize(
+    ("make_encoder", "layer", "message"),
+    [
+        (picture_encoder, "z", r"one of its own layers, \['maps'.*attribute_layer='z'"),
+        (lambda: keras.layers.Dense(3), "z", "Received: Dense and attribute_layer"),
+        (
+            lambda: keras.Sequential([keras.layers.Dense(3, name="maps")]),
+            "maps",
+            "begins with keras.Input.*Received: Sequential",
+        ),
+        (scaled, "maps", "Received: Scaled and"),
+        (shared, "maps", "called in another model first"),
+        (several_outputs, "maps", "several outputs of 'maps'"),
+        (numbers, "maps", r"\(None,\) of 'maps'"),
+        (named_outputs, "maps", "2 outputs of the encoder"),
+    ],
+)
+def test_a_layer_that_cannot_be_shown(make_encoder, layer, message):
+    with pytest.raises(ValueError, match=message):
+        METHODS["attribute_confusion"](
+            make_encoder(), 3, attribute_parts=(2,), attribute_layer=layer
+        )

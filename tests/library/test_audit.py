@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from known_information import binary, entropy, representation
+from scipy import sparse
 from sklearn import metrics
 
 from keras_unbias import AttributeSpec, audit
@@ -362,3 +363,61 @@ def test_the_attribute_spec_of_a_data_set_names_the_parts():
         "1: 0",
         "1: 1",
     ]
+
+
+def test_noise_tells_nothing_of_a_number_that_the_label_cuts():
+    rng = np.random.default_rng(0)
+    age = rng.normal(size=1200)
+    labels = np.digitize(age, np.quantile(age, [0.15, 0.35, 0.55, 0.75, 0.95]))
+    rows = {"attribute": age, "label": labels}
+    found = audit(rng.normal(size=(1200, 2)), (None, rows), resamples=20)
+    assert found.conditional_leakage.information.low < 0.01
+    assert found.conditional_leakage.information.value < 0.03
+
+
+def test_few_rows_per_label_and_value_are_no_negative_information():
+    rng = np.random.default_rng(0)
+    rows = {"attribute": np.eye(5)[np.arange(90) % 5], "label": np.arange(90) // 10}
+    found = audit(rng.normal(size=(90, 2)), (None, rows), resamples=10)
+    assert abs(found.conditional_leakage.information.value) < 0.1
+
+
+def test_a_class_may_have_one_row():
+    rng = np.random.default_rng(0)
+    labels = np.append(np.arange(99) % 2, 2)
+    rows = {"attribute": np.arange(100) % 2, "label": labels}
+    found = audit(rng.normal(size=(100, 2)), (None, rows), resamples=10)
+    assert found.conditional_leakage.ceiling < np.log(2)
+
+
+def test_sparse_features_are_as_dense_ones():
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(90, 2)) * (rng.random((90, 2)) < 0.5)
+    rows = {"attribute": np.arange(90) % 2}
+    dense, scarce = (
+        audit(given, (None, rows), resamples=10)
+        for given in (features, sparse.csr_matrix(features))
+    )
+    assert dense == scarce
+
+
+@pytest.mark.parametrize(
+    ("features", "dataset", "given", "message"),
+    [
+        (np.full((90, 2), "a"), (None, {}), {}, "Features must be numbers.*<U1"),
+        (np.zeros((90, 2)), ({},), {}, "A pair of arrays.*a tuple of 1"),
+        (np.zeros((90, 2)), (None, {}), {"resamples": 0}, "`resamples` is out of"),
+        (np.zeros((90, 2)), (None, {}), {"seed": -1}, "`seed` is out of range"),
+        (
+            np.zeros((90, 2)),
+            (None, {"label": np.arange(90) % 2}),
+            {"predictions": np.full(90, "a")},
+            "`predictions` must be classes.*<U1",
+        ),
+    ],
+)
+def test_an_audit_says_what_it_cannot_read(features, dataset, given, message):
+    if len(dataset) > 1:
+        dataset[1]["attribute"] = np.arange(90) % 2
+    with pytest.raises(ValueError, match=message):
+        audit(features, dataset, **given)

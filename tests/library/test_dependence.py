@@ -140,6 +140,14 @@ def test_too_few_rows():
 # Columns.
 
 
+def test_large_integers_keep_their_digits():
+    times = 1_700_000_000_000_000_000 + np.arange(40)
+    (ranks,) = read_columns("x", times).ranks.T
+    np.testing.assert_allclose(ranks, (np.arange(40) + 0.5) / 40)
+    nullable = pd.Series(times, dtype="Int64")
+    np.testing.assert_array_equal(read_columns("x", nullable).ranks[:, 0], ranks)
+
+
 def test_columns_are_told_apart():
     frame = pd.DataFrame(
         {

@@ -1,5 +1,7 @@
 """The comparison with other packages: its problems, its runs, its tables."""
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -371,6 +373,8 @@ def test_faces_agree_in_training_alone(tmp_path, monkeypatch):
     assert len(train.inputs) == 40 and len(test.inputs) == 99
     assert train.inputs.shape[1:] == test.inputs.shape[1:]
     assert 30 < np.sum(test.attributes.old == test.labels) < 70
+    with pytest.raises(ValueError, match="too few faces.*'eb1': 360, 'eb2': 40"):
+        peer_rows.draw(dataclasses.replace(data, rows=400), 1, folder)
     again, _ = peer_rows.draw(data, 2, folder)
     assert not np.array_equal(again.inputs, train.inputs)
 

@@ -23,7 +23,7 @@ from scripts import (
     publish,
 )
 
-from reproduce.experiment import driver, records, sweep
+from reproduce.experiment import driver, peer_rows, records, sweep
 from reproduce.experiment.settings import change
 
 each = pytest.mark.parametrize("name", EXPERIMENTS)
@@ -174,7 +174,9 @@ def test_the_command_fills_what_is_missing(name, call, tmp_path):
     assert (python, script) == ("python", f"reproduce/{name}.py")
     # The faces of these cells are in a directory.
     if "faces" in experiment.source.choices[0]:
-        words += ["--data-dir", str(utk.write(tmp_path / "utk", rows=3))]
+        faces = utk.write(tmp_path / "utk", rows=3)
+        (faces / peer_rows.BACKBONE["weights"]).touch()
+        words += ["--data-dir", str(faces)]
     again = listed(call(experiment, *words, "--dry-run"))
     assert {id for _, id in again} >= missing
     assert {id for _, id in again} <= {*ids(wanted)}

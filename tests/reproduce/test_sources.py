@@ -9,7 +9,7 @@ import utk
 from faces import people, write
 
 from keras_unbias.data import colored_mnist, drawn_faces, mnist, uci_german
-from reproduce.experiment import sources
+from reproduce.experiment import peer_rows, sources
 from reproduce.recipes import credit, digits, faces, peers
 
 
@@ -148,9 +148,14 @@ def test_customers_are_read_once_before_any_run(tmp_path, monkeypatch):
 
 def test_faces_join_the_comparison_where_they_are(tmp_path):
     assert sources.PEERS.find(options()) == {"faces": False}
-    given = options(data_dir=tmp_path)
-    assert sources.PEERS.find(given) == {"faces": False}
+    assert sources.PEERS.find(options(data_dir=tmp_path)) == {"faces": False}
+    with pytest.raises(NotADirectoryError, match="Expected: --data-dir DIR"):
+        sources.PEERS.find(options(data_dir=tmp_path / "nowhere"))
     given = options(data_dir=utk.write(tmp_path / "faces", rows=3))
+    weights = peer_rows.BACKBONE["weights"]
+    with pytest.raises(FileNotFoundError, match=f"Expected: {weights} beside"):
+        sources.PEERS.find(given)
+    (given.data_dir / weights).touch()
     assert sources.PEERS.find(given) == {"faces": True}
     columns = {cell.column for cell in peers.cells("fast", faces=False)}
     assert {cell.column for cell in peers.cells("fast")} - columns == {peers.FACES}
