@@ -356,8 +356,8 @@ class UnbiasedClassifier(
                 return None
             for answers, tried in zip(evidence, (None, found), strict=True):
                 model = self._train(*half, tried, brief=True)[0].inference_model()
-                logits = model.predict(X[held], 1024, verbose=0)["logits"]
-                answers[held] = logits - np.log(shares)
+                # `predict` would be traced for each model, which TensorFlow warns of.
+                answers[held] = model(X[held])["logits"] - np.log(shares)
         plain, erased = (
             trial.likelihood(answers, known, labels, weight) for answers in evidence
         )

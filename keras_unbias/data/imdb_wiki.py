@@ -186,7 +186,8 @@ def _ages(frame):
     parts = frame.path.str.extract(FILE_NAME).astype(float)
     parts.columns = ["year", "month", "day", "taken"]
     named = parts.notna().all(axis=1)
-    birth = pd.to_datetime(parts[["year", "month", "day"]], errors="coerce")
+    days = parts.loc[named, ["year", "month", "day"]]
+    birth = pd.to_datetime(days, errors="coerce").reindex(parts.index)
     from_names = _age(birth.dt.year, birth.dt.month, parts.taken)
     from_file = pd.Series(np.nan, frame.index)
     if {"dob", "photo_taken"} <= set(frame):

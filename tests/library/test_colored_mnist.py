@@ -367,6 +367,8 @@ def test_pictures_are_augmented_and_attributes_are_not(gray):
     assert np.all(np.any(plain != augmented, axis=(1, 2, 3)))
 
 
+# scikit-learn 1.7 takes many colors for a mistake.
+@pytest.mark.filterwarnings("ignore:The number of unique classes")
 @pytest.mark.parametrize("attribute", ["bins", "bits"])
 def test_facts_are_counted_by_cells(gray, attribute):
     digits = gray(make_gray())

@@ -98,7 +98,7 @@ def chance_by_permutation(table, labels, attribute):
     def explained(values):
         """Returns a determinant, smaller if attributes explain more."""
         known = np.column_stack([np.eye(2)[labels], values])
-        rest = table - known @ np.linalg.lstsq(known, table)[0]
+        rest = table - known @ np.linalg.lstsq(known, table, rcond=None)[0]
         return np.linalg.slogdet(rest.T @ rest)[1]
 
     def permuted():

@@ -571,7 +571,7 @@ def test_rows_of_weight_0_are_left_out():
 @pytest.mark.parametrize(
     ("weight", "message"),
     [
-        (np.zeros(300), "at least one non-zero"),
+        (np.zeros(300), "at least one non-zero|a weight above 0"),
         (np.full(300, np.nan), "sample_weight contains NaN"),
         (np.full(300, np.inf), "sample_weight contains infinity"),
         (-np.eye(300)[0], "Negative values"),
