@@ -186,8 +186,9 @@ def _ages(frame):
     parts = frame.path.str.extract(FILE_NAME).astype(float)
     parts.columns = ["year", "month", "day", "taken"]
     named = parts.notna().all(axis=1)
-    days = parts.loc[named, ["year", "month", "day"]]
-    birth = pd.to_datetime(days, errors="coerce").reindex(parts.index)
+    # pandas 2.1 warns of days that no calendar has.
+    with np.errstate(invalid="ignore"):
+        birth = pd.to_datetime(parts[["year", "month", "day"]], errors="coerce")
     from_names = _age(birth.dt.year, birth.dt.month, parts.taken)
     from_file = pd.Series(np.nan, frame.index)
     if {"dob", "photo_taken"} <= set(frame):

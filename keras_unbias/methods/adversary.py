@@ -272,19 +272,29 @@ def _tap(encoder, name):
             f"{type(encoder).__name__} and attribute_layer={name!r}. Leave it out for "
             "the features."
         )
-    shape = getattr(layers[name].output, "shape", ())
-    if len(encoder.outputs) != 1 or len(shape) < 2:
+    shown = []
+
+    def call(layer, *arguments, **named):
+        outputs = layer(*arguments, **named)
+        if layer.name == name:
+            shown.append(outputs)
+        return outputs
+
+    # The same layers in a new graph: a layer may be part of other graphs too.
+    given = inputs[0] if isinstance(encoder, keras.Sequential) else encoder.input
+    copy = keras.models.clone_model(
+        keras.Model(given, encoder.outputs),
+        clone_function=lambda layer: layer,
+        call_function=call,
+    )
+    shape = getattr(shown[0], "shape", ())
+    if len(copy.outputs) != 1 or len(shape) < 2:
         raise ValueError(
             "The attribute classifier sees vectors or maps. Expected: an encoder and a "
             "layer with one output, of shape (batch, d) or (batch, height, width, "
-            f"channels). Received: {len(encoder.outputs)} outputs of the encoder, and "
+            f"channels). Received: {len(copy.outputs)} outputs of the encoder, and "
             f"{shape or 'several outputs'} of {name!r}. Choose another layer."
         )
-    try:
-        return keras.Model(inputs, [encoder.outputs[0], layers[name].output])
-    except ValueError as error:
-        raise ValueError(
-            f"The layer {name!r} was called in another model first. Expected: a layer "
-            "of the encoder alone. Received: one that is shared. Pass "
-            "keras.models.clone_model(encoder), with its weights."
-        ) from error
+    return keras.Model(
+        copy.input, [copy.outputs[0], shown[0]], name=f"{encoder.name}_and_{name}"
+    )

@@ -266,6 +266,18 @@ def shared():
     )
 
 
+def test_a_layer_may_be_part_of_another_model():
+    model = METHODS["attribute_confusion"](
+        shared(), 3, attribute_parts=(2,), attribute_layer="maps"
+    )
+    x, _ = pictures()
+    features, maps = model.tapped(x.astype("float32"))
+    np.testing.assert_allclose(features, model.encoder(x), rtol=1e-5)
+    expected = model.encoder.get_layer("maps")(x.astype("float32"))
+    np.testing.assert_allclose(maps, expected, rtol=1e-5)
+    assert [*model.tapped.trainable_variables] == model.encoder.trainable_variables
+
+
 def several_outputs():
     inputs = keras.Input((12, 5))
     states = keras.layers.LSTM(4, return_state=True, name="maps")(inputs)
@@ -294,7 +306,6 @@ def named_outputs():
             "begins with keras.Input.*Received: Sequential",
         ),
         (scaled, "maps", "Received: Scaled and"),
-        (shared, "maps", "called in another model first"),
         (several_outputs, "maps", "several outputs of 'maps'"),
         (numbers, "maps", r"\(None,\) of 'maps'"),
         (named_outputs, "maps", "2 outputs of the encoder"),
