@@ -80,27 +80,14 @@ class AttributeAdversary(RepresentationClassifier):
         self.attribute_hidden = tuple(attribute_hidden)
         self.attribute_rate = attribute_rate
         self.attribute_layer = attribute_layer
-        self.tapped = (
-            None if attribute_layer is None else _tap(encoder, attribute_layer)
-        )
-        make_layer, dtype = keras.layers.Dense, None
-        if self.tapped is not None:
+        self.tapped, maps, dtype = None, False, None
+        if attribute_layer is not None:
+            self.tapped = _tap(encoder, attribute_layer)
+            maps = len(self.tapped.output_shape[1]) == 4
             # As fast as the encoder, where maps are large.
             dtype = encoder.get_layer(attribute_layer).dtype_policy
-            if len(self.tapped.output_shape[1]) == 4:
-                make_layer = functools.partial(
-                    keras.layers.Conv2D, kernel_size=3, padding="same"
-                )
-        layers = []
-        for units in self.attribute_hidden:
-            layers += [
-                make_layer(units, use_bias=False, dtype=dtype),
-                keras.layers.BatchNormalization(momentum=0.9, dtype=dtype),
-                keras.layers.ReLU(dtype=dtype),
-            ]
-        layers.append(make_layer(spec.size, dtype="float32"))
-        self.attribute_classifier = keras.Sequential(
-            layers, name="attribute_classifier"
+        self.attribute_classifier = _make_classifier(
+            self.attribute_hidden, spec.size, maps=maps, dtype=dtype
         )
         self.attribute_optimizer = None
         self.attribute_tracker = keras.metrics.Mean(name="attribute_loss")
@@ -253,6 +240,24 @@ class AttributeAdversary(RepresentationClassifier):
             "attribute_rate": self.attribute_rate,
             "attribute_layer": self.attribute_layer,
         }
+
+
+def _make_classifier(hidden, size, *, maps, dtype):
+    """Returns the attribute classifier, which answers at each place of maps."""
+    make_layer = keras.layers.Dense
+    if maps:
+        make_layer = functools.partial(
+            keras.layers.Conv2D, kernel_size=3, padding="same"
+        )
+    layers = []
+    for units in hidden:
+        layers += [
+            make_layer(units, use_bias=False, dtype=dtype),
+            keras.layers.BatchNormalization(momentum=0.9, dtype=dtype),
+            keras.layers.ReLU(dtype=dtype),
+        ]
+    layers.append(make_layer(size, dtype="float32"))
+    return keras.Sequential(layers, name="attribute_classifier")
 
 
 def _tap(encoder, name):
