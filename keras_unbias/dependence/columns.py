@@ -158,7 +158,7 @@ def _exact(series):
 
 
 def _texts(frame):
-    """Returns the columns that are no numbers, as texts."""
+    """Returns the columns that do not hold numbers, as texts."""
     kinds = frame.dtypes.map(pd.api.types.is_numeric_dtype)
     return frame.loc[:, ~kinds.to_numpy(bool)].astype(str)
 

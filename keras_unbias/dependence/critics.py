@@ -74,7 +74,7 @@ def held_out_bound(
     generator = np.random.default_rng(seed)
     split = split_rows(rows, generator)
     attributes = scale_numbers(attributes)
-    _, bound = fit_critic(
+    bound = fit_critic(
         features,
         attributes,
         labels,
@@ -104,7 +104,7 @@ def fit_critic(
     optimizer: keras.optimizers.Optimizer | None = None,
     standardize: bool = True,
     patience: int | None = None,
-) -> tuple[float, Callable[[np.ndarray], float]]:
+) -> Callable[[np.ndarray], float]:
     """Fits a critic and keeps the epoch that is best on the rows for choice.
 
     Features are clipped to the range that they have in the rows for the fit.
@@ -117,7 +117,8 @@ def fit_critic(
         attributes: float32 array of shape `(rows, a)`.
         labels: int array of shape `(rows,)`, or `None` for I(Z;C).
         num_classes: as in `held_out_bound`.
-        split: as `split_rows` returns it.
+        split: three int arrays of row numbers, for the fit, for choice, and
+            held out. The last is not used.
         generator: NumPy generator of the order of the rows.
         critic: a new `Critic`.
         epochs: as in `held_out_bound`.
@@ -130,8 +131,7 @@ def fit_critic(
             Defaults to `None`, which carries out all epochs.
 
     Returns:
-        Float, the bound in nats on the rows for choice, and a function from
-        row numbers to the bound on these rows.
+        Function from row numbers to the bound on these rows, in nats.
     """
     fitted, choice, _ = split
     if features.dtype != np.float32:
@@ -164,14 +164,14 @@ def fit_critic(
         estimator.update(*take(order.reshape(steps, batch_size)))
         value = float(bound(*take(choice)))
         if np.isnan(value):
-            # NaN counts as worse than any bound, here and between critics.
+            # NaN counts as worse than any bound.
             value = -np.inf
         if weights is None or value > best:
             best, best_epoch, weights = value, epoch, estimator.get_weights()
         if patience is not None and epoch - best_epoch >= patience:
             break
     estimator.set_weights(weights)
-    return best, lambda rows: float(bound(*take(rows)))
+    return lambda rows: float(bound(*take(rows)))
 
 
 def split_rows(rows: int, generator: np.random.Generator) -> list[np.ndarray]:

@@ -86,7 +86,7 @@ def milliseconds(
     parts = {
         "task": measure(method=BiasBalanced() if has_prior else Erm()),
         "fresh mini-batches": plain - measure(estimator_batches=0),
-        # Without any there is no bound, so one is left.
+        # A step has at least one update, so K - 1 of them are left out.
         "updates of the estimator": (plain - measure(estimator_steps=1))
         * (updates / (updates - 1)),
     }
@@ -111,6 +111,9 @@ def operations(encoder: keras.Model, batch_size: int, batches: int) -> float:
         batch_size: int, rows of the task, and of a fresh mini-batch.
         batches: int, the number of fresh mini-batches.
 
+    Returns:
+        Float, the number of multiplications and additions.
+
     Example:
 
     >>> encoder = keras.Sequential([keras.Input((5,)), keras.layers.Dense(3)])
@@ -131,6 +134,9 @@ def limit(precision: str, repeats: int) -> float:
     Args:
         precision: dtype policy, as in `Training`.
         repeats: int, how often. The median counts.
+
+    Returns:
+        Float, multiplications and additions per second.
     """
     dtype = keras.DTypePolicy(backend.precision(precision)).compute_dtype
     matrix = tf.cast(tf.random.stateless_normal((SIZE, SIZE), (0, 0)), dtype)

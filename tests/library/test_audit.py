@@ -84,8 +84,8 @@ def test_what_the_label_tells_does_not_count_within_the_classes():
     features = shown[:, None] + rng.normal(0, 0.01, (3000, 1))
     rows = {"attribute": attribute, "label": labels}
     found = audit(features, (None, rows), resamples=20)
-    # Of what is shown, 0.1 errors are no information. Given the label it is 1
-    # in 0.8 * 0.9 + 0.2 * 0.1 of the rows.
+    # The features show the attribute with errors in a tenth of the rows. What
+    # they show differs from the label in 0.8 * 0.1 + 0.2 * 0.9 of them.
     truth = entropy(0.1, 0.9), entropy(0.26, 0.74)
     assert found.leakage.information.value == pytest.approx(
         np.log(2) - truth[0], abs=0.03
