@@ -16,7 +16,7 @@ FIGURE_TABLE2 = driver.Figure(
         plots.curves,
         quantities=("mutual_information", "test_accuracy"),
         panel="trained on {}",
-        iterations=True,
+        along=("iteration",),
     ),
 )
 

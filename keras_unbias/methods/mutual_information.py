@@ -83,6 +83,12 @@ class MutualInformationBackpropagation(RepresentationClassifier):
             to the task's gradient. Defaults to `True`.
         clip: bool, whether to clip the gradient of the bound to the norm of
             the task's gradient, one variable at a time. Defaults to `True`.
+        released_order: bool, whether a step has the order of the released
+            code instead of that of Algorithm 1. It descends on the task loss.
+            At the new weights it computes both gradients anew, on the same
+            rows, clips that of the bound and descends on it. Then the
+            estimator takes its K steps, for the next step. This takes a second
+            pass through the encoder. Defaults to `False`.
         attribute_size: int, the width of the attribute vectors. Defaults to
             `None`, the width of the first data that `fit` gets.
         label_prior: see `RepresentationClassifier`.
@@ -116,6 +122,7 @@ class MutualInformationBackpropagation(RepresentationClassifier):
         estimator_batches: int = 0,
         own_optimizer: bool = True,
         clip: bool = True,
+        released_order: bool = False,
         attribute_size: int | None = None,
         **kwargs: Any,
     ):
@@ -138,6 +145,12 @@ class MutualInformationBackpropagation(RepresentationClassifier):
                 f"accumulate={estimator.accumulate}. Received: "
                 f"estimator_batches={estimator_batches}."
             )
+        if released_order and not own_optimizer:
+            raise ValueError(
+                "The released code takes a step for each gradient. Expected: "
+                "own_optimizer=True with released_order=True. Received: "
+                "own_optimizer=False. Leave out one of the two."
+            )
         super().__init__(encoder, num_classes, **kwargs)
         self._mi_weight = mi_weight
         self.mi_weight_variable = self.add_weight(
@@ -152,6 +165,7 @@ class MutualInformationBackpropagation(RepresentationClassifier):
         self.estimator_batches = estimator_batches
         self.own_optimizer = own_optimizer
         self.clip = clip
+        self.released_order = released_order
         self.attribute_size = attribute_size
         self.mi_optimizer = None
         # Whether batches are shuffled, and whether replicas have their shares.
@@ -275,7 +289,7 @@ class MutualInformationBackpropagation(RepresentationClassifier):
         super().prepare(x, y)
 
     def train_step(self, data: Any) -> dict[str, Any]:
-        """Takes one step of Algorithm 1."""
+        """Takes one step of Algorithm 1, or one of the released code."""
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         mini_batches = None
         if self.estimator_batches:
@@ -286,22 +300,20 @@ class MutualInformationBackpropagation(RepresentationClassifier):
                 seed if self.shuffle_rows else None,
                 exchange=not self.shared_rows,
             )
+        before = None
+        if self.released_order:
+            before = self._task_step(x, y, sample_weight)
         with tf.GradientTape(persistent=True) as tape:
             y_pred = self(x, training=True)
-            features, attributes, labels = replicas.gather(
-                (y_pred["features"], attribute_of(y), y["label"])
-            )
             loss = self.compute_loss(x, y, y_pred, sample_weight, True)
-            # Lines 5 to 8: the estimator follows the current features.
-            with tape.stop_recording():
-                if mini_batches is None:
-                    pool = features[None], attributes[None], labels[None]
-                else:
-                    pool = replicas.gather(self._embedded(*mini_batches), axis=1)
-                self.estimator.update(*pool)
+            rows = replicas.gather((y_pred["features"], attribute_of(y), y["label"]))
+            if not self.released_order:
+                # Lines 5 to 8: the estimator follows the current features.
+                with tape.stop_recording():
+                    self._follow(rows, mini_batches)
             # Lines 9 and 10: the two terms of the objective. They are scaled
             # for 16-bit floats, and `apply` divides by the scale.
-            bound = self.estimator.bound(features, attributes, labels)
+            bound = self.estimator.bound(*rows)
             scaled_loss = self.optimizer.scale_loss(loss)
             scaled_bound = (self.mi_optimizer or self.optimizer).scale_loss(
                 replicas.share(bound)
@@ -329,10 +341,38 @@ class MutualInformationBackpropagation(RepresentationClassifier):
                 + self.mi_weight_variable * tf.convert_to_tensor(mi)
                 for task, mi in zip(task_theta, mi_theta, strict=True)
             ]
-        self.optimizer.apply(task_theta + task_psi, theta + psi)
+        if self.released_order:
+            features = replicas.gather(self.encoder(x, training=True))
+            self._follow((features, *rows[1:]), mini_batches)
+            y_pred, loss = before
+        else:
+            self.optimizer.apply(task_theta + task_psi, theta + psi)
         self.bound_tracker.update_state(bound, tf.shape(y["label"])[0])
         self.track_loss(loss, y)
         return self.compute_metrics(x, y, y_pred, sample_weight)
+
+    def _task_step(self, x, y, sample_weight):
+        """Descends on the task loss; returns outputs and loss before it."""
+        with tf.GradientTape() as tape:
+            y_pred = self(x, training=True)
+            loss = self.compute_loss(x, y, y_pred, sample_weight, True)
+            scaled_loss = self.optimizer.scale_loss(loss)
+        variables = [
+            *self.encoder.trainable_variables,
+            *self.classifier.trainable_variables,
+        ]
+        zero = tf.UnconnectedGradients.ZERO
+        gradients = tape.gradient(scaled_loss, variables, None, zero)
+        self.optimizer.apply(replicas.total(gradients), variables)
+        return y_pred, loss
+
+    def _follow(self, rows, mini_batches):
+        """Updates the estimator on its mini-batches, or else on the task's rows."""
+        if mini_batches is None:
+            pool = [part[None] for part in rows]
+        else:
+            pool = replicas.gather(self._embedded(*mini_batches), axis=1)
+        self.estimator.update(*pool)
 
     def make_test_function(self, force: bool = False) -> None:
         """Makes the function of an evaluation step, without XLA."""
@@ -407,5 +447,6 @@ class MutualInformationBackpropagation(RepresentationClassifier):
             "estimator_batches": self.estimator_batches,
             "own_optimizer": self.own_optimizer,
             "clip": self.clip,
+            "released_order": self.released_order,
             "attribute_size": self.attribute_size,
         }

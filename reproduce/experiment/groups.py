@@ -227,6 +227,7 @@ class MutualInformation(TrainingMethod):
     conditional: bool = False
     own_optimizer: bool = True
     clip: bool = True
+    released_order: bool = False
 
 
 @checked

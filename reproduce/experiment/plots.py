@@ -40,36 +40,38 @@ def curves(
     *,
     panel: str = "{}",
     log_scale: Collection[str] = (),
-    iterations: bool = False,
+    along: Sequence[str] = ("epoch",),
 ) -> Drawn:
     """Draws histories as lines, averaged over seeds.
 
     There is a row of panels for each column of the results, and in it a panel
-    for each quantity. A row of the results is a line in one color, with the
-    standard deviation as a band. A dotted line is the floor, the information
-    I(Y;C) of the data, of runs that minimize I(Z;C).
+    for each quantity, along one axis and then along the next. A row of the
+    results is a line in one color, with the standard deviation as a band. A
+    dotted line is the floor, the information I(Y;C) of the data, of runs that
+    minimize I(Z;C).
 
     Args:
         results: the cells and their records.
         quantities: names in `Record.history`, keys of `AXES`.
         panel: title of a panel; `{}` is the label of the column.
         log_scale: quantities on a logarithmic axis. Defaults to none.
-        iterations: whether steps are counted instead of epochs.
+        along: the axes, `"epoch"`, `"iteration"` or both. Defaults to the
+            epoch.
 
     Raises:
         ValueError: if the histories of one line differ in length.
     """
+    shown = [(axis, quantity) for axis in along for quantity in quantities]
     figure, columns = panels.by_column(
-        results, len(quantities), lambda cell, record: cell.row
+        results, len(shown), lambda cell, record: cell.row
     )
     colors, points = panels.colors(results), []
-    axis = "iteration" if iterations else "epoch"
-    for column, axes, lines in columns:
+    for column, row_of_panels, lines in columns:
         title = panel.format(column)
         for row, members in lines.items():
-            places = panels.places(members, quantities, iterations)
             runs = [record.id for record in members]
-            for quantity, ax in zip(quantities, axes, strict=True):
+            for (axis, quantity), ax in zip(shown, row_of_panels, strict=True):
+                places = panels.places(members, quantities, axis == "iteration")
                 summary = panels.summarize(
                     zip(*(r.history[quantity] for r in members), strict=True)
                 )
@@ -79,14 +81,15 @@ def curves(
                 points.append({**point, axis: places, **summary, "runs": runs})
         everyone = list(itertools.chain(*lines.values()))
         floor = panels.floor(everyone)
-        for quantity, ax in zip(quantities, axes, strict=True):
+        for (axis, quantity), ax in zip(shown, row_of_panels, strict=True):
             label = _axis(quantity, everyone)
             ax.set(title=title, xlabel=axis, ylabel=label)
             if quantity in log_scale:
                 ax.set_yscale("log")
             if quantity == "mutual_information" and floor is not None:
                 ax.axhline(floor, color="k", ls=":", label="floor I(Y;C)")
-                points.append({"panel": title, "line": "floor", "mean": floor})
+                if axis == along[0]:
+                    points.append({"panel": title, "line": "floor", "mean": floor})
     panels.draw_legend(figure, 2 * len(quantities))
     return figure, points
 

@@ -116,6 +116,13 @@ EARLY = {"epochs": 20}
 BOTH = {**EARLY, "standardize": True, "estimator_learning_rate": 1e-3}
 IN_BITS = {"attribute": "bits"}
 NO_PRIOR = {"prior_strength": 0.0}
+# Ours: the first epochs of the printed settings, with more rows for the
+# estimator, and in the order of the released code.
+FIRST_EPOCHS = {
+    "printed settings": EARLY,
+    "printed settings, P = 24": {**EARLY, "estimator_batches": 24},
+    "printed settings, released order": {**EARLY, "released_order": True},
+}
 # By profile: the row, and the changes. A prior is counted per value of the
 # attribute, of which bits have too many.
 ABLATIONS = {
@@ -212,6 +219,16 @@ def ablation(profile: str, **chosen) -> list[Cell]:
     """Makes the cells of the ablation: changes of one row of the profile."""
     row, changes = ABLATIONS[profile]
     return variants(digits.cells(profile, rows=[row], **chosen), changes)
+
+
+def first_epochs(profile: str, **chosen) -> list[Cell]:
+    """Makes the cells of the first epochs, as printed and as released."""
+    return [
+        *variants(digits.cells(profile, rows=[MI], **chosen), FIRST_EPOCHS),
+        *variants(
+            digits.cells("released", rows=[MI], **chosen), {"released settings": EARLY}
+        ),
+    ]
 
 
 def stress(profile: str, **chosen) -> list[Cell]:

@@ -23,7 +23,12 @@ from keras_unbias.methods import MutualInformationBackpropagation
         pytest.param(2, False, marks=pytest.mark.slow),
     ],
 )
-def test_weight_zero_is_erm_step_for_step(problem, own_optimizer, estimator_batches):
+@pytest.mark.parametrize("released_order", [False, True])
+def test_weight_zero_is_erm_step_for_step(
+    problem, own_optimizer, estimator_batches, released_order
+):
+    if released_order and not own_optimizer:
+        pytest.skip("the released order has two optimizers")
     erm = make(problem, "erm")
     erm.compile(keras.optimizers.Adam(5e-3))
     inputs, targets = problem.train
@@ -42,6 +47,7 @@ def test_weight_zero_is_erm_step_for_step(problem, own_optimizer, estimator_batc
         "mi_backprop",
         mi_weight=0.0,
         own_optimizer=own_optimizer,
+        released_order=released_order,
         estimator_batches=estimator_batches,
     )
     model.compile(keras.optimizers.Adam(5e-3))
@@ -146,6 +152,97 @@ def test_a_step_is_algorithm_1(
         np.testing.assert_allclose(one, other, atol=1e-5)
     for one, other in zip(model.estimator.critic.get_weights(), phi, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-5)
+
+
+@pytest.mark.parametrize("clip", [True, False])
+@pytest.mark.parametrize("estimator_batches", [0, 2])
+def test_a_step_in_the_released_order(problem, clip, estimator_batches):
+    """Two steps of the released code, against plain gradient descent."""
+    alpha, eta, weight, rows = 0.1, 0.2, 0.7, 32
+    model = make(
+        problem,
+        "mi_backprop",
+        mi_weight=weight,
+        clip=clip,
+        released_order=True,
+        estimator_batches=estimator_batches,
+        estimator=MutualInformationEstimator(
+            optimizer=keras.optimizers.SGD(eta), steps=1, standardize=False
+        ),
+        attribute_size=problem.classes,
+    )
+    model.compile(keras.optimizers.SGD(alpha))
+    model.build((None, 2 * problem.classes))
+    reference = make(problem, "mi_backprop", attribute_size=problem.classes)
+    reference.build((None, 2 * problem.classes))
+    reference.set_weights(model.get_weights())
+    critic = reference.estimator.critic.network
+    theta = [v.value for v in reference.encoder.weights]
+    psi = [v.value for v in reference.classifier.weights]
+    phi = [v.value for v in critic.weights]
+
+    def terms(rows):
+        features = reference.encoder(inputs[rows])
+        logits = reference.classifier(features)
+        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(
+            targets["label"][rows], logits
+        )
+        attributes = targets["attribute"][rows]
+        ones = np.ones((len(attributes), 1), "float32")
+        scores = critic(features) @ np.hstack([attributes, ones]).T
+        bound = tf.reduce_mean(tf.linalg.diag_part(scores))
+        bound -= tf.math.log(tf.reduce_mean(tf.exp(scores)))
+        return tf.reduce_mean(losses), bound
+
+    inputs, targets = problem.train
+    parts = 1 + estimator_batches
+    losses = []
+    for start in (0, rows * parts):
+        task = slice(start, start + rows)
+        mine = slice(start + rows, start + 2 * rows) if estimator_batches else task
+        # The task's step.
+        with tf.GradientTape() as tape:
+            loss, _ = terms(task)
+        losses.append(loss)
+        for variable, gradient in zip(
+            theta + psi, tape.gradient(loss, theta + psi), strict=True
+        ):
+            variable.assign_sub(alpha * gradient)
+        # Both gradients at the new weights, and the step of the bound.
+        with tf.GradientTape(persistent=True) as tape:
+            loss, bound = terms(task)
+        pairs = zip(
+            tape.gradient(loss, theta), tape.gradient(bound, theta), strict=True
+        )
+        for variable, (g, m) in zip(theta, pairs, strict=True):
+            if clip:
+                m = m * tf.minimum(1.0, tf.math.divide_no_nan(tf.norm(g), tf.norm(m)))
+            variable.assign_sub(alpha * weight * m)
+        # The estimator follows.
+        with tf.GradientTape() as tape:
+            tape.watch(phi)
+            _, bound = terms(mine)
+        for variable, gradient in zip(phi, tape.gradient(bound, phi), strict=True):
+            variable.assign_add(eta * gradient)
+
+    history = fit(
+        model,
+        first(problem.train, 2 * rows * parts),
+        epochs=1,
+        batch_size=rows * parts,
+    )
+    ours = [*model.network_variables, *model.estimator.critic.weights]
+    theirs = [*reference.network_variables, *critic.weights]
+    for one, other in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)
+    # The loss of a step is that before it, as in all training.
+    assert history["loss"] == pytest.approx([np.mean(losses)], rel=1e-5)
+    assert int(model.optimizer.iterations) == int(model.mi_optimizer.iterations) == 2
+
+
+def test_the_released_order_has_two_optimizers(problem):
+    with pytest.raises(ValueError, match="own_optimizer=True with released_order=True"):
+        make(problem, "mi_backprop", released_order=True, own_optimizer=False)
 
 
 def test_every_optimizer_has_its_own_variables(problem):

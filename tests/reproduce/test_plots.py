@@ -41,7 +41,7 @@ def test_curves_over_iterations():
     figure, points = plots.curves(
         results(run(data=data, batch_size=24)),
         ["test_accuracy"],
-        iterations=True,
+        along=("iteration",),
     )
     assert points[0]["iteration"] == [83, 166] and "epoch" not in points[0]
     assert figure.axes[0].get_xlabel() == "iteration"
