@@ -45,8 +45,8 @@ def _find_digits(options):
         raise ValueError(
             f"The profile {options.profile} is for all of MNIST. Expected: "
             "--data-dir with the idx files or mnist.npz, or a network to "
-            "download them. Received: neither. Use --profile quick, which "
-            "runs on 5,000 digits too."
+            "download them. Received: neither. Pass the directory. Where there "
+            "is a profile quick, it runs on 5,000 digits too."
         )
     return {"digits": found}
 

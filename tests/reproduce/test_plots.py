@@ -49,6 +49,27 @@ def test_curves_over_iterations():
     assert line.get_xdata().tolist() == [83, 166]
 
 
+def test_curves_along_both_axes():
+    data = {"train_size": 2000, "floor_nats": 1.0}
+    quantities = ["mutual_information", "test_accuracy"]
+    figure, points = plots.curves(
+        results(run(data=data, batch_size=24)),
+        quantities,
+        along=("epoch", "iteration"),
+    )
+    shown = [(ax.get_xlabel(), *ax.lines[0].get_xdata()) for ax in figure.axes]
+    assert shown == [("epoch", 1, 2)] * 2 + [("iteration", 83, 166)] * 2
+    lines = [point for point in points if point["line"] != "floor"]
+    found = [(p["quantity"], p.get("epoch"), p.get("iteration")) for p in lines]
+    assert found == [
+        *((quantity, [1, 2], None) for quantity in quantities),
+        *((quantity, None, [83, 166]) for quantity in quantities),
+    ]
+    # Both panels of the information show the floor, which is one number.
+    assert [len(ax.lines) for ax in figure.axes] == [2, 1, 2, 1]
+    assert len(points) == len(lines) + 1
+
+
 def test_curves_of_reports_of_several_epochs():
     _, points = draw_curves(run(epochs=100, epochs_per_report=50))
     assert points[0]["epoch"] == [50, 100]

@@ -80,6 +80,7 @@ def test_table1_of_the_paper_to_the_letter(row, variance):
         "conditional": False,
         "own_optimizer": True,
         "clip": True,
+        "released_order": False,
         "critic": "concatenated",
         "critic_hidden": (64, 64, 64),
         "standardize": False,
@@ -98,6 +99,22 @@ def test_table1_of_the_paper_has_its_rows_variances_and_seeds():
     assert {c.settings.seed for c in made} == {1, 2, 3}
     found = sorted({c.settings.data.color_variance for c in made})
     assert found == PAPER_VARIANCES
+
+
+def test_the_released_settings_are_the_paper_in_another_order():
+    made = digits.cells("released")
+    assert labels(made) == ["MI backpropagation"]
+    assert len(made) == 7 * 3
+    for cell, printed in zip(
+        made, digits.cells("paper", rows=["MI backpropagation"]), strict=True
+    ):
+        assert flat(cell.settings) == {
+            **flat(printed.settings),
+            "batch_size": 128,
+            "epochs": 502,
+            "estimator_steps": 40,
+            "released_order": True,
+        }
 
 
 def test_fast_has_the_paper_ours_and_two_marks_to_measure_by():
@@ -209,6 +226,7 @@ def test_table2_of_the_paper_to_the_letter(column, split, weight):
         "conditional": False,
         "own_optimizer": True,
         "clip": True,
+        "released_order": False,
         "prior_strength": 0.0,
         "overlap_width": 0.0,
         "discriminant_shrinkage": 0.0,
@@ -289,6 +307,7 @@ def test_table3_of_the_paper_to_the_letter(weight):
         "conditional": False,
         "own_optimizer": False,
         "clip": True,
+        "released_order": False,
         "prior_strength": 0.0,
         "overlap_width": 0.0,
         "discriminant_shrinkage": 0.0,
