@@ -94,6 +94,7 @@ CASES = {
     "conditional": information(conditional=True, own_optimizer=False),
     "concatenated": information("concatenated", conditional=True),
     "fresh": information("concatenated", estimator_batches=2),
+    "released": information("concatenated", estimator_batches=2, released_order=True),
     "accumulated": information(
         conditional=True, accumulate=2, estimator_batches=2, own_optimizer=False
     ),

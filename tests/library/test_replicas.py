@@ -43,7 +43,7 @@ def test_gradients_and_weights_are_those_of_one_device():
         ("erm", "weights", "bias_balanced", "chi_squared"),
         ("attribute_confusion", "adversarial_unlearning", "normalization"),
         ("conditional", "concatenated", "accumulated", "fresh"),
-        ("averages", "critic_optimizer", "mixed_precision"),
+        ("averages", "critic_optimizer", "mixed_precision", "released"),
         ("row_losses", "scalar_loss", "compiling", "streaming", "cutting"),
     ],
 )
