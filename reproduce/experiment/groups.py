@@ -225,6 +225,7 @@ class MutualInformation(TrainingMethod):
     has_estimator: ClassVar[bool] = True
     mi_weight: Weight = 1.0
     conditional: bool = False
+    mi_every: Count = 1
     own_optimizer: bool = True
     clip: bool = True
     released_order: bool = False

@@ -23,11 +23,11 @@ from keras_unbias.methods import MutualInformationBackpropagation
         pytest.param(2, False, marks=pytest.mark.slow),
     ],
 )
-@pytest.mark.parametrize("released_order", [False, True])
+@pytest.mark.parametrize("changed", [{}, {"released_order": True}, {"mi_every": 3}])
 def test_weight_zero_is_erm_step_for_step(
-    problem, own_optimizer, estimator_batches, released_order
+    problem, own_optimizer, estimator_batches, changed
 ):
-    if released_order and not own_optimizer:
+    if "released_order" in changed and not own_optimizer:
         pytest.skip("the released order has two optimizers")
     erm = make(problem, "erm")
     erm.compile(keras.optimizers.Adam(5e-3))
@@ -47,8 +47,8 @@ def test_weight_zero_is_erm_step_for_step(
         "mi_backprop",
         mi_weight=0.0,
         own_optimizer=own_optimizer,
-        released_order=released_order,
         estimator_batches=estimator_batches,
+        **changed,
     )
     model.compile(keras.optimizers.Adam(5e-3))
     history = fit(model, problem.train, epochs=3, batch_size=64 * parts)
@@ -243,6 +243,57 @@ def test_a_step_in_the_released_order(problem, clip, estimator_batches):
 def test_the_released_order_has_two_optimizers(problem):
     with pytest.raises(ValueError, match="own_optimizer=True with released_order=True"):
         make(problem, "mi_backprop", released_order=True, own_optimizer=False)
+
+
+@pytest.mark.parametrize("released_order", [False, True])
+def test_steps_between_are_of_the_task_alone(problem, released_order):
+    rows = 96
+    data = first(problem.train, 3 * rows)
+
+    def compiled(method, **kwargs):
+        model = make(problem, method, **kwargs)
+        model.compile(keras.optimizers.SGD(0.1))
+        return model
+
+    kwargs = {"estimator_batches": 2, "released_order": released_order}
+    kwargs |= {"attribute_size": problem.classes}
+    model = compiled("mi_backprop", mi_every=2, **kwargs)
+    model.build((None, 2 * problem.classes))
+    reference = compiled("mi_backprop", **kwargs)
+    reference.build((None, 2 * problem.classes))
+    reference.set_weights(model.get_weights())
+    fit(model, data, epochs=1, batch_size=rows)
+    assert int(model.estimator.updates) == 2 * model.estimator.steps
+    assert int(model.optimizer.iterations) == 3
+
+    # The second step is one of plain training, on the first third of its rows.
+    erm = compiled("erm")
+    erm.build((None, 2 * problem.classes))
+    for number in range(3):
+        mine = slice(number * rows, (number + 1) * rows)
+        inputs, targets = data[0][mine], {k: v[mine] for k, v in data[1].items()}
+        if number == 1:
+            erm.set_weights([v.numpy() for v in reference.network_variables])
+            targets = {name: value[:32] for name, value in targets.items()}
+            fit(erm, (inputs[:32], targets), epochs=1, batch_size=32)
+            for ours, theirs in zip(
+                reference.network_variables, erm.network_variables, strict=True
+            ):
+                ours.assign(theirs)
+        else:
+            fit(reference, (inputs, targets), epochs=1, batch_size=rows)
+    for one, other in zip(
+        model.network_variables + model.estimator.variables,
+        reference.network_variables + reference.estimator.variables,
+        strict=True,
+    ):
+        np.testing.assert_allclose(one, other, atol=1e-6)
+
+
+@pytest.mark.parametrize("value", [0, 1.5])
+def test_the_number_of_steps_is_checked(problem, value):
+    with pytest.raises(ValueError, match="integer >= 1. Received: mi_every="):
+        make(problem, "mi_backprop", mi_every=value)
 
 
 def test_every_optimizer_has_its_own_variables(problem):
