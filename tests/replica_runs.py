@@ -95,6 +95,7 @@ CASES = {
     "concatenated": information("concatenated", conditional=True),
     "fresh": information("concatenated", estimator_batches=2),
     "released": information("concatenated", estimator_batches=2, released_order=True),
+    "every": information(mi_every=2),
     "accumulated": information(
         conditional=True, accumulate=2, estimator_batches=2, own_optimizer=False
     ),
@@ -231,6 +232,8 @@ def refusals(strategy):
             model.compile("sgd", steps_per_execution=3)
         with pytest.raises(ValueError, match="Received: jit_compile=True. Leave"):
             model.compile("sgd", jit_compile=True)
+        with pytest.raises(ValueError, match="mi_every=1 for . replicas. Received"):
+            make("every")
         features = np.zeros((100, 2))
         for measure, name in (
             (lambda: audit(features, (None, {"attribute": features})), "`audit`"),
