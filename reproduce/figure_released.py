@@ -1,4 +1,4 @@
-"""The first epochs of the paper's row: settings as printed and as released."""
+"""The paper's row in training: settings as printed and as released."""
 
 import functools
 import sys
@@ -9,7 +9,7 @@ from reproduce.recipes import digits, studies
 FIGURE_RELEASED = digits.Figure(
     name="figure_released",
     description=__doc__,
-    cells=studies.first_epochs,
+    cells=studies.printed_and_released,
     profiles={"paper": digits.PROFILES["paper"]},
     usual_variances=digits.VARIANCES[:1],
     usual_seeds=1,

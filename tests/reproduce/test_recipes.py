@@ -86,7 +86,7 @@ def test_table1_of_the_paper_to_the_letter(row, variance):
         "critic_hidden": (64, 64, 64),
         "standardize": False,
         "estimator_steps": 80,
-        "estimator_batches": 8,
+        "estimator_batches": 2,
         "estimator_learning_rate": 1e-4,
         "estimator_optimizer": "adam",
         "estimator_accumulate": 1,
