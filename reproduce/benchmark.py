@@ -25,7 +25,7 @@ LOOPS = {
 DIGITS = (digits.MI, digits.CONDITIONAL, digits.BEST)
 # The paper's settings of Tables 1 and 2, as arguments of `exchanged`.
 NETWORKS = {
-    "digits": (1024, 8, 64, 24, 10, 664_960),
+    "digits": (1024, 2, 64, 24, 10, 664_960),
     "faces, ResNet50": (24, 20, 128, 12, 2, 36_326_656),
 }
 # Bytes per second between two GPUs, those of PCIe 4 and of NVLink 3.

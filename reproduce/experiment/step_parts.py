@@ -17,7 +17,7 @@ from reproduce.experiment import build, step_times
 from reproduce.experiment.groups import BiasBalanced, Erm
 from reproduce.experiment.settings import Settings, change
 
-# Steps that are timed at once.
+# Steps with a penalty that are timed at once, with those between them.
 STEPS = 4
 # The released code embeds K mini-batches a step.
 RELEASED = "step with P = K"
@@ -49,9 +49,11 @@ def _describe(settings, repeats):
     dataset = build.load_data(settings)
     times = milliseconds(settings, dataset, repeats)
     step, released = times["step"], times[RELEASED]
-    encoder = build.build_model(settings, dataset, STEPS).encoder
     counted = operations(
-        encoder, settings.training.batch_size, settings.estimator.estimator_batches
+        build.build_model(settings, dataset, STEPS).encoder,
+        settings.training.batch_size,
+        settings.estimator.estimator_batches,
+        settings.method.mi_every,
     )
     share = counted / (1e-3 * step) / limit(settings.training.precision, repeats)
     return {
@@ -66,6 +68,8 @@ def milliseconds(
 ) -> dict[str, float]:
     """Measures a step of a row with an estimator, and its parts.
 
+    Where not every step has a penalty, the times are those of a mean step.
+
     Args:
         settings: the `Settings` of the row.
         dataset: its `BiasedDataset`.
@@ -76,11 +80,12 @@ def milliseconds(
         step, the last is one that embeds K mini-batches, as the released code.
     """
     updates = settings.estimator.estimator_steps
+    steps = STEPS * settings.method.mi_every
     has_prior = getattr(settings.method, "prior_strength", None)
 
     def measure(**changes):
         changed = change(settings, **{"augment": False, **changes})
-        return 1e-3 * step_times.microseconds(changed, dataset, STEPS, repeats)
+        return 1e-3 * step_times.microseconds(changed, dataset, steps, repeats)
 
     plain = measure()
     parts = {
@@ -99,17 +104,21 @@ def milliseconds(
     return {"step": step, **parts, RELEASED: released}
 
 
-def operations(encoder: keras.Model, batch_size: int, batches: int) -> float:
-    """Counts the floating-point operations of a step in the encoder.
+def operations(
+    encoder: keras.Model, batch_size: int, batches: int, mi_every: int = 1
+) -> float:
+    """Counts the floating-point operations of a mean step in the encoder.
 
-    A row of the task goes forward once and backward twice: for the loss and
-    for the bound. A backward pass is two products for each of the forward
-    pass. A row of a fresh mini-batch goes forward only.
+    A row of the task goes forward once and backward for the loss, and with a
+    penalty also for the bound. A backward pass is two products for each of the
+    forward pass. A row of a fresh mini-batch goes forward only.
 
     Args:
         encoder: a functional or Sequential model.
         batch_size: int, rows of the task, and of a fresh mini-batch.
         batches: int, the number of fresh mini-batches.
+        mi_every: int, the number of steps of which one has a penalty. Defaults
+            to 1.
 
     Returns:
         Float, the number of multiplications and additions.
@@ -125,7 +134,7 @@ def operations(encoder: keras.Model, batch_size: int, batches: int) -> float:
         if hasattr(layer, "kernel"):
             places = np.prod(layer.output.shape[1:-1])
             forward += 2.0 * places * np.prod(layer.kernel.shape)
-    return forward * batch_size * (1 + 2 * 2 + batches)
+    return forward * batch_size * (1 + 2 + (2 + batches) / mi_every)
 
 
 def limit(precision: str, repeats: int) -> float:

@@ -53,6 +53,9 @@ def test_operations_are_those_of_all_products():
     forward = 2 * (16 * 3 * 3 * 3 * 4 + 64 * 5)
     counted = step_parts.operations(keras.Sequential(layers), 10, batches=2)
     assert counted == 7 * 10 * forward
+    # Four steps of the task, one of them with a penalty.
+    counted = step_parts.operations(keras.Sequential(layers), 10, 2, mi_every=4)
+    assert 4 * counted == (4 * 3 + 2 + 2) * 10 * forward
 
 
 @pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
