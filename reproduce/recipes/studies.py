@@ -67,8 +67,8 @@ SEARCH = {
         AS_IT_IS: ((LOW, HIGH), {}),
         "lambda = 0.1": ((LOW, HIGH), {"mi_weight": 0.1}),
         "P = 2": ((LOW,), {"estimator_batches": 2}),
-        "MI every second step": ((LOW,), {"mi_every": 2}),
         "MI every third step": ((LOW,), {"mi_every": 3}),
+        "MI every sixth step": ((LOW,), {"mi_every": 6}),
         "20 epochs": ((LOW,), {"epochs": 20}),
     },
 }
