@@ -79,7 +79,8 @@ class MutualInformationBackpropagation(RepresentationClassifier):
             estimator in every batch. Defaults to 0.
         mi_every: int >= 1, the number of steps of which one is an iteration
             of Algorithm 1. The others descend on the task loss alone, and take
-            less than half the time. More than 1 needs a single device.
+            less than half the time. An epoch without such a step has the
+            metric `mutual_information` NaN. More than 1 needs a single device.
             Defaults to 1, every step.
         own_optimizer: bool, whether the gradient of the bound has an
             optimizer of its own, like the task's with `mi_weight` times the
@@ -371,8 +372,9 @@ class MutualInformationBackpropagation(RepresentationClassifier):
             ]
         self.bound_tracker.update_state(bound, tf.shape(y["label"])[0])
         if self.released_order:
-            features = replicas.gather(self.encoder(x, training=True))
-            self._follow((features, *rows[1:]), mini_batches)
+            if mini_batches is None:
+                rows = replicas.gather(self.encoder(x, training=True)), *rows[1:]
+            self._follow(rows, mini_batches)
             return before
         self.optimizer.apply(task_theta + task_psi, theta + psi)
         return y_pred, loss
@@ -384,13 +386,9 @@ class MutualInformationBackpropagation(RepresentationClassifier):
             y_pred = self(x, training=True)
             loss = self.compute_loss(x, y, y_pred, sample_weight, True)
             scaled_loss = self.optimizer.scale_loss(loss)
-        variables = [
-            *self.encoder.trainable_variables,
-            *self.classifier.trainable_variables,
-        ]
         zero = tf.UnconnectedGradients.ZERO
-        gradients = tape.gradient(scaled_loss, variables, None, zero)
-        self.optimizer.apply(replicas.total(gradients), variables)
+        gradients = tape.gradient(scaled_loss, self.network_variables, None, zero)
+        self.optimizer.apply(replicas.total(gradients), self.network_variables)
         return y_pred, loss
 
     def _follow(self, rows, mini_batches):
@@ -438,6 +436,12 @@ class MutualInformationBackpropagation(RepresentationClassifier):
     def get_metrics_result(self) -> dict[str, Any]:
         """Returns the metrics. The bound of an evaluation is that of all rows."""
         results = super().get_metrics_result()
+        if self.mi_every > 1:
+            # An epoch shorter than `mi_every` may have no bound. A mean of
+            # nothing would be 0.
+            results[self.bound_tracker.name] = tf.where(
+                self.bound_tracker.count > 0, self.bound_tracker.result(), np.nan
+            )
         if self._evaluated and not self._in_step:
             rows = map(np.concatenate, zip(*self._evaluated, strict=True))
             results[self.bound_tracker.name] = self.estimator.evaluate(*rows)

@@ -290,6 +290,17 @@ def test_steps_between_are_of_the_task_alone(problem, released_order):
         np.testing.assert_allclose(one, other, atol=1e-6)
 
 
+def test_an_epoch_without_a_bound_reports_none(problem):
+    model = make(problem, "mi_backprop", mi_every=3)
+    model.compile(keras.optimizers.SGD(0.1), jit_compile=True)
+    history = fit(model, first(problem.train, 128), epochs=3, batch_size=64)
+    # Six steps: the first and the fourth have one.
+    np.testing.assert_array_equal(
+        np.isnan(history["mutual_information"]), [False, False, True]
+    )
+    assert np.isfinite(history["loss"]).all()
+
+
 @pytest.mark.parametrize("value", [0, 1.5])
 def test_the_number_of_steps_is_checked(problem, value):
     with pytest.raises(ValueError, match="integer >= 1. Received: mi_every="):
