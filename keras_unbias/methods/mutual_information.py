@@ -35,6 +35,28 @@ from keras_unbias.methods.gate import Gate
 from keras_unbias.methods.optimizers import clip_to_reference, companion_optimizer
 
 
+class BoundTracker(keras.metrics.Mean):
+    """The mean bound of an epoch, or the latest bound where it has none yet.
+
+    A mean of nothing would be 0.
+    """
+
+    def __init__(self, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.latest = self.add_variable(
+            shape=(), initializer="zeros", dtype=self.dtype, name="latest"
+        )
+
+    def reset_state(self) -> None:
+        """Forgets the bounds of the epoch, but for the latest."""
+        self.total.assign(0)
+        self.count.assign(0)
+
+    def result(self) -> tf.Tensor:
+        """Returns the mean, or the latest bound."""
+        return tf.where(self.count > 0, super().result(), self.latest)
+
+
 @keras.saving.register_keras_serializable("keras_unbias")
 class MutualInformationBackpropagation(RepresentationClassifier):
     """Minimizes the task loss and the information of features on attribute.
@@ -77,10 +99,11 @@ class MutualInformationBackpropagation(RepresentationClassifier):
             arguments.
         estimator_batches: int >= 0, the number P of mini-batches for the
             estimator in every batch. Defaults to 0.
-        mi_every: int >= 1, the number of steps of which one is an iteration
-            of Algorithm 1. The others descend on the task loss alone, and take
-            less than half the time. An epoch without such a step has the
-            metric `mutual_information` NaN. More than 1 needs a single device.
+        mi_every: int >= 1, how often a step descends on the bound: in each
+            step whose number, counted from 0 by the optimizer, is a multiple
+            of `mi_every`. The estimator takes its steps there too. The others
+            descend on the task loss alone, which takes less time, and leave
+            out the estimator's rows. More than 1 needs a single device.
             Defaults to 1, every step.
         own_optimizer: bool, whether the gradient of the bound has an
             optimizer of its own, like the task's with `mi_weight` times the
@@ -91,18 +114,20 @@ class MutualInformationBackpropagation(RepresentationClassifier):
         released_order: bool, whether a step has the order of the released
             code instead of that of Algorithm 1. It descends on the task loss.
             At the new weights it computes both gradients anew, on the same
-            rows, clips that of the bound and descends on it. Then the
-            estimator takes its K steps, for the next step. This takes a second
-            pass through the encoder. Defaults to `False`.
+            rows, and descends on the bound. Then the estimator takes its K
+            steps, for the next step. So `mutual_information` is that of an
+            estimator that has not seen the new features, and lower. The rows
+            pass through the encoder twice, and with P = 0 three times.
+            Defaults to `False`.
         attribute_size: int, the width of the attribute vectors. Defaults to
             `None`, the width of the first data that `fit` gets.
         label_prior: see `RepresentationClassifier`.
 
     Raises:
         ValueError: if `mi_weight`, `estimator_batches` or `mi_every` is out of
-            range, if `mi_every` or `released_order` does not suit the other
-            arguments, if the estimator's `num_classes` or `accumulate` does
-            not suit them, or for the reasons that `RepresentationClassifier`
+            range, if `released_order` has a single optimizer, if the
+            estimator's `num_classes` or `accumulate` does not suit the other
+            arguments, or for the reasons that `RepresentationClassifier`
             gives.
 
     Example:
@@ -179,7 +204,7 @@ class MutualInformationBackpropagation(RepresentationClassifier):
         self.mi_optimizer = None
         # Whether batches are shuffled, and whether replicas have their shares.
         self.shuffle_rows = self.shared_rows = False
-        self.bound_tracker = keras.metrics.Mean(name="mutual_information")
+        self.bound_tracker = BoundTracker(name="mutual_information")
         # Features, attributes and labels of the rows that are evaluated.
         self._evaluated, self._in_step = [], False
 
@@ -220,6 +245,9 @@ class MutualInformationBackpropagation(RepresentationClassifier):
             estimator_optimizer: optimizer of the critic. Defaults to `None`,
                 which keeps the estimator's.
             **kwargs: arguments of `RepresentationClassifier.compile`.
+
+        Raises:
+            ValueError: if `mi_every` is more than 1 on several replicas.
         """
         super().compile(*args, **kwargs)
         with self.distribute_strategy.scope():
@@ -309,7 +337,7 @@ class MutualInformationBackpropagation(RepresentationClassifier):
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         mini_batches = None
         if self.estimator_batches:
-            seed = tf.stack([self.estimator.seed, self.estimator.updates + 0])
+            seed = tf.stack([self.estimator.seed, self._order()])
             (x, y, sample_weight), mini_batches = batches.split(
                 (x, y, sample_weight),
                 self.estimator_batches,
@@ -327,6 +355,14 @@ class MutualInformationBackpropagation(RepresentationClassifier):
             )
         self.track_loss(loss, y)
         return self.compute_metrics(x, y, y_pred, sample_weight)
+
+    def _order(self):
+        """Returns a number of its own for each step, to shuffle its rows."""
+        number = self.estimator.updates + 0
+        if self.mi_every > 1:
+            # The estimator stands still in most steps.
+            number += tf.cast(self.optimizer.iterations + 0, number.dtype)
+        return number
 
     def _whole_step(self, task, mini_batches):
         """Descends on both terms; returns outputs and loss before it."""
@@ -361,7 +397,8 @@ class MutualInformationBackpropagation(RepresentationClassifier):
         # Lines 11 and 12: the encoder descends on both terms, the classifier
         # on the task loss.
         if self.own_optimizer:
-            # First, for the task optimizer's weight average to include it.
+            # First, for the task optimizer's weight average to include it. In
+            # the released order the average follows a step later.
             self.mi_optimizer.apply(mi_theta, theta)
         else:
             task_theta = [
@@ -371,6 +408,7 @@ class MutualInformationBackpropagation(RepresentationClassifier):
                 for task, mi in zip(task_theta, mi_theta, strict=True)
             ]
         self.bound_tracker.update_state(bound, tf.shape(y["label"])[0])
+        self.bound_tracker.latest.assign(bound)
         if self.released_order:
             if mini_batches is None:
                 rows = replicas.gather(self.encoder(x, training=True)), *rows[1:]
@@ -436,12 +474,6 @@ class MutualInformationBackpropagation(RepresentationClassifier):
     def get_metrics_result(self) -> dict[str, Any]:
         """Returns the metrics. The bound of an evaluation is that of all rows."""
         results = super().get_metrics_result()
-        if self.mi_every > 1:
-            # An epoch shorter than `mi_every` may have no bound. A mean of
-            # nothing would be 0.
-            results[self.bound_tracker.name] = tf.where(
-                self.bound_tracker.count > 0, self.bound_tracker.result(), np.nan
-            )
         if self._evaluated and not self._in_step:
             rows = map(np.concatenate, zip(*self._evaluated, strict=True))
             results[self.bound_tracker.name] = self.estimator.evaluate(*rows)

@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 from small_models import TwoInputs, first, fit, make, two_input_rows, two_inputs
 
+from keras_unbias.callbacks import StopOnDivergence
 from keras_unbias.information import (
     ConcatenatedCritic,
     MutualInformationEstimator,
@@ -290,15 +291,46 @@ def test_steps_between_are_of_the_task_alone(problem, released_order):
         np.testing.assert_allclose(one, other, atol=1e-6)
 
 
-def test_an_epoch_without_a_bound_reports_none(problem):
+def test_an_epoch_without_a_bound_reports_the_latest(problem):
     model = make(problem, "mi_backprop", mi_every=3)
     model.compile(keras.optimizers.SGD(0.1), jit_compile=True)
-    history = fit(model, first(problem.train, 128), epochs=3, batch_size=64)
-    # Six steps: the first and the fourth have one.
-    np.testing.assert_array_equal(
-        np.isnan(history["mutual_information"]), [False, False, True]
+    stop = StopOnDivergence()
+    history = fit(
+        model,
+        first(problem.train, 128),
+        epochs=3,
+        batch_size=64,
+        callbacks=[stop],
+        validation_data=problem.test,
     )
-    assert np.isfinite(history["loss"]).all()
+    # Six steps: the first and the fourth have one.
+    _, second, third = history["mutual_information"]
+    assert third == second != 0
+    assert not stop.reason and int(model.optimizer.iterations) == 6
+    assert history["val_mutual_information"][2] != third
+
+
+def test_steps_without_a_bound_shuffle_their_rows(problem):
+    seen = []
+
+    class Encoder(keras.layers.Layer):
+        def call(self, inputs, training=False):
+            if training:
+                seen.append(inputs.numpy()[:, 0])
+            return inputs
+
+    model = MutualInformationBackpropagation(
+        Encoder(), 2, estimator_batches=1, mi_every=4
+    )
+    model.compile("sgd", run_eagerly=True)
+    inputs = np.arange(32.0, dtype="float32")[:, None]
+    targets = {"label": np.arange(32) % 2, "attribute": np.eye(2)[np.arange(32) % 2]}
+    keras.utils.set_random_seed(0)
+    model.fit(inputs, targets, epochs=8, batch_size=32, verbose=0)
+    # Of the steps with a bound, the rows of the estimator are left out.
+    task = [set(rows) for rows in seen if len(rows) == 16]
+    assert len({frozenset(rows) for rows in task}) >= 8
+    assert set.union(*task) == {*range(32)}
 
 
 @pytest.mark.parametrize("value", [0, 1.5])
