@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 
-def check_integer(name: str, value: Any, *, minimum: int) -> None:
+def check_integer(name: str, value: Any, *, minimum: int) -> int:
     """Checks that an argument is an integer of at least `minimum`.
 
     Args:
@@ -16,18 +16,24 @@ def check_integer(name: str, value: Any, *, minimum: int) -> None:
         value: the argument.
         minimum: int, the smallest valid value.
 
+    Returns:
+        Int, the argument. Keras neither builds layers with integers of NumPy
+        nor saves them.
+
     Raises:
         ValueError: if it is not.
 
     Example:
 
-    >>> check_integer("steps", 16, minimum=1)
+    >>> check_integer("steps", np.int64(16), minimum=1)
+    16
     """
     if not isinstance(value, Integral) or value < minimum:
         raise ValueError(
             f"`{name}` is out of range. Expected: an integer >= {minimum}. "
             f"Received: {name}={value!r}. Pass another number."
         )
+    return int(value)
 
 
 def check_choice(name: str, value: Any, known: Iterable) -> None:

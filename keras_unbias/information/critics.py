@@ -7,6 +7,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_unbias.checks import check_integer
+
 
 def shuffle_within_classes(labels: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     """Draws a random partner for each row, from the row's own class.
@@ -101,8 +103,8 @@ class Critic(keras.layers.Layer):
     ):
         # A bound needs float32, whatever the global dtype policy is.
         super().__init__(**{"dtype": "float32", **kwargs})
-        self.hidden = tuple(hidden)
-        self.seed = seed
+        self.hidden = tuple(check_integer("hidden", u, minimum=1) for u in hidden)
+        self.seed = None if seed is None else check_integer("seed", seed, minimum=0)
 
     @classmethod
     def for_attributes(cls, attributes: np.ndarray, **kwargs: Any) -> "Critic":

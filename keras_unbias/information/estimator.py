@@ -87,16 +87,16 @@ class MutualInformationEstimator(keras.layers.Layer):
     ):
         backend.check_backend()
         super().__init__(**{"dtype": "float32", **kwargs})
-        check_integer("steps", steps, minimum=1)
-        check_integer("accumulate", accumulate, minimum=1)
         self.critic = SeparableCritic() if critic is None else critic
         self.optimizer = keras.optimizers.Adam(2e-3) if optimizer is None else optimizer
-        self.steps = steps
-        self.accumulate = accumulate
+        self.steps = check_integer("steps", steps, minimum=1)
+        self.accumulate = check_integer("accumulate", accumulate, minimum=1)
+        if num_classes is not None:
+            num_classes = check_integer("num_classes", num_classes, minimum=1)
         self.num_classes = num_classes
         self.standardize = standardize
         self.jit_compile = jit_compile
-        self.seed = seed
+        self.seed = check_integer("seed", seed, minimum=0)
 
     def compute_output_shape(self, features_shape: Any, attributes_shape: Any) -> tuple:
         """Returns the shape of a bound, which `model.summary()` shows."""

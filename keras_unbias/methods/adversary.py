@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 
 from keras_unbias import replicas
-from keras_unbias.checks import check_width
+from keras_unbias.checks import check_integer, check_width
 from keras_unbias.data.attributes import AttributeSpec
 from keras_unbias.data.targets import attribute_of, check_vectors
 from keras_unbias.methods import penalties
@@ -77,7 +77,10 @@ class AttributeAdversary(RepresentationClassifier):
         spec = penalties.as_spec(attribute_parts)
         super().__init__(encoder, num_classes, **kwargs)
         self.attribute_spec = spec
-        self.attribute_hidden = tuple(attribute_hidden)
+        self.attribute_hidden = tuple(
+            check_integer("attribute_hidden", units, minimum=1)
+            for units in attribute_hidden
+        )
         self.attribute_rate = attribute_rate
         self.attribute_layer = attribute_layer
         self.tapped, maps, dtype = None, False, None

@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 
 from keras_unbias import backend, replicas
-from keras_unbias.checks import check_weight
+from keras_unbias.checks import check_integer, check_weight
 from keras_unbias.data.targets import (
     as_class_numbers,
     attribute_of,
@@ -74,6 +74,7 @@ class RepresentationClassifier(InputMemory, GatedModel):
         **kwargs: Any,
     ):
         backend.check_backend()
+        num_classes = check_integer("num_classes", num_classes, minimum=1)
         # A layer other than LabelPrior does not say its number of classes.
         prior_classes = getattr(label_prior, "num_classes", num_classes)
         if prior_classes != num_classes:

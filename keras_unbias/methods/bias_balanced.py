@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_unbias.checks import check_integer
 from keras_unbias.data.attributes import check_finite
 from keras_unbias.data.targets import check_classes, mean_one
 from keras_unbias.methods.base import RepresentationClassifier
@@ -56,7 +57,7 @@ class LabelPrior(keras.layers.Layer):
     ):
         # Counts and cells are float32, whatever the global dtype policy is.
         super().__init__(**{"dtype": "float32", **kwargs})
-        self.num_classes = num_classes
+        self.num_classes = check_integer("num_classes", num_classes, minimum=1)
         self.strength = strength
         self.smoothing = smoothing
 

@@ -159,8 +159,12 @@ class MutualInformationBackpropagation(RepresentationClassifier):
         **kwargs: Any,
     ):
         check_weight("mi_weight", mi_weight)
-        check_integer("estimator_batches", estimator_batches, minimum=0)
-        check_integer("mi_every", mi_every, minimum=1)
+        estimator_batches = check_integer(
+            "estimator_batches", estimator_batches, minimum=0
+        )
+        mi_every = check_integer("mi_every", mi_every, minimum=1)
+        if attribute_size is not None:
+            attribute_size = check_integer("attribute_size", attribute_size, minimum=1)
         # A single logit distinguishes two labels.
         classes = max(2, num_classes) if conditional else None
         if estimator is None:

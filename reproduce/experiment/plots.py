@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure, SubFigure
 
+from keras_unbias.checks import check_choice
 from reproduce.experiment import panels, records
 from reproduce.experiment.records import Record
 from reproduce.experiment.results import Results
@@ -59,8 +60,11 @@ def curves(
             epoch.
 
     Raises:
-        ValueError: if the histories of one line differ in length.
+        ValueError: if the histories of one line differ in length, or if an axis
+            is unknown.
     """
+    for axis in along:
+        check_choice("axis", axis, ("epoch", "iteration"))
     shown = [(axis, quantity) for axis in along for quantity in quantities]
     figure, columns = panels.by_column(
         results, len(shown), lambda cell, record: cell.row
@@ -90,7 +94,7 @@ def curves(
                 ax.axhline(floor, color="k", ls=":", label="floor I(Y;C)")
                 if axis == along[0]:
                     points.append({"panel": title, "line": "floor", "mean": floor})
-    panels.draw_legend(figure, 2 * len(quantities))
+    panels.draw_legend(figure, 2 * len(shown))
     return figure, points
 
 

@@ -80,6 +80,14 @@ class Settings:
             object.__setattr__(self, group, default)
         _check_divides(self.training, "epochs_per_report", "epochs")
         _check_divides(self.estimator, "estimator_accumulate", "estimator_batches")
+        if getattr(self.method, "released_order", False) and not (
+            self.method.own_optimizer
+        ):
+            raise ValueError(
+                "The released order takes a step for each gradient. Expected: "
+                "own_optimizer=true or released_order=false. Received: "
+                "own_optimizer=false, released_order=true. Change one of the two."
+            )
         if getattr(self.data, "attribute", "bins") == "bits" and getattr(
             self.method, "prior_strength", 0
         ):

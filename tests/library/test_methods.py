@@ -16,9 +16,11 @@ from small_models import (
     two_inputs,
 )
 
+from keras_unbias.information import MutualInformationEstimator, SeparableCritic
 from keras_unbias.methods import (
     METHODS,
     AttributeConfusion,
+    LabelPrior,
     MutualInformationBackpropagation,
 )
 
@@ -298,3 +300,48 @@ def test_a_summary_shows_the_estimator(problem):
     cells = line.strip("│").split("│")
     count = sum(weight.size for weight in model.estimator.get_weights())
     assert [cell.strip() for cell in cells[1:]] == ["()", f"{count:,}"]
+
+
+# Arguments that count, as `labels.max() + 1` does.
+ONE, TWO, THREE = np.arange(1, 4)
+COUNTS = {
+    "erm": dict,
+    "bias_balanced": lambda: {"label_prior": LabelPrior(THREE)},
+    "mi_backprop": lambda: {
+        "estimator_batches": ONE,
+        "mi_every": TWO,
+        "attribute_size": THREE,
+        "conditional": True,
+        "estimator": MutualInformationEstimator(
+            SeparableCritic(hidden=(TWO,), seed=ONE),
+            steps=TWO,
+            accumulate=ONE,
+            num_classes=THREE,
+            seed=ONE,
+        ),
+    },
+    "attribute_confusion": lambda: {
+        "attribute_hidden": (TWO,),
+        "attribute_parts": (THREE,),
+    },
+    "chi_squared": lambda: {"positive": ONE},
+}
+
+
+@pytest.mark.parametrize("name", COUNTS)
+def test_counts_may_be_integers_of_numpy(name, tmp_path):
+    arguments = COUNTS[name]()
+    labels = np.arange(64) % THREE
+    attributes = np.eye(3, dtype="float32")[labels[::-1]]
+    if "label_prior" in arguments:
+        arguments["label_prior"].adapt(attributes, labels)
+    encoder = keras.Sequential([keras.Input((2,)), keras.layers.Dense(4)])
+    model = METHODS[name](encoder, THREE, **arguments)
+    model.compile("sgd")
+    targets = {"label": labels, "attribute": attributes}
+    model.fit(np.ones((64, 2)), targets, batch_size=32, verbose=0)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert loaded.num_classes == 3
+    for one, other in zip(loaded.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)

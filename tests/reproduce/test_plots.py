@@ -70,6 +70,12 @@ def test_curves_along_both_axes():
     assert len(points) == len(lines) + 1
 
 
+@pytest.mark.parametrize("along", ["epoch", ("iterations",)])
+def test_an_axis_is_one_of_two(along):
+    with pytest.raises(ValueError, match="Unknown axis.*'epoch', 'iteration'"):
+        draw_curves(run(), along=along)
+
+
 def test_curves_of_reports_of_several_epochs():
     _, points = draw_curves(run(epochs=100, epochs_per_report=50))
     assert points[0]["epoch"] == [50, 100]
