@@ -222,10 +222,6 @@ def test_changes_are_named_in_the_title(call):
         (["epochs=3", "=3"], "A setting has a name and a value"),
         (["epochs_per_report=4"], "`epochs_per_report` must divide `epochs`"),
         (["attribute=bits"], "A label prior is counted per value"),
-        (
-            ["released_order=true", "own_optimizer=false"],
-            "own_optimizer=true or released_order=false",
-        ),
     ],
 )
 def test_wrong_changes_are_refused(call, words, message):

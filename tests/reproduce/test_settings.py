@@ -223,6 +223,10 @@ def test_whole_groups_are_changed_before_their_settings():
             },
             "bits have too many.*attribute='bits', prior_strength=1.0",
         ),
+        (
+            {"own_optimizer": False, "released_order": True},
+            "own_optimizer=true or released_order=false",
+        ),
         ({"data": groups.Erm()}, "`data`.*instance of Data.*Erm"),
         ({"colour": 1}, r"mi_backprop run on german_credit.*: \['colour'\]"),
         ({"backbone": "small"}, r"Expected: some of .*: \['backbone'\]"),
