@@ -31,30 +31,9 @@ from keras_unbias.data.targets import (
 from keras_unbias.information import MutualInformationEstimator
 from keras_unbias.methods import batches
 from keras_unbias.methods.base import RepresentationClassifier
+from keras_unbias.methods.bound_tracker import BoundTracker
 from keras_unbias.methods.gate import Gate
 from keras_unbias.methods.optimizers import clip_to_reference, companion_optimizer
-
-
-class BoundTracker(keras.metrics.Mean):
-    """The mean bound of an epoch, or the latest bound where it has none yet.
-
-    A mean of nothing would be 0.
-    """
-
-    def __init__(self, **kwargs: Any):
-        super().__init__(**kwargs)
-        self.latest = self.add_variable(
-            shape=(), initializer="zeros", dtype=self.dtype, name="latest"
-        )
-
-    def reset_state(self) -> None:
-        """Forgets the bounds of the epoch, but for the latest."""
-        self.total.assign(0)
-        self.count.assign(0)
-
-    def result(self) -> tf.Tensor:
-        """Returns the mean, or the latest bound."""
-        return tf.where(self.count > 0, super().result(), self.latest)
 
 
 @keras.saving.register_keras_serializable("keras_unbias")
