@@ -13,11 +13,12 @@ from reproduce.recipes import digits, studies
 
 
 def tables(results, title, notes):
-    """A column for each color variance; what was not tried there is `-`."""
+    """A column for each color variance, of the rows and columns with records."""
+    begun = results.begun()
     return [
         make_table(
-            results,
-            [Column(v, accuracy, v) for v in sorted(results.columns)],
+            begun,
+            [Column(v, accuracy, v) for v in sorted(begun.columns)],
             title=(f"Search. Accuracy on held-out training digits (oracle), {title}"),
             corner="color variance",
             notes=notes,
