@@ -105,7 +105,7 @@ def test_all_scripts_refuse_what_their_cells_do_not_have(
 def test_a_dry_run_lists_all_cells_and_runs_none(name, call, forbidden, tmp_path):
     experiment = EXPERIMENTS[name]
     # The first is what a script takes by itself.
-    default = "quick" if "quick" in experiment.profiles else "fast"
+    default = next(p for p in ("quick", "fast", "paper") if p in experiment.profiles)
     data = data_flags(experiment, tmp_path)
     # Real faces are not at hand.
     faces = {"peers": False}.get(name, "utk" if data else "drawn")
@@ -137,7 +137,7 @@ def test_an_empty_directory_of_records(name, profile, call, tmp_path):
 @each
 def test_changed_settings_are_other_runs_and_named_in_the_title(name, call, tmp_path):
     experiment = EXPERIMENTS[name]
-    profile = next(p for p in ("fast", "quick") if p in experiment.profiles)
+    profile = next(p for p in ("fast", "quick", "paper") if p in experiment.profiles)
     chosen = ["--profile", profile, "--seeds", "1"]
     if experiment.variances:
         chosen += ["--variances", "0.02"]
@@ -160,7 +160,7 @@ def test_changed_settings_are_other_runs_and_named_in_the_title(name, call, tmp_
 @each
 def test_the_command_fills_what_is_missing(name, call, tmp_path):
     experiment = EXPERIMENTS[name]
-    profile = next(p for p in ("quick", "fast") if p in experiment.profiles)
+    profile = next(p for p in ("quick", "fast", "paper") if p in experiment.profiles)
     wanted = cells_of(experiment, "--profile", profile)
     shown = publish(tmp_path / "records", wanted[:1])
     words = ["--profile", profile, *shown]
@@ -199,7 +199,7 @@ NULLS = {
 @each
 def test_what_a_record_lacks_is_no_crash(name, call, tmp_path):
     experiment = EXPERIMENTS[name]
-    profile = next(p for p in ("fast", "quick") if p in experiment.profiles)
+    profile = next(p for p in ("fast", "quick", "paper") if p in experiment.profiles)
     chosen = ["--profile", profile, "--seeds", "1"]
     if experiment.variances:
         chosen += ["--variances", "0.02"]
