@@ -7,7 +7,7 @@ import tensorflow as tf
 
 
 class BoundTracker(keras.metrics.Mean):
-    """The mean bound of an epoch, or the latest one while it has none.
+    """The mean bound of an epoch in nats, or the latest one while it has none.
 
     A mean of nothing would be 0. A training step assigns its bound to `latest`,
     which outlasts the epoch.

@@ -66,7 +66,7 @@ PAPER = Settings(
         standardize=False,
         # Algorithm 1 draws K fresh mini-batches a step, which would take ten
         # hours on a core. We embed 2 and visit each 40 times; docs/notes says
-        # how little that changes.
+        # what is known of the difference.
         estimator_batches=2,
     ),
     # Section 5.1: lambda. Released code: second Adam, clip per variable.
